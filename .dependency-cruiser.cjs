@@ -1,0 +1,89 @@
+/** Which folder may import which: the arrows of the design, see docs/architecture.md. */
+
+/** Folders whose modules are listed as ours, so that a new folder is not overlooked. */
+const OURS = '^(schema|worker|probe|cli|console|demo|test|bench|tools|bin)/'
+
+const forbid = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to })
+
+module.exports = {
+  forbidden: [
+    forbid('no-cycle', 'Modules that need each other are one module.', {}, { circular: true }),
+    forbid(
+      'resolvable',
+      'An import that leads nowhere.',
+      { path: OURS },
+      { couldNotResolve: true, pathNot: '^cloudflare:' },
+    ),
+    forbid(
+      'schema-is-data',
+      'schema/ is the contract: data and checks, so it needs zod and drizzle-orm and nothing else.',
+      { path: '^schema/' },
+      { pathNot: '^(schema/|node_modules/(zod|drizzle-orm)/)' },
+    ),
+    forbid(
+      'worker-core-is-pure',
+      'The cluster core decides from its arguments: it sees schema/ only.',
+      { path: '^worker/core/' },
+      { pathNot: '^(worker/core|schema)/' },
+    ),
+    forbid(
+      'probe-core-is-pure',
+      'The node core decides from its arguments: it sees schema/ only.',
+      { path: '^probe/core/' },
+      { pathNot: '^(probe/core|schema)/' },
+    ),
+    forbid(
+      'worker-without-probe',
+      'Control plane and host meet on the wire, never in code.',
+      { path: '^worker/' },
+      { path: '^(probe|cli|console|demo|test|bench|tools)/' },
+    ),
+    forbid(
+      'probe-without-worker',
+      'Host and control plane meet on the wire, never in code.',
+      { path: '^probe/' },
+      { path: '^(worker|cli|console|demo|test|bench|tools)/' },
+    ),
+    forbid(
+      'surfaces-see-the-api',
+      'What an operator uses goes over HTTP, so that every tool can do what it does.',
+      { path: '^(cli|console)/' },
+      { path: OURS, pathNot: '^(cli/|console/|schema/api/|schema/errors\\.ts$)' },
+    ),
+    forbid(
+      'guard-stands-alone',
+      'The guard ends workloads when all else hangs (G1): no network, no modules, no packages.',
+      { path: '^probe/guard/' },
+      { path: '^probe/', pathNot: '^probe/(guard|gate|core)/' },
+    ),
+    forbid(
+      'guard-without-packages',
+      'The guard ends workloads when all else hangs (G1): of the packages only zod, by the schema.',
+      { path: '^probe/guard/' },
+      { path: '^node_modules/', pathNot: '^node_modules/(zod|@types)/' },
+    ),
+    forbid(
+      'modules-in-rhs-only',
+      'The core never calls a module (S-24): only RHS loads one.',
+      { path: OURS, pathNot: '^(probe/(rhs|resources)/|test/)' },
+      { path: '^probe/resources/' },
+    ),
+    forbid(
+      'product-without-tests',
+      'What is shipped does not import what tests it.',
+      { path: '^(schema|worker|probe|cli|console|demo|bin)/' },
+      { path: '^(test|bench|tools)/' },
+    ),
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)(dist|\\.wrangler)/' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['workerd', 'import', 'types', 'node', 'default'],
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.d.ts'],
+    },
+  },
+}

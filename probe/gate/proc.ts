@@ -1,0 +1,36 @@
+/** What /proc says of a process. A pid is only an identity together with its start time. */
+import { readFileSync } from 'node:fs'
+
+export interface Identity {
+  readonly pid: number
+  /** Clock ticks since boot, field 22 of /proc/PID/stat. */
+  readonly startTicks: number
+}
+
+/** The process that has this pid now, or null. A zombie is dead: its reaper may take seconds. */
+export function identityOf(pid: number): Identity | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // The command's name may hold blanks and brackets: fields are counted after the last one.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z' || fields[0] === 'X') return null
+    const startTicks = Number(fields[19])
+    return Number.isSafeInteger(startTicks) ? { pid, startTicks } : null
+  } catch {
+    return null
+  }
+}
+
+export function isAlive(process: Identity): boolean {
+  return identityOf(process.pid)?.startTicks === process.startTicks
+}
+
+/** The arguments of a process, or null when it is gone. */
+export function argumentsOf(pid: number): readonly string[] | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return text === '' ? null : text.replace(/\0$/, '').split('\0')
+  } catch {
+    return null
+  }
+}

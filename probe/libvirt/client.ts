@@ -1,0 +1,318 @@
+/**
+ * libvirt by its own protocol, without its library: about 60 µs a call instead of the 25 ms of a
+ * `virsh` process. One client serves all resources of a process.
+ *
+ * Every call has a deadline. When the daemon goes away all calls that wait are rejected with
+ * `LibvirtGone`, and the next call connects again; that says nothing of the domains, which run on.
+ *
+ * @see libvirt, src/remote/remote_protocol.x (procedure numbers), include/libvirt/libvirt-domain.h
+ */
+import { existsSync } from 'node:fs'
+import { type Deadline, LibvirtConnection, LibvirtError, QEMU_PROGRAM } from './connection.ts'
+import { REMOTE_PROGRAM } from './connection.ts'
+import { type XdrReader, XdrWriter } from './xdr.ts'
+
+export { type Deadline, LibvirtError, LibvirtGone, LibvirtTimeout } from './connection.ts'
+
+export interface Domain {
+  readonly name: string
+  /** Lower case, with dashes. */
+  readonly uuid: string
+  /** -1 while it does not run. */
+  readonly id: number
+}
+
+export interface DomainState {
+  /** One of `DOMAIN`. */
+  readonly state: number
+  /** Its meaning depends on the state: `PAUSED`, `SHUTOFF`. */
+  readonly reason: number
+}
+
+export interface LifecycleEvent {
+  readonly domain: Domain
+  /** One of `EVENT`. */
+  readonly event: number
+  /** Its meaning depends on the event: `STOPPED`, `SHUTDOWN`. */
+  readonly detail: number
+}
+
+/** virDomainState */
+export const DOMAIN = {
+  none: 0,
+  running: 1,
+  blocked: 2,
+  paused: 3,
+  shutdown: 4,
+  shutoff: 5,
+  crashed: 6,
+  pmSuspended: 7,
+} as const
+
+/** virDomainEventType */
+export const EVENT = {
+  defined: 0,
+  undefined: 1,
+  started: 2,
+  suspended: 3,
+  resumed: 4,
+  stopped: 5,
+  shutdown: 6,
+  pmSuspended: 7,
+  crashed: 8,
+} as const
+
+/** virErrorNumber: there is no such domain. */
+export const NO_DOMAIN = 42
+/** virErrorNumber: not in this state, e.g. it does not run. */
+export const OPERATION_INVALID = 55
+
+const PROCEDURE = {
+  open: 1,
+  defineXml: 11,
+  destroy: 12,
+  getXmlDesc: 14,
+  getAutostart: 15,
+  lookupByName: 23,
+  resume: 28,
+  setAutostart: 29,
+  shutdown: 33,
+  suspend: 34,
+  authList: 66,
+  createWithFlags: 196,
+  getState: 212,
+  getControlInfo: 229,
+  undefineFlags: 231,
+  eventRegister: 316,
+  lifecycleEvent: 318,
+  getIothreadInfo: 351,
+} as const
+
+const QEMU_MONITOR_COMMAND = 1
+const AUTH_NONE = 0
+const EVENT_ID_LIFECYCLE = 0
+const XML_INACTIVE = 2
+const AFFECT_LIVE = 1
+/** Throw away a saved state instead of waking it: its memory may be older than the disk (M5). */
+const START_FORCE_BOOT = 1 << 3
+/** Undefine takes saved state and metadata of snapshots and checkpoints along; NVRAM stays. */
+const UNDEFINE = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 4)
+const UUID_LENGTH = 16
+
+/** Where libvirt listens: the one daemon, or the modular one for QEMU. */
+export function defaultSocket(): string {
+  const sockets = ['/run/libvirt/virtqemud-sock', '/run/libvirt/libvirt-sock']
+  return sockets.find((path) => existsSync(path)) ?? '/run/libvirt/libvirt-sock'
+}
+
+export class LibvirtClient {
+  readonly #socket: () => string
+  readonly #listeners = new Set<(event: LifecycleEvent) => void>()
+  readonly #goneListeners = new Set<(error: Error) => void>()
+  #connection: Promise<LibvirtConnection> | null = null
+
+  /** @param socket path, or how to find it at each connect */
+  constructor(socket: string | (() => string) = defaultSocket) {
+    this.#socket = typeof socket === 'string' ? () => socket : socket
+  }
+
+  /** Connects if there is no connection. Every call does so by itself. */
+  async connect(deadline: Deadline = {}): Promise<void> {
+    await this.#connected(deadline)
+  }
+
+  close(): void {
+    const connection = this.#connection
+    this.#connection = null
+    connection?.then((c) => c.close()).catch(() => undefined)
+  }
+
+  /** Lifecycle events of all domains, for as long as there is a connection. */
+  onLifecycle(listener: (event: LifecycleEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Told when the connection is lost: no events come until the next call. */
+  onGone(listener: (error: Error) => void): () => void {
+    this.#goneListeners.add(listener)
+    return () => void this.#goneListeners.delete(listener)
+  }
+
+  /** @returns null when no such domain is defined or runs */
+  async lookup(name: string, deadline: Deadline = {}): Promise<Domain | null> {
+    try {
+      const body = new XdrWriter().string(name)
+      return readDomain(await this.#call(PROCEDURE.lookupByName, body, deadline))
+    } catch (error) {
+      if (error instanceof LibvirtError && error.code === NO_DOMAIN) return null
+      throw error
+    }
+  }
+
+  /** What libvirt believes. It does not ask QEMU: a hung QEMU is "running". */
+  async state(domain: Domain, deadline: Deadline = {}): Promise<DomainState> {
+    const body = writeDomain(domain).int(0)
+    const reply = await this.#call(PROCEDURE.getState, body, deadline)
+    return { state: reply.int(), reason: reply.int() }
+  }
+
+  /**
+   * Resolves when QEMU itself has answered: libvirt passes `query-iothreads` to its monitor. It
+   * changes nothing, does not mark the domain as tampered with, and works for every domain.
+   *
+   * @throws {LibvirtTimeout} QEMU hangs. libvirt goes on waiting with one of its workers: do not
+   *   ask again before the first call has ended.
+   */
+  async reachQemu(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.getIothreadInfo, writeDomain(domain).int(AFFECT_LIVE), deadline)
+  }
+
+  /** How long the monitor has been busy; `state`: 0 idle, 1 in a job, 2 in the monitor, 3 broken. */
+  async control(domain: Domain, deadline: Deadline = {}): Promise<{ state: number; ms: number }> {
+    const reply = await this.#call(PROCEDURE.getControlInfo, writeDomain(domain).int(0), deadline)
+    const state = reply.int()
+    reply.int()
+    return { state, ms: Number(reply.hyper()) }
+  }
+
+  /** One command in QEMU's own language, as JSON. Marks the domain as tampered with. */
+  async monitorCommand(domain: Domain, json: string, deadline: Deadline = {}): Promise<string> {
+    const connection = await this.#connected(deadline)
+    const body = writeDomain(domain).string(json).int(0)
+    const reply = await connection.call(QEMU_PROGRAM, QEMU_MONITOR_COMMAND, body, deadline)
+    return reply.string()
+  }
+
+  async define(xml: string, deadline: Deadline = {}): Promise<Domain> {
+    const body = new XdrWriter().string(xml)
+    return readDomain(await this.#call(PROCEDURE.defineXml, body, deadline))
+  }
+
+  /** Forgets a definition, with saved state and snapshot metadata; NVRAM stays. */
+  async undefine(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.undefineFlags, writeDomain(domain).int(UNDEFINE), deadline)
+  }
+
+  /** The XML that the next start would use. */
+  async definition(domain: Domain, deadline: Deadline = {}): Promise<string> {
+    const body = writeDomain(domain).int(XML_INACTIVE)
+    return (await this.#call(PROCEDURE.getXmlDesc, body, deadline)).string()
+  }
+
+  /** Boots the domain cold; resolves when QEMU executes. */
+  async create(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    const body = writeDomain(domain).int(START_FORCE_BOOT)
+    await this.#call(PROCEDURE.createWithFlags, body, deadline)
+  }
+
+  /** Asks the guest to shut down (agent or ACPI button); resolves when asked, not when down. */
+  async shutdown(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.shutdown, writeDomain(domain), deadline)
+  }
+
+  /** libvirt's kill: up to 12 s for a QEMU that hangs. */
+  async destroy(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.destroy, writeDomain(domain), deadline)
+  }
+
+  async suspend(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.suspend, writeDomain(domain), deadline)
+  }
+
+  async resume(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.resume, writeDomain(domain), deadline)
+  }
+
+  async autostart(domain: Domain, deadline: Deadline = {}): Promise<boolean> {
+    return (await this.#call(PROCEDURE.getAutostart, writeDomain(domain), deadline)).int() !== 0
+  }
+
+  async setAutostart(domain: Domain, on: boolean, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.setAutostart, writeDomain(domain).int(on ? 1 : 0), deadline)
+  }
+
+  async #call(procedure: number, body: XdrWriter, deadline: Deadline): Promise<XdrReader> {
+    const connection = await this.#connected(deadline)
+    return connection.call(REMOTE_PROGRAM, procedure, body, deadline)
+  }
+
+  #connected(deadline: Deadline): Promise<LibvirtConnection> {
+    if (this.#connection !== null) return this.#connection
+    const connection = this.#open(deadline)
+    this.#connection = connection
+    connection.catch(() => this.#forget(connection))
+    return connection
+  }
+
+  async #open(deadline: Deadline): Promise<LibvirtConnection> {
+    // Shared by all who call meanwhile: it must not end with the first caller's signal.
+    const bounded = { timeoutMs: Math.min(deadline.timeoutMs ?? OPEN_TIMEOUT_MS, OPEN_TIMEOUT_MS) }
+    let opened: LibvirtConnection | null = null
+    const connection = await LibvirtConnection.connect(
+      this.#socket(),
+      bounded,
+      (procedure, body) => this.#message(procedure, body),
+      (error) => opened !== null && this.#gone(opened, error),
+    )
+    try {
+      await handshake(connection, bounded)
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    opened = connection
+    this.#current = connection
+    return connection
+  }
+
+  #current: LibvirtConnection | null = null
+
+  #gone(connection: LibvirtConnection, error: Error): void {
+    if (this.#current !== connection) return
+    this.#current = null
+    this.#connection = null
+    for (const listener of this.#goneListeners) listener(error)
+  }
+
+  #forget(connection: Promise<LibvirtConnection>): void {
+    if (this.#connection === connection) this.#connection = null
+  }
+
+  #message(procedure: number, body: XdrReader): void {
+    if (procedure !== PROCEDURE.lifecycleEvent) return
+    body.int()
+    const event = { domain: readDomain(body), event: body.int(), detail: body.int() }
+    for (const listener of this.#listeners) listener(event)
+  }
+}
+
+const OPEN_TIMEOUT_MS = 5_000
+
+/** Authentication must be "none": the socket's own permissions say who may connect. */
+async function handshake(connection: LibvirtConnection, deadline: Deadline): Promise<void> {
+  const call = (procedure: number, body: XdrWriter) =>
+    connection.call(REMOTE_PROGRAM, procedure, body, deadline)
+  const offered = await call(PROCEDURE.authList, new XdrWriter())
+  const count = offered.unsigned()
+  const types = Array.from({ length: Math.min(count, 20) }, () => offered.int())
+  if (!types.includes(AUTH_NONE))
+    throw new LibvirtError(45, 7, 'libvirt asks for a login on its socket; root needs none')
+  await call(PROCEDURE.open, new XdrWriter().optionalString('qemu:///system').int(0))
+  // No domain: the events of all of them.
+  await call(PROCEDURE.eventRegister, new XdrWriter().int(EVENT_ID_LIFECYCLE).int(0))
+}
+
+function writeDomain(domain: Domain): XdrWriter {
+  return new XdrWriter()
+    .string(domain.name)
+    .opaque(Buffer.from(domain.uuid.replaceAll('-', ''), 'hex'))
+    .int(domain.id)
+}
+
+function readDomain(body: XdrReader): Domain {
+  const name = body.string()
+  const hex = body.opaque(UUID_LENGTH).toString('hex')
+  const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return { name, uuid, id: body.int() }
+}

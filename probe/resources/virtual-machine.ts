@@ -1,0 +1,308 @@
+/**
+ * Resource type `virtual-machine`: one libvirt domain that only the cluster starts (S-46).
+ *
+ * The domain's emulator is the gate (G4 b): QEMU comes to life only with the guard's yes. Whether it
+ * lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone nothing
+ * is known and nothing is restarted: its virtual machines run on.
+ */
+import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
+import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
+import { defaultSocket, type Domain, type DomainState, LibvirtClient } from '../libvirt/client.ts'
+import { LibvirtError, LibvirtGone, LibvirtTimeout, OPERATION_INVALID } from '../libvirt/client.ts'
+import { DOMAIN, NO_DOMAIN } from '../libvirt/client.ts'
+import { hostIsStopping } from '../libvirt/host-stopping.ts'
+import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
+import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
+import { HeldDomain } from '../libvirt/held-domain.ts'
+
+export interface VirtualMachineOptions {
+  /** libvirt's socket. Default: HOLDFAST_LIBVIRT_SOCKET, then where libvirt listens. */
+  readonly socket?: string
+  /** The launcher for `<emulator>`. Default: HOLDFAST_GATE. */
+  readonly gate?: string
+  /** How long QEMU may take to answer one IsAlive before nothing is known of it. */
+  readonly answerMs?: number
+  /** After so long without an answer it has failed. */
+  readonly hungMs?: number
+  readonly hostStopping?: () => Promise<boolean>
+}
+
+type VmCall = Call<VirtualMachineProperties>
+
+const ANSWER_MS = 2_000
+const HUNG_MS = 15_000
+/** libvirt's own calls, that do not wait for a guest. */
+const CALL_MS = 5_000
+/** libvirt sees the end of a process up to 0.2 s late. */
+const SETTLE_MS = 3_000
+const POLL_MS = 50
+/** A guest that still boots does not see the button: press again. */
+const PRESS_AGAIN_MS = 10_000
+
+export function createVirtualMachine(
+  options: VirtualMachineOptions = {},
+): ResourceModule<VirtualMachineProperties> {
+  const vms = new VirtualMachines(options)
+  return {
+    type: 'virtual-machine',
+    version: '1.0.0',
+    properties: virtualMachineProperties,
+    way: 'gate',
+    open: (call) => vms.open(call),
+    close: async (call) => vms.close(call),
+    online: (call) => vms.online(call),
+    offline: (call) => vms.offline(call),
+    terminate: (call) => vms.terminate(call),
+    isAlive: (calls) => Promise.all(calls.map((call) => vms.isAlive(call))),
+    looksAlive: (calls) => Promise.all(calls.map((call) => vms.looksAlive(call))),
+    watch: (call, push) => vms.watch(call, push),
+  }
+}
+
+export const virtualMachine: ResourceModule<VirtualMachineProperties> = createVirtualMachine()
+
+class VirtualMachines {
+  readonly #options: VirtualMachineOptions
+  readonly #client: LibvirtClient
+  readonly #held = new Map<string, HeldDomain>()
+
+  constructor(options: VirtualMachineOptions) {
+    this.#options = options
+    this.#client = new LibvirtClient(
+      () => options.socket ?? process.env['HOLDFAST_LIBVIRT_SOCKET'] ?? defaultSocket(),
+    )
+    this.#client.onLifecycle((event) => {
+      for (const held of this.#held.values()) held.lifecycle(event)
+    })
+  }
+
+  /** S-37. A libvirtd that is down now may be back before it is needed: no failure. */
+  async open(call: VmCall): Promise<void> {
+    this.#hold(call)
+    try {
+      await this.#client.connect({ timeoutMs: CALL_MS })
+    } catch (error) {
+      call.log(`libvirt cannot be asked yet: ${messageOf(error)}`)
+    }
+  }
+
+  /** S-38. The definition stays: behind the gate nobody can start it without the guard. */
+  close(call: VmCall): void {
+    this.#held.get(call.guid)?.forget()
+    this.#held.delete(call.guid)
+    if (this.#held.size === 0) this.#client.close()
+  }
+
+  /** S-39. */
+  async online(call: VmCall): Promise<void> {
+    const held = this.#hold(call)
+    const { domain } = held
+    await this.#refuseForeign(domain, call.signal)
+    const current = await this.#settled(held, call)
+    if (current !== null && isActive(current.state)) {
+      if (call.workload.process === null)
+        throw new Error(
+          `domain "${domain.name}" runs, but not by this host's guard. Stop it: ` +
+            `virsh destroy ${domain.name}`,
+        )
+      if (current.state === DOMAIN.paused) await this.#client.resume(domain, { timeoutMs: CALL_MS })
+      return
+    }
+    await this.#client.define(held.prepared.xml, { signal: call.signal })
+    await this.#client.setAutostart(domain, false, { timeoutMs: CALL_MS })
+    // G3: recorded as starting before libvirt is asked; from now on only G5 ends the record.
+    await call.workload.permitGate(domain.name)
+    held.run = NEW_RUN
+    try {
+      await this.#client.create(domain, { signal: call.signal })
+    } catch (error) {
+      // The request may still be carried out; without a record the gate will refuse it.
+      await call.workload.stop()
+      throw error
+    }
+    call.log(`domain "${domain.name}" runs`)
+  }
+
+  /** S-40. The guest is asked; what is left after its time is killed. */
+  async offline(call: VmCall): Promise<void> {
+    const held = this.#hold(call)
+    held.run = { ...held.run, ours: true }
+    try {
+      if (call.properties.shutdownTimeoutMs > 0) await this.#shutDown(held, call)
+    } catch (error) {
+      if (call.signal.aborted) throw error
+      call.log(`the guest cannot be shut down: ${messageOf(error)}. It is killed.`)
+    }
+    await call.workload.stop()
+  }
+
+  /** S-41. The guard kills the process; libvirt is only told of it. Its own destroy can take 12 s. */
+  async terminate(call: VmCall): Promise<void> {
+    const held = this.#hold(call)
+    held.run = { ...held.run, ours: true }
+    await call.workload.stop()
+    try {
+      const left = await this.#settled(held, call)
+      // Not one of the guard's: it was started past the gate.
+      if (left !== null && isActive(left.state))
+        await this.#client.destroy(held.domain, { signal: call.signal })
+    } catch (error) {
+      if (!(error instanceof LibvirtGone || error instanceof LibvirtTimeout)) throw error
+      call.log(`libvirt does not say that the domain is gone: ${error.message}`)
+    }
+  }
+
+  /** S-43. libvirt's word alone is not enough: it calls a QEMU that hangs "running". */
+  async isAlive(call: VmCall): Promise<Answer> {
+    try {
+      return { guid: call.guid, ...(await this.#alive(this.#hold(call))) }
+    } catch (error) {
+      if (error instanceof LibvirtGone || error instanceof LibvirtTimeout)
+        return { guid: call.guid, status: 'unknown', detail: error.message }
+      return { guid: call.guid, status: 'failed', detail: messageOf(error) }
+    }
+  }
+
+  /** S-44. The definition is put back when it was changed; a file that is gone is a failure. */
+  async looksAlive(call: VmCall): Promise<Answer> {
+    const answer = await this.isAlive(call)
+    if (answer.status !== 'online') return answer
+    const held = this.#hold(call)
+    try {
+      const missing = checkFiles(held.prepared.facts.files)
+      if (missing !== null) return { guid: call.guid, status: 'failed', detail: missing }
+      const repaired = await repairDefinition(this.#client, held.prepared, { timeoutMs: CALL_MS })
+      if (repaired === null) return answer
+      call.log(repaired)
+      return { ...answer, detail: repaired }
+    } catch (error) {
+      const unknown = error instanceof LibvirtGone || error instanceof LibvirtTimeout
+      return { guid: call.guid, status: unknown ? 'unknown' : 'failed', detail: messageOf(error) }
+    }
+  }
+
+  /** S-36. */
+  watch(call: VmCall, push: (answer: Answer) => void): () => void {
+    const stopping = this.#options.hostStopping ?? hostIsStopping
+    const held = this.#hold(call)
+    // A shutdown because the host goes down is nobody's wish for this virtual machine.
+    const stop = held.watch(async (verdict) => {
+      const noIntent = verdict.status === 'stopped' && (await stopping())
+      push({ guid: call.guid, ...(noIntent ? { ...verdict, status: 'offline' } : verdict) })
+    })
+    const stopExits = call.workload.onExit(() => held.exited())
+    return () => {
+      stop()
+      stopExits()
+    }
+  }
+
+  #hold(call: VmCall): HeldDomain {
+    const known = this.#held.get(call.guid)
+    const gate = this.#options.gate ?? process.env['HOLDFAST_GATE']
+    if (gate === undefined || gate === '')
+      throw new Error('no gate is installed on this host (HOLDFAST_GATE)')
+    if (known === undefined) {
+      const held = new HeldDomain(call, gate)
+      this.#held.set(call.guid, held)
+      return held
+    }
+    known.update(call, gate)
+    return known
+  }
+
+  async #refuseForeign(domain: Domain, signal: AbortSignal): Promise<void> {
+    const found = await this.#client.lookup(domain.name, { signal })
+    if (found !== null && found.uuid !== domain.uuid)
+      throw new Error(
+        `another domain "${domain.name}" is defined on this host (UUID ${found.uuid}, ours is ` +
+          `${domain.uuid}). Rename or undefine it.`,
+      )
+  }
+
+  /** The state once libvirt has taken note of a process that the guard knows to be gone. */
+  async #settled(held: HeldDomain, call: VmCall): Promise<DomainState | null> {
+    const end = performance.now() + SETTLE_MS
+    for (;;) {
+      const current = await this.#state(held.domain, CALL_MS)
+      if (current === null || !isActive(current.state)) return current
+      if (call.workload.process !== null || performance.now() > end) return current
+      await pause(POLL_MS, call.signal)
+    }
+  }
+
+  async #shutDown(held: HeldDomain, call: VmCall): Promise<void> {
+    const { domain } = held
+    const end = performance.now() + call.properties.shutdownTimeoutMs
+    let pressedAt = Number.NEGATIVE_INFINITY
+    let exited = false
+    const stopExits = call.workload.onExit(() => {
+      exited = true
+    })
+    try {
+      while (!exited && performance.now() < end) {
+        const current = await this.#state(domain, CALL_MS)
+        if (current === null || !isActive(current.state)) return
+        if (performance.now() - pressedAt >= PRESS_AGAIN_MS) {
+          // A guest that is paused sees no button.
+          if (current.state === DOMAIN.paused) await this.#client.resume(domain, { timeoutMs: CALL_MS })
+          await this.#client.shutdown(domain, { timeoutMs: CALL_MS })
+          pressedAt = performance.now()
+          call.progress('waiting for the guest to shut down')
+        }
+        await pause(POLL_MS, call.signal)
+      }
+    } catch (error) {
+      // It went away between the look and the press.
+      if (!(error instanceof LibvirtError && error.code === OPERATION_INVALID)) throw error
+    } finally {
+      stopExits()
+    }
+  }
+
+  async #alive(held: HeldDomain): Promise<Omit<Answer, 'guid'>> {
+    const answerMs = this.#options.answerMs ?? ANSWER_MS
+    const current = await this.#state(held.domain, answerMs)
+    if (current === null) return { status: 'offline', detail: 'the domain is not defined here' }
+    if (!isActive(current.state)) {
+      const verdict = verdictOfShutoff(held.run, current.reason)
+      const wanted = held.persistentState === 1 && !held.run.ours
+      return wanted ? verdict : { ...verdict, status: 'offline' }
+    }
+    const { status, detail, askQemu } = statusOfState(current.state, current.reason)
+    if (!askQemu) return { status, detail }
+    const silentMs = await held.reach(this.#client, answerMs)
+    if (silentMs === 0) return detail === '' ? { status } : { status, detail }
+    const hung = `QEMU has not answered for ${(silentMs / 1000).toFixed(1)} s`
+    return { status: silentMs >= (this.#options.hungMs ?? HUNG_MS) ? 'failed' : 'unknown', detail: hung }
+  }
+
+  async #state(domain: Domain, timeoutMs: number): Promise<DomainState | null> {
+    try {
+      return await this.#client.state(domain, { timeoutMs })
+    } catch (error) {
+      if (error instanceof LibvirtError && error.code === NO_DOMAIN) return null
+      throw error
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer)
+      reject(signal.reason instanceof Error ? signal.reason : new Error('the call was ended'))
+    }
+    if (signal.aborted) return reject(new Error('the call was ended'))
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,220 @@
+/** Bodies of the HTTP API `/v1`. Requests are strict; answers are what the CLI and tools rely on. */
+import * as z from 'zod'
+import { groupSettings, pollSettings, restartSettings } from './settings.ts'
+import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
+import { LIMITS } from '../limits.ts'
+import { status } from '../status.ts'
+import { profileName } from '../timing.ts'
+import { because } from '../update.ts'
+
+const reason = z.object({ node: z.string(), reason: z.string() })
+const flag = z.union([z.literal(0), z.literal(1)])
+/** A name or GUID of something that exists. */
+const reference = z.string().min(1).max(LIMITS.nameLengthMax)
+
+export const resourceView = z.object({
+  id: z.string(),
+  name: z.string(),
+  group: z.string(),
+  type: z.string(),
+  properties: z.record(z.string(), z.json()),
+  /** Wanted: 1 online, 0 offline. */
+  persistentState: flag,
+  /** Observed; `unknown` until the owner has reported since the last restart. */
+  status,
+  sinceMs: instantMs.nullable(),
+  detail: z.string().nullable(),
+  restarts: z.int(),
+  node: z.string().nullable(),
+  dependsOn: z.array(z.string()),
+  possibleOwners: z.array(z.string()).nullable(),
+  restart: restartSettings.required(),
+  poll: pollSettings.required(),
+  separateMonitor: z.boolean(),
+})
+export type ResourceView = z.infer<typeof resourceView>
+
+export const groupState = z.enum([
+  'online',
+  'offline',
+  'partialOnline',
+  'pending',
+  'failed',
+  /** Wanted online, and no node can take it. */
+  'waiting',
+])
+export type GroupState = z.infer<typeof groupState>
+
+export const groupView = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: groupState,
+  phase: z.enum(['free', 'owned', 'releasing']),
+  owner: z.string().nullable(),
+  /** Where it is being moved, while it is. */
+  movingTo: z.string().nullable(),
+  epoch,
+  sinceMs: instantMs.nullable(),
+  preferredOwners: z.array(z.string()),
+  failoverThreshold: z.int(),
+  failoverPeriodMs: z.int(),
+  /** Failovers because of failures within the period. */
+  recentFailovers: z.int(),
+  /** Why nobody can take it, one row a node; empty unless waiting. */
+  waitingReasons: z.array(reason),
+  resources: z.array(resourceView),
+})
+export type GroupView = z.infer<typeof groupView>
+
+export const nodeView = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: z.enum(['up', 'down', 'leaving']),
+  paused: z.boolean(),
+  /** Whether a welcomed session is open now. */
+  connected: z.boolean(),
+  /** Milliseconds since the runtime last answered a ping of it; null without a session. */
+  lastAnswerAgoMs: z.number().nullable(),
+  position: z.int(),
+  epoch,
+  bootId: z.string().nullable(),
+  groups: z.int(),
+  types: z.array(z.object({ type: z.string(), version: z.string(), sha256: z.string() })),
+  joinedAtMs: instantMs,
+})
+export type NodeView = z.infer<typeof nodeView>
+
+export const clusterSummary = z.object({
+  id: z.string(),
+  name: z.string(),
+  profile: profileName,
+  createdAtMs: instantMs,
+})
+
+export const clusterView = z.object({
+  id: z.string(),
+  name: z.string(),
+  profile: profileName,
+  takeover: z.enum(['lease']),
+  /** Number of the last global update. */
+  seq: z.int(),
+  hash: z.string(),
+  view: z.int(),
+  nowMs: instantMs,
+  health: z.enum(['healthy', 'warning', 'outage']),
+  problems: z.array(z.object({ subject: z.string(), message: z.string(), remedy: z.string() })),
+  nodes: z.array(nodeView),
+  groups: z.array(groupView),
+})
+export type ClusterView = z.infer<typeof clusterView>
+
+/** One global update, as an operator reads it. */
+export const eventView = z.object({
+  seq: z.int(),
+  atMs: instantMs,
+  /** Dotted name, e.g. `group.owned`, `node.up`. */
+  type: z.string(),
+  subject: z.string(),
+  message: z.string(),
+  because,
+  correlationId: z.string(),
+})
+export type EventView = z.infer<typeof eventView>
+
+export const logView = z.object({
+  /** Order of arrival in the cluster log. */
+  id: z.int(),
+  atMs: instantMs,
+  node: z.string(),
+  component: z.string(),
+  group: z.string().nullable(),
+  resource: z.string().nullable(),
+  resourceId: z.string().nullable(),
+  correlationId: z.string().nullable(),
+  message: z.string(),
+})
+export type LogView = z.infer<typeof logView>
+
+export const createCluster = z.strictObject({ name, profile: profileName.default('standard') })
+export const createToken = z.strictObject({
+  uses: z.int().min(1).max(LIMITS.tokenUsesMax).default(1),
+  ttlMs: z.int().min(1_000).max(LIMITS.tokenTtlMaxMs).default(3_600_000),
+})
+export const tokenCreated = z.object({
+  id: z.string(),
+  /** Shown once; stored hashed. Prefix `hfj_`. */
+  token: z.string(),
+  uses: z.int(),
+  expiresAtMs: instantMs,
+})
+export const join = z.strictObject({ token: z.string().min(8).max(128), name, publicKey })
+export const joined = z.object({
+  clusterId: z.string(),
+  clusterName: z.string(),
+  nodeId: z.string(),
+  /** Path of this cluster's session endpoint: it leads to the object without any look-up. */
+  sessionPath: z.string(),
+  /** False when this key had joined before: joining twice is not an error. */
+  changed: z.boolean(),
+})
+
+export const createGroup = z.strictObject({
+  name,
+  preferredOwners: z.array(reference).optional(),
+  ...groupSettings.shape,
+})
+export const changeGroup = z.strictObject({
+  name: name.optional(),
+  preferredOwners: z.array(reference).optional(),
+  ...groupSettings.shape,
+})
+export const createResource = z.strictObject({
+  name,
+  group: reference,
+  type: typeName,
+  properties: z.record(z.string().max(64), z.json()).default({}),
+  persistentState: flag.default(1),
+  dependsOn: z.array(reference).max(LIMITS.dependenciesMax).default([]),
+  possibleOwners: z.array(reference).nullable().optional(),
+  restart: restartSettings.optional(),
+  poll: pollSettings.optional(),
+  separateMonitor: z.boolean().optional(),
+})
+export const changeResource = createResource
+  .omit({ group: true, type: true, persistentState: true })
+  .partial()
+  .extend({ properties: z.record(z.string().max(64), z.json()).optional(),
+    dependsOn: z.array(reference).max(LIMITS.dependenciesMax).optional() })
+export const moveGroup = z.strictObject({
+  /** Name or GUID; absent: the best possible node. */
+  to: reference.optional(),
+})
+export const nothing = z.strictObject({})
+
+/** Answer of every write: the number of the last update, and what it touched. */
+export const done = z.object({ seq: z.int(), id: z.string().nullable() })
+
+/** RFC 9457. */
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  why: z.string().optional(),
+  remedy: z.string().optional(),
+  errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+  request: z.string(),
+})
+export type Problem = z.infer<typeof problem>
+
+export const typeView = z.object({
+  type: z.string(),
+  title: z.string(),
+  /** JSON Schema of the properties. */
+  properties: z.json(),
+  /** Nodes that have the module registered, intact and allowed. */
+  nodes: z.array(z.string()),
+})
+
+export const health = z.object({ ok: z.boolean(), version: z.string() })

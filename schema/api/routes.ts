@@ -1,0 +1,244 @@
+/**
+ * The HTTP API as data: one table that the Worker serves and the client is made from. `:cluster`,
+ * `:node`, `:group` and `:resource` take a name or a GUID.
+ */
+import * as z from 'zod'
+import { LIMITS } from '../limits.ts'
+import * as b from './bodies.ts'
+
+interface Route {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly path: string
+  readonly summary: string
+  readonly body?: z.ZodType
+  readonly query?: z.ZodType
+  readonly response: z.ZodType
+}
+
+const page = {
+  /** Only what came after this number. */
+  after: z.coerce.number().int().nonnegative().optional(),
+  limit: z.coerce.number().int().min(1).max(LIMITS.pageSizeMax).optional(),
+  /** Wait up to this long for something to come (long poll). */
+  waitMs: z.coerce.number().int().min(0).max(30_000).optional(),
+}
+
+export const routes = {
+  listClusters: {
+    method: 'GET',
+    path: '/v1/clusters',
+    summary: 'Clusters of this account',
+    response: z.object({ clusters: z.array(b.clusterSummary) }),
+  },
+  createCluster: {
+    method: 'POST',
+    path: '/v1/clusters',
+    summary: 'Form a cluster',
+    body: b.createCluster,
+    response: b.clusterSummary,
+  },
+  getCluster: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster',
+    summary: 'Everything on one screen: nodes, groups, resources, problems',
+    response: b.clusterView,
+  },
+  getHive: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/hive',
+    summary: 'The hive as key-value tree, or one key of it; version=1 is the set-up snapshot',
+    query: z.strictObject({
+      path: z.string().max(512).optional(),
+      version: z.coerce.number().int().positive().optional(),
+    }),
+    response: z.object({ seq: z.int(), hash: z.string(), value: z.json() }),
+  },
+  createToken: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/tokens',
+    summary: 'Make a join token',
+    body: b.createToken,
+    response: b.tokenCreated,
+  },
+  join: {
+    method: 'POST',
+    path: '/v1/join',
+    summary: 'Swap a join token for membership of this host’s key',
+    body: b.join,
+    response: b.joined,
+  },
+  listTypes: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/types',
+    summary: 'Resource types and the nodes that can host them',
+    response: z.object({ types: z.array(b.typeView) }),
+  },
+  listNodes: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/nodes',
+    summary: 'The ordered node list; available=true: only nodes that may take groups (S-02)',
+    query: z.strictObject({ available: z.enum(['true', 'false']).optional() }),
+    response: z.object({ nodes: z.array(b.nodeView) }),
+  },
+  getNode: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/nodes/:node',
+    summary: 'One node',
+    response: b.nodeView,
+  },
+  pauseNode: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/nodes/:node/pause',
+    summary: 'No new placements there; what runs goes on',
+    response: b.done,
+  },
+  resumeNode: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/nodes/:node/resume',
+    summary: 'Ends a pause',
+    response: b.done,
+  },
+  evictNode: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/nodes/:node',
+    summary: 'Removes a node that owns no group',
+    response: b.done,
+  },
+  listGroups: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/groups',
+    summary: 'All groups',
+    response: z.object({ groups: z.array(b.groupView) }),
+  },
+  createGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups',
+    summary: 'Makes an empty group',
+    body: b.createGroup,
+    response: b.done,
+  },
+  getGroup: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/groups/:group',
+    summary: 'One group',
+    response: b.groupView,
+  },
+  changeGroup: {
+    method: 'PATCH',
+    path: '/v1/clusters/:cluster/groups/:group',
+    summary: 'Changes name or settings',
+    body: b.changeGroup,
+    response: b.done,
+  },
+  deleteGroup: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/groups/:group',
+    summary: 'Removes an empty group',
+    response: b.done,
+  },
+  moveGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/move',
+    summary: 'Planned, graceful move; leaves no rule behind (S-91)',
+    body: b.moveGroup,
+    response: b.done,
+  },
+  onlineGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/online',
+    summary: 'PersistentState 1 for all its resources',
+    response: b.done,
+  },
+  offlineGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/offline',
+    summary: 'PersistentState 0 for all its resources',
+    response: b.done,
+  },
+  listResources: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/resources',
+    summary: 'All resources',
+    response: z.object({ resources: z.array(b.resourceView) }),
+  },
+  createResource: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/resources',
+    summary: 'Adds a resource to a group',
+    body: b.createResource,
+    response: b.done,
+  },
+  getResource: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/resources/:resource',
+    summary: 'One resource',
+    response: b.resourceView,
+  },
+  changeResource: {
+    method: 'PATCH',
+    path: '/v1/clusters/:cluster/resources/:resource',
+    summary: 'Changes name, properties, dependencies or policies',
+    body: b.changeResource,
+    response: b.done,
+  },
+  deleteResource: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/resources/:resource',
+    summary: 'Removes a resource that is wanted offline',
+    response: b.done,
+  },
+  onlineResource: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/resources/:resource/online',
+    summary: 'PersistentState 1',
+    response: b.done,
+  },
+  offlineResource: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/resources/:resource/offline',
+    summary: 'PersistentState 0',
+    response: b.done,
+  },
+  listEvents: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/events',
+    summary: 'Global updates in order, each with its reason',
+    query: z.strictObject(page),
+    response: z.object({ events: z.array(b.eventView), next: z.int() }),
+  },
+  listLog: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/log',
+    summary: 'The cluster log with component names (S-97)',
+    query: z.strictObject({
+      ...page,
+      component: z.string().max(8).optional(),
+      resource: z.string().max(LIMITS.nameLengthMax).optional(),
+      correlationId: z.string().max(64).optional(),
+    }),
+    response: z.object({ entries: z.array(b.logView), next: z.int() }),
+  },
+  health: {
+    method: 'GET',
+    path: '/healthz',
+    summary: 'Whether the control plane answers',
+    response: b.health,
+  },
+} as const satisfies Record<string, Route>
+
+export type Routes = typeof routes
+export type RouteName = keyof Routes
+
+type ParamNames<P extends string> = P extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParamNames<`/${Rest}`>
+  : P extends `${string}:${infer Name}`
+    ? Name
+    : never
+export type Params<N extends RouteName> = { [K in ParamNames<Routes[N]['path']>]: string }
+export type Body<N extends RouteName> = Routes[N] extends { body: infer B extends z.ZodType }
+  ? z.input<B>
+  : undefined
+export type Query<N extends RouteName> = Routes[N] extends { query: infer Q extends z.ZodType }
+  ? z.input<Q>
+  : undefined
+export type Response<N extends RouteName> = z.output<Routes[N]['response']>

@@ -1,0 +1,10 @@
+import * as z from 'zod'
+import { pollPolicy, restartPolicy } from '../hive.ts'
+import { durationMs } from '../ids.ts'
+
+export const restartSettings = restartPolicy.partial()
+export const pollSettings = pollPolicy.partial()
+export const groupSettings = z.strictObject({
+  failoverThreshold: z.int().nonnegative().max(1_000).nullable().optional(),
+  failoverPeriodMs: durationMs.optional(),
+})

@@ -1,0 +1,141 @@
+/**
+ * Everything that can happen to a cluster, as `step` sees it. One definition for the journal, the
+ * simulator and the shell. Ids of new records come in with the event: the core has no random.
+ */
+import * as z from 'zod'
+import { hostedType, pollPolicy, restartPolicy } from './hive.ts'
+import { bootId, detail, durationMs, epoch, guid, instantMs, name, publicKey, typeName } from './ids.ts'
+import { LIMITS } from './limits.ts'
+import { heldGroup, statusItem } from './session.ts'
+import { profileName } from './timing.ts'
+
+const properties = z.record(z.string().max(64), z.json())
+const state = z.union([z.literal(0), z.literal(1)])
+
+/** Times by which the shell asks for a node to be declared Down; the core checks rule D3 itself. */
+export const lossEvidence = z.discriminatedUnion('path', [
+  /** D3 (a): this instance knew the session. Waited is the smaller of both clocks (D6). */
+  z.strictObject({
+    path: z.literal('pong'),
+    /** Time since the last answered ping or, if later, the welcome, measured as D6 asks. */
+    waitedMs: z.number().nonnegative(),
+    lastAnswerMs: instantMs,
+    closedMs: instantMs,
+    cause: z.enum(['socketClosed', 'silent']),
+  }),
+  /** D3 (b): since the last confirm answer, or since this instance began (D5). */
+  z.strictObject({
+    path: z.literal('authority'),
+    waitedMs: z.number().nonnegative(),
+    confirmedMs: instantMs,
+  }),
+])
+export type LossEvidence = z.infer<typeof lossEvidence>
+
+export const resourceSettings = z.strictObject({
+  properties: properties.optional(),
+  dependsOn: z.array(guid).max(LIMITS.dependenciesMax).optional(),
+  possibleOwners: z.array(guid).max(LIMITS.nodesMax).nullable().optional(),
+  restart: restartPolicy.partial().optional(),
+  poll: pollPolicy.partial().optional(),
+  separateMonitor: z.boolean().optional(),
+})
+export type ResourceSettings = z.infer<typeof resourceSettings>
+
+export const groupSettings = z.strictObject({
+  preferredOwners: z.array(guid).max(LIMITS.nodesMax).optional(),
+  failoverThreshold: z.int().nonnegative().max(1_000).nullable().optional(),
+  failoverPeriodMs: durationMs.optional(),
+})
+export type GroupSettings = z.infer<typeof groupSettings>
+
+/** What operators ask for, over the API. Answered with an error, or carried out. */
+export const request = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('formCluster'), clusterId: guid, name, profile: profileName }),
+  z.strictObject({ type: z.literal('joinNode'), nodeId: guid, name, publicKey }),
+  z.strictObject({ type: z.literal('pauseNode'), nodeId: guid, paused: z.boolean() }),
+  z.strictObject({ type: z.literal('evictNode'), nodeId: guid }),
+  z.strictObject({
+    type: z.literal('createGroup'),
+    groupId: guid,
+    name,
+    settings: groupSettings,
+  }),
+  z.strictObject({
+    type: z.literal('changeGroup'),
+    groupId: guid,
+    name: name.optional(),
+    settings: groupSettings,
+  }),
+  z.strictObject({ type: z.literal('deleteGroup'), groupId: guid }),
+  z.strictObject({
+    type: z.literal('createResource'),
+    resourceId: guid,
+    groupId: guid,
+    name,
+    resourceType: typeName,
+    persistentState: state,
+    settings: resourceSettings,
+  }),
+  z.strictObject({
+    type: z.literal('changeResource'),
+    resourceId: guid,
+    name: name.optional(),
+    settings: resourceSettings,
+  }),
+  z.strictObject({ type: z.literal('deleteResource'), resourceId: guid }),
+  z.strictObject({ type: z.literal('setResourceState'), resourceId: guid, persistentState: state }),
+  z.strictObject({ type: z.literal('setGroupState'), groupId: guid, persistentState: state }),
+  z.strictObject({ type: z.literal('moveGroup'), groupId: guid, to: guid.nullable() }),
+])
+export type Request = z.infer<typeof request>
+
+const fromNode = { nodeId: guid, session: z.int().positive() }
+
+export const event = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('requested'),
+    request,
+    /** Who asked, for the log. */
+    by: z.string().max(128),
+  }),
+  z.strictObject({
+    type: z.literal('nodeReported'),
+    ...fromNode,
+    bootId,
+    held: z.array(heldGroup).max(LIMITS.groupsMax),
+    types: z.array(hostedType).max(100),
+  }),
+  z.strictObject({ type: z.literal('nodeLost'), nodeId: guid, evidence: lossEvidence }),
+  z.strictObject({ type: z.literal('nodeTypesChanged'), ...fromNode, types: z.array(hostedType) }),
+  z.strictObject({ type: z.literal('nodeLeaving'), ...fromNode }),
+  z.strictObject({ type: z.literal('nodeSaidGoodbye'), ...fromNode }),
+  z.strictObject({ type: z.literal('nodeLeft'), ...fromNode }),
+  z.strictObject({ type: z.literal('resourceReported'), ...fromNode, items: z.array(statusItem) }),
+  z.strictObject({
+    type: z.literal('intentReported'),
+    ...fromNode,
+    resourceId: guid,
+    epoch,
+    persistentState: state,
+    detail: detail.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('groupReleased'),
+    ...fromNode,
+    groupId: guid,
+    epoch,
+    why: z.enum(['asked', 'hostShutdown', 'gaveUp']),
+  }),
+  z.strictObject({ type: z.literal('offerAccepted'), ...fromNode, groupId: guid, epoch }),
+  z.strictObject({
+    type: z.literal('offerRefused'),
+    ...fromNode,
+    groupId: guid,
+    epoch,
+    reason: detail,
+  }),
+  /** Some deadline of `nextDeadline` has passed, or the instance has just started. */
+  z.strictObject({ type: z.literal('woke') }),
+])
+export type Event = z.infer<typeof event>

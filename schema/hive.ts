@@ -1,0 +1,189 @@
+/**
+ * The hive: the cluster configuration database. All durable *intent* of one cluster. What is only
+ * observed (status) is never in here (S-65); see `observed.ts`.
+ */
+import * as z from 'zod'
+import { bootId, durationMs, epoch, guid, instantMs, name, publicKey, typeName } from './ids.ts'
+import { LIMITS } from './limits.ts'
+import { profileName } from './timing.ts'
+
+export const cluster = z.strictObject({
+  id: guid,
+  name,
+  profile: profileName,
+  /** What happens to groups of a node that cannot renew: `lease` is the only policy so far. */
+  takeover: z.enum(['lease']),
+  /** Membership view number: grows by one with each join and evict (S-03). */
+  view: z.int().nonnegative(),
+  formedAtMs: instantMs,
+})
+export type Cluster = z.infer<typeof cluster>
+
+/** One resource type that a node could host: its module is registered, intact and allowed. */
+export const hostedType = z.strictObject({
+  type: typeName,
+  version: z.string().max(32),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+})
+export type HostedType = z.infer<typeof hostedType>
+
+export const node = z.strictObject({
+  id: guid,
+  name,
+  publicKey,
+  /** Position in the ordered node list (S-02); lower comes first. */
+  position: z.int().nonnegative(),
+  /** `leaving`: its host shuts down in an orderly way; it takes no new groups. */
+  state: z.enum(['down', 'up', 'leaving']),
+  paused: z.boolean(),
+  /** Grows each time the node is declared Down (D4). */
+  epoch,
+  /** The boot that reported last (F3), or null before the first report. */
+  bootId: bootId.nullable(),
+  /** The session whose report was accepted last (S2, O2). */
+  session: z.int().nonnegative(),
+  types: z.array(hostedType).max(100),
+  joinedAtMs: instantMs,
+})
+export type Node = z.infer<typeof node>
+
+/** Why a group is being taken from a living owner. */
+export const releaseReason = z.enum(['move', 'failover', 'hostShutdown'])
+export type ReleaseReason = z.infer<typeof releaseReason>
+
+/**
+ * Who may run a group. One row per group: the epoch grows with each placement (C2) and is the
+ * fencing token that workloads get as HOLDFAST_EPOCH.
+ */
+/** Ties together all that came from one cause, across hops and messages (S-82). */
+const correlationId = z.string().max(64)
+
+export const ownership = z.discriminatedUnion('phase', [
+  /** Nobody may run it. `lastOwner` is tried last after a failover. */
+  z.strictObject({
+    phase: z.literal('free'),
+    owner: z.null(),
+    epoch,
+    lastOwner: guid.nullable(),
+    /** The target of the planned move that freed it, tried first. */
+    to: guid.nullable(),
+    reason: z.enum(['created', 'released', 'nodeLost', 'missingFromReport']),
+    correlationId,
+  }),
+  z.strictObject({ phase: z.literal('owned'), owner: guid, epoch, correlationId }),
+  /** The owner has been told to stop it and to say when nothing runs (C5). */
+  z.strictObject({
+    phase: z.literal('releasing'),
+    owner: guid,
+    epoch,
+    to: guid.nullable(),
+    reason: releaseReason,
+    correlationId,
+  }),
+])
+export type Ownership = z.infer<typeof ownership>
+
+export const group = z.strictObject({
+  id: guid,
+  name,
+  ownership,
+  /** Ordered; tried before the rest of the node list. */
+  preferredOwners: z.array(guid).max(LIMITS.nodesMax),
+  /** Failovers allowed in the period; null means number of nodes - 1. */
+  failoverThreshold: z.int().nonnegative().max(1_000).nullable(),
+  failoverPeriodMs: durationMs,
+  /** Failovers because of a failure within the period: when, and where it had failed. */
+  failovers: z.array(z.strictObject({ atMs: instantMs, nodeId: guid })).max(1_000),
+  createdAtMs: instantMs,
+})
+export type Group = z.infer<typeof group>
+
+export const restartPolicy = z.strictObject({
+  /** Restarts allowed in `periodMs` before the resource is Failed. */
+  attempts: z.int().nonnegative().max(1_000),
+  periodMs: durationMs,
+  delayMs: durationMs,
+  /** A Failed resource that could go nowhere is tried again after this long. */
+  retryAfterMs: durationMs,
+})
+export type RestartPolicy = z.infer<typeof restartPolicy>
+
+export const pollPolicy = z.strictObject({
+  /** IsAlive: the quick status check (the seeds' naming; Microsoft's documents swap the two). */
+  isAliveMs: z.int().min(200).max(3_600_000),
+  /** LooksAlive: the thorough check. */
+  looksAliveMs: z.int().min(1_000).max(24 * 3_600_000),
+  /** Time since the last progress report after which a pending call has failed. */
+  pendingMs: z.int().min(100).max(24 * 3_600_000),
+  /** Time without any answer after which the module is held to be deadlocked. */
+  deadlockMs: z.int().min(100).max(24 * 3_600_000),
+})
+export type PollPolicy = z.infer<typeof pollPolicy>
+
+export const resource = z.strictObject({
+  id: guid,
+  groupId: guid,
+  name,
+  type: typeName,
+  properties: z.record(z.string().max(64), z.json()),
+  /** What is wanted: 1 online, 0 offline. The only stored "status" (S-65). */
+  persistentState: z.union([z.literal(0), z.literal(1)]),
+  /** Resources of the same group that must be online first (AND). */
+  dependsOn: z.array(guid).max(LIMITS.dependenciesMax),
+  /** Nodes that may host it; null means all. A group runs where all its resources may. */
+  possibleOwners: z.array(guid).max(LIMITS.nodesMax).nullable(),
+  restart: restartPolicy,
+  poll: pollPolicy,
+  separateMonitor: z.boolean(),
+  createdAtMs: instantMs,
+})
+export type Resource = z.infer<typeof resource>
+
+export interface Hive {
+  /** Number of the last global update applied; 0 before the cluster was formed. */
+  seq: number
+  cluster: Cluster | null
+  readonly nodes: Map<string, Node>
+  readonly groups: Map<string, Group>
+  readonly resources: Map<string, Resource>
+}
+
+export const emptyHive = (): Hive => ({
+  seq: 0,
+  cluster: null,
+  nodes: new Map(),
+  groups: new Map(),
+  resources: new Map(),
+})
+
+/** The hive as one JSON document: snapshots, replica files, `GET …/hive`. */
+export const hiveDocument = z.strictObject({
+  seq: z.int().nonnegative(),
+  cluster: cluster.nullable(),
+  nodes: z.array(node).max(LIMITS.nodesMax),
+  groups: z.array(group).max(LIMITS.groupsMax),
+  resources: z.array(resource).max(LIMITS.resourcesMax),
+})
+export type HiveDocument = z.infer<typeof hiveDocument>
+
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+
+export function toDocument(hive: Hive): HiveDocument {
+  return {
+    seq: hive.seq,
+    cluster: hive.cluster,
+    nodes: [...hive.nodes.values()].sort(byId),
+    groups: [...hive.groups.values()].sort(byId),
+    resources: [...hive.resources.values()].sort(byId),
+  }
+}
+
+export function fromDocument(document: HiveDocument): Hive {
+  return {
+    seq: document.seq,
+    cluster: document.cluster,
+    nodes: new Map(document.nodes.map((row) => [row.id, row])),
+    groups: new Map(document.groups.map((row) => [row.id, row])),
+    resources: new Map(document.resources.map((row) => [row.id, row])),
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Frames between the processes of a probe tree. The guard is the parent of agent and RHS; agent and
+ * RHS speak through it, in envelopes it does not open.
+ */
+import * as z from 'zod'
+import { hostedType, pollPolicy, resource, restartPolicy } from './hive.ts'
+import { detail, epoch, guid } from './ids.ts'
+import { heldGroup, logEntry, statusItem } from './session.ts'
+import { timing } from './timing.ts'
+
+const bootMs = z.number().nonnegative()
+const state = z.union([z.literal(0), z.literal(1)])
+const requestId = z.int().nonnegative()
+
+/** Agent -> RHS. One resource as RHS has to run it. */
+export const heldResource = z.strictObject({
+  guid,
+  name: z.string(),
+  groupId: guid,
+  epoch,
+  type: z.string(),
+  properties: resource.shape.properties,
+  persistentState: state,
+  /** Whether it may run *now*: PersistentState 1 and everything it depends on is online. */
+  target: state,
+  hiveSeq: z.int().nonnegative(),
+  restart: restartPolicy,
+  poll: pollPolicy,
+  correlationId: z.string().optional(),
+})
+export type HeldResource = z.infer<typeof heldResource>
+
+export const toRhs = z.discriminatedUnion('t', [
+  /** Open or change. */
+  z.strictObject({ t: z.literal('hold'), resources: z.array(heldResource) }),
+  /** Close: the resource is no longer ours. Its workload is stopped already, or lives on. */
+  z.strictObject({ t: z.literal('drop'), guids: z.array(guid) }),
+  /** Tell everything again: the agent has restarted. */
+  z.strictObject({ t: z.literal('tell') }),
+])
+export type ToRhs = z.infer<typeof toRhs>
+
+export const fromRhs = z.discriminatedUnion('t', [
+  z.strictObject({
+    t: z.literal('ready'),
+    /** Modules that are loaded and intact. */
+    types: z.array(hostedType),
+    holding: z.array(z.strictObject({ guid, epoch })),
+  }),
+  z.strictObject({ t: z.literal('status'), items: z.array(statusItem) }),
+  z.strictObject({
+    t: z.literal('intent'),
+    resourceId: guid,
+    epoch,
+    persistentState: state,
+    detail: detail.optional(),
+  }),
+  z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
+])
+export type FromRhs = z.infer<typeof fromRhs>
+
+/** Agent -> guard. */
+export const agentToGuard = z.discriminatedUnion('t', [
+  /** S3: report after this challenge. Answered by `held`, once nothing is being stopped. */
+  z.strictObject({ t: z.literal('challenge'), session: z.int() }),
+  z.strictObject({ t: z.literal('welcomed'), session: z.int(), timing }),
+  z.strictObject({ t: z.literal('sessionClosed'), session: z.int() }),
+  /** L1: `sentAtMs` was read on the suspend-counting clock before the request was sent. */
+  z.strictObject({
+    t: z.literal('renewed'),
+    session: z.int(),
+    lease: z.enum(['pong', 'authority']),
+    sentAtMs: bootMs,
+  }),
+  /** U2: an ownership update that is permission. */
+  z.strictObject({ t: z.literal('grant'), session: z.int(), groupId: guid, epoch }),
+  /** Stop one group (G5) and drop its grant. `order`: resources, dependents first. */
+  z.strictObject({ t: z.literal('stopGroup'), groupId: guid, epoch }),
+  z.strictObject({ t: z.literal('toRhs'), frame: toRhs }),
+  /** The agent has released everything after a `shutdown`: the guard may end. */
+  z.strictObject({ t: z.literal('shutdownDone') }),
+  /** This host has left the cluster. */
+  z.strictObject({ t: z.literal('left') }),
+  z.strictObject({ t: z.literal('info'), info: z.json() }),
+])
+export type AgentToGuard = z.infer<typeof agentToGuard>
+
+export const exitCause = z.strictObject({
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+})
+
+/** Guard -> agent. */
+export const guardToAgent = z.discriminatedUnion('t', [
+  z.strictObject({ t: z.literal('hello'), boot: z.string(), held: z.array(heldGroup) }),
+  z.strictObject({ t: z.literal('held'), session: z.int(), held: z.array(heldGroup) }),
+  z.strictObject({ t: z.literal('granted'), groupId: guid, epoch }),
+  z.strictObject({ t: z.literal('denied'), groupId: guid, epoch, reason: z.string() }),
+  /** Nothing of the group runs, its grant and records are gone (G5). */
+  z.strictObject({ t: z.literal('stopped'), groupId: guid, epoch }),
+  /** A lease reached its stop time: everything is void and being stopped (L4, L5). */
+  z.strictObject({ t: z.literal('lapsed'), lease: z.enum(['pong', 'authority']) }),
+  z.strictObject({ t: z.literal('rhsUp'), generation: z.int() }),
+  z.strictObject({ t: z.literal('rhsDown'), generation: z.int(), detail }),
+  z.strictObject({ t: z.literal('fromRhs'), frame: fromRhs }),
+  /** The host shuts down: release everything in order. */
+  z.strictObject({ t: z.literal('shutdown') }),
+  /** `holdfast-probe leave`: give up membership once everything is released. */
+  z.strictObject({ t: z.literal('leave') }),
+  z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
+])
+export type GuardToAgent = z.infer<typeof guardToAgent>
+
+export const childSpec = z.strictObject({
+  command: z.string().min(1).max(4_096),
+  args: z.array(z.string().max(32_768)).max(1_000),
+  env: z.record(z.string().max(256), z.string().max(32_768)),
+  cwd: z.string().max(4_096).optional(),
+  uid: z.int().nonnegative().optional(),
+  gid: z.int().nonnegative().optional(),
+})
+
+/** RHS -> guard. Every request for a yes carries the group epoch (G3). */
+export const rhsToGuard = z.discriminatedUnion('t', [
+  z.strictObject({
+    t: z.literal('startChild'),
+    requestId,
+    resourceId: guid,
+    groupId: guid,
+    epoch,
+    spec: childSpec,
+  }),
+  z.strictObject({
+    t: z.literal('permitGate'),
+    requestId,
+    resourceId: guid,
+    groupId: guid,
+    epoch,
+    gateName: z.string().min(1).max(256),
+  }),
+  z.strictObject({ t: z.literal('signal'), requestId, resourceId: guid, signal: z.string() }),
+  z.strictObject({ t: z.literal('stop'), requestId, resourceId: guid }),
+  z.strictObject({ t: z.literal('toAgent'), frame: fromRhs }),
+])
+export type RhsToGuard = z.infer<typeof rhsToGuard>
+
+export const processRef = z.strictObject({ pid: z.int(), startTicks: z.int() })
+
+/** What the guard has on record of one resource. */
+export const workloadRecord = z.strictObject({
+  resourceId: guid,
+  groupId: guid,
+  epoch,
+  way: z.enum(['child', 'gate']),
+  phase: z.enum(['starting', 'running']),
+  gateName: z.string().optional(),
+  process: processRef.nullable(),
+})
+export type WorkloadRecord = z.infer<typeof workloadRecord>
+
+/** Guard -> RHS. */
+export const guardToRhs = z.discriminatedUnion('t', [
+  /** G8: what is on record, to be adopted. The first frame an RHS gets. */
+  z.strictObject({
+    t: z.literal('records'),
+    records: z.array(workloadRecord),
+    policy: z.json(),
+    folder: z.string(),
+    nodeName: z.string(),
+  }),
+  z.strictObject({
+    t: z.literal('answer'),
+    requestId,
+    ok: z.boolean(),
+    reason: z.string().optional(),
+    process: processRef.optional(),
+  }),
+  /** A gate process was let through and has become the workload. */
+  z.strictObject({ t: z.literal('gatePassed'), resourceId: guid, process: processRef }),
+  z.strictObject({ t: z.literal('exited'), resourceId: guid, process: processRef, exit: exitCause }),
+  z.strictObject({ t: z.literal('fromAgent'), frame: toRhs }),
+])
+export type GuardToRhs = z.infer<typeof guardToRhs>

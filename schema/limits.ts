@@ -1,0 +1,31 @@
+/** Every bound of the product in one place. Lengths are characters, sizes bytes, times milliseconds. */
+export const LIMITS = {
+  nameLengthMax: 64,
+  detailLengthMax: 1_000,
+  /** What a host may say in one frame; the platform itself allows 32 MiB. */
+  frameBytesMax: 512 * 1024,
+  /** A row of a Durable Object holds 2 MB: snapshots travel and rest in parts of this size. */
+  snapshotPartBytes: 512 * 1024,
+  bodyBytesMax: 256 * 1024,
+  nodesMax: 1_000,
+  groupsMax: 10_000,
+  resourcesMax: 10_000,
+  resourcesPerGroupMax: 1_000,
+  dependenciesMax: 100,
+  statusItemsMax: 1_000,
+  logEntriesMax: 500,
+  logRowsKept: 20_000,
+  journalRowsKept: 5_000,
+  /** A snapshot of the hive is taken each time the journal has grown by this many updates. */
+  snapshotEvery: 1_000,
+  updatesPerFrameMax: 500,
+  pageSizeMax: 1_000,
+  /** How long a target may take to answer an offer before the next candidate is asked. */
+  offerAnswerMs: 2_000,
+  /** How long nodes that an update does not concern may wait for it. */
+  gatherMs: 500,
+  tokenUsesMax: 1_000,
+  tokenTtlMaxMs: 30 * 24 * 3_600_000,
+  /** `step` runs its managers until nothing changes; more rounds than this is a bug. */
+  stepRoundsMax: 64,
+} as const

@@ -1,0 +1,72 @@
+/**
+ * What was observed and what is under way: kept in SQLite beside the hive, not part of its hash,
+ * not replicated (S-65, Q3). Losing it costs a comparison, never a decision that was committed.
+ */
+import * as z from 'zod'
+import { detail, epoch, guid, instantMs } from './ids.ts'
+import { status } from './status.ts'
+
+export const observedResource = z.strictObject({
+  status,
+  nodeId: guid.nullable(),
+  epoch,
+  sinceMs: instantMs,
+  detail: detail.optional(),
+  /** Restarts on this node within the restart period, as the node counts them. */
+  restarts: z.int().nonnegative(),
+  /** The node has used up the restart attempts and waits for the control plane's decision. */
+  gaveUp: z.boolean(),
+})
+export type ObservedResource = z.infer<typeof observedResource>
+
+/** An offer under way (O1): information only, may be lost at any time. */
+export const pendingOffer = z.strictObject({
+  nodeId: guid,
+  session: z.int(),
+  epoch,
+  deadlineMs: instantMs,
+  /** The target said yes (O2); it counts once the group is free at this epoch (O3). */
+  accepted: z.boolean(),
+  /** Refusals so far for the group at this epoch; those nodes are not asked again until a pause. */
+  refused: z.array(z.strictObject({ nodeId: guid, reason: z.string() })),
+})
+export type PendingOffer = z.infer<typeof pendingOffer>
+
+export interface Observed {
+  readonly resources: Map<string, ObservedResource>
+  readonly offers: Map<string, PendingOffer>
+  /** Groups that no node can take now, with the reason per node; looked at again on each change. */
+  readonly waiting: Map<string, Waiting>
+}
+
+export const waiting = z.strictObject({
+  epoch,
+  sinceMs: instantMs,
+  /** After refusals: when the list is tried again. */
+  retryAtMs: instantMs.nullable(),
+  reasons: z.array(z.strictObject({ node: z.string(), reason: z.string() })),
+})
+export type Waiting = z.infer<typeof waiting>
+
+export const emptyObserved = (): Observed => ({
+  resources: new Map(),
+  offers: new Map(),
+  waiting: new Map(),
+})
+
+/** A change of what is observed, committed in the same transaction as the updates. */
+export type Observation =
+  | { table: 'resource'; id: string; value: ObservedResource | null }
+  | { table: 'offer'; id: string; value: PendingOffer | null }
+  | { table: 'waiting'; id: string; value: Waiting | null }
+
+export function applyObservation(observed: Observed, o: Observation): void {
+  const table: Map<string, unknown> =
+    o.table === 'resource'
+      ? observed.resources
+      : o.table === 'offer'
+        ? observed.offers
+        : observed.waiting
+  if (o.value === null) table.delete(o.id)
+  else table.set(o.id, o.value)
+}

@@ -1,0 +1,99 @@
+/**
+ * The interface of a resource module (the seeds' "resource DLL"), loaded in RHS.
+ *
+ * There is no `restart`: a restart is Online (S-47). What a module does not implement is discarded
+ * (S-33); `looksAlive` and `isAlive` are required (S-45). A module sees neither the hive nor the
+ * session nor a credential (S-31): everything it may know comes with the call.
+ */
+import type * as z from 'zod'
+import type { ReportedStatus } from './status.ts'
+
+export interface ResourceModule<P = unknown> {
+  readonly type: string
+  readonly version: string
+  /** Strict schema of the properties; forms, docs and validation come from it. */
+  readonly properties: z.ZodType<P>
+  /** How a start passes the guard (G4). */
+  readonly way: 'child' | 'gate'
+  /** Attach on this node: open handles, subscribe to events. Never starts the workload (S-37). */
+  open?(call: Call<P>): Promise<void>
+  /** Detach. Never stops the workload (S-38). */
+  close?(call: Call<P>): Promise<void>
+  /** Bring online; already running is success (S-39). Resolves when online, rejects when failed. */
+  online?(call: Call<P>): Promise<void>
+  /** Stop gracefully (S-40). Resolves when nothing runs. */
+  offline?(call: Call<P>): Promise<void>
+  /** Kill at once (S-41). */
+  terminate?(call: Call<P>): Promise<void>
+  /** Quick status of all members of one group (S-27). One answer per GUID asked. */
+  isAlive(calls: readonly Call<P>[]): Promise<readonly Answer[]>
+  /** Thorough check of all members of one group (S-44). */
+  looksAlive(calls: readonly Call<P>[]): Promise<readonly Answer[]>
+  /** Push what the workload's own manager says (S-36). Returns how to stop watching. */
+  watch?(call: Call<P>, push: (answer: Answer) => void): () => void
+}
+
+export interface Answer {
+  readonly guid: string
+  readonly status: ReportedStatus
+  readonly detail?: string
+}
+
+/** What every entry point is given (S-30). */
+export interface Call<P = unknown> {
+  readonly guid: string
+  readonly name: string
+  readonly groupId: string
+  readonly epoch: number
+  readonly persistentState: 0 | 1
+  readonly hiveSeq: number
+  readonly properties: P
+  /** Aborted when the call's deadline has passed or the call is cancelled. */
+  readonly signal: AbortSignal
+  /** Restarts the pending timeout. */
+  progress(note: string): void
+  log(message: string): void
+  /** The guard's side of this resource: the only way to start something. */
+  readonly workload: Workload
+}
+
+/** A process the guard knows: identified by pid and start time (clock ticks since boot). */
+export interface ProcessRef {
+  readonly pid: number
+  readonly startTicks: number
+}
+
+export interface ChildSpec {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd?: string | undefined
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+}
+
+export interface Workload {
+  /** What runs now by the guard's record, or null. */
+  readonly process: ProcessRef | null
+  /**
+   * G4 (a): the guard itself starts the child, with the lease check in the same step.
+   * @throws {Error} refused: no grant, a lease near its end, or the host policy forbids it
+   */
+  startChild(spec: ChildSpec): Promise<ProcessRef>
+  /**
+   * G4 (b): the guard records *starting*; the gate process asks for itself later, by `gateName`.
+   * Resolves when recorded. `started()` tells when a gate process was let through.
+   */
+  permitGate(gateName: string): Promise<void>
+  /** Sends a signal to the main process; false when it is gone. */
+  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGHUP'): Promise<boolean>
+  /** Stop procedure for this resource (G5): kills what is left, sees it dead, clears the record. */
+  stop(): Promise<void>
+  /** Called when the recorded process ends, however it ends. Returns how to stop listening. */
+  onExit(listener: (exit: WorkloadExit) => void): () => void
+}
+
+export interface WorkloadExit {
+  readonly code: number | null
+  readonly signal: string | null
+}

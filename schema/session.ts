@@ -1,0 +1,172 @@
+/**
+ * Frames of a session between a node and its cluster's Durable Object: JSON text, one object each.
+ * Besides these only the literals `ping` and `pong` travel, answered by the runtime itself.
+ *
+ * PROTOCOL grows by one with any change that an older peer would misread; a peer of a newer
+ * protocol is refused with a reason.
+ */
+import * as z from 'zod'
+import { hostedType, releaseReason } from './hive.ts'
+import { bootId, detail, epoch, guid, instantMs } from './ids.ts'
+import { LIMITS } from './limits.ts'
+import { reportedStatus } from './status.ts'
+import { timing } from './timing.ts'
+import { update } from './update.ts'
+
+export const PROTOCOL = 1
+
+const sessionNumber = z.int().positive()
+/** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
+const reportNumber = z.int().positive()
+
+export const heldGroup = z.strictObject({ groupId: guid, epoch })
+export type HeldGroup = z.infer<typeof heldGroup>
+
+export const statusItem = z.strictObject({
+  resourceId: guid,
+  epoch,
+  status: reportedStatus,
+  restarts: z.int().nonnegative(),
+  /** The restart attempts are used up: the Failover Manager is asked to decide (S-81 step 6). */
+  gaveUp: z.boolean(),
+  detail: detail.optional(),
+  correlationId: z.string().max(64).optional(),
+})
+export type StatusItem = z.infer<typeof statusItem>
+
+export const logEntry = z.strictObject({
+  /** The host's own clock; shown, never decided on (S-13). */
+  atMs: instantMs,
+  component: z.enum(['RCM', 'RHS', 'FM', 'NM', 'GUM', 'DM', 'EVT', 'COMM', 'TIME']),
+  groupId: guid.optional(),
+  resourceId: guid.optional(),
+  correlationId: z.string().max(64).optional(),
+  message: detail,
+})
+export type LogEntry = z.infer<typeof logEntry>
+
+export const nodeFrame = z.discriminatedUnion('t', [
+  /** Answer to the challenge (S2, S3), made by the guard. */
+  z.strictObject({
+    t: z.literal('report'),
+    session: sessionNumber,
+    protocol: z.int().positive(),
+    boot: bootId,
+    /** New for each start of the agent; numbers of reports begin at 1 in each run. */
+    run: guid,
+    held: z.array(heldGroup).max(LIMITS.groupsMax),
+    types: z.array(hostedType).max(100),
+    /** The replica on disk: last update applied and its hash, to catch up from. */
+    replica: z.strictObject({ seq: z.int().nonnegative(), hash: z.string().max(64) }),
+    version: z.string().max(32),
+    /** Ed25519 over `sessionText()`, base64url. */
+    signature: z.string().max(128),
+  }),
+  /** Renews the authority lease once answered (L3, L6). */
+  z.strictObject({ t: z.literal('confirm'), n: z.int().positive() }),
+  z.strictObject({
+    t: z.literal('status'),
+    n: reportNumber,
+    items: z.array(statusItem).min(1).max(LIMITS.statusItemsMax),
+  }),
+  /** "Terminated": nothing of this group runs here any more and the grant is gone (C5, G5). */
+  z.strictObject({
+    t: z.literal('released'),
+    n: reportNumber,
+    groupId: guid,
+    epoch,
+    why: z.enum(['asked', 'hostShutdown', 'gaveUp']),
+  }),
+  /** A deliberate local change: PersistentState follows (S-68). */
+  z.strictObject({
+    t: z.literal('intent'),
+    n: reportNumber,
+    resourceId: guid,
+    epoch,
+    persistentState: z.union([z.literal(0), z.literal(1)]),
+    detail: detail.optional(),
+  }),
+  z.strictObject({ t: z.literal('types'), n: reportNumber, types: z.array(hostedType).max(100) }),
+  /** The host shuts down in an orderly way: no new groups, these will be released. */
+  z.strictObject({ t: z.literal('leaving'), n: reportNumber }),
+  /** Everything is released; the session ends and the node may be declared Down at once. */
+  z.strictObject({ t: z.literal('goodbye'), n: reportNumber }),
+  z.strictObject({ t: z.literal('accept'), groupId: guid, epoch }),
+  z.strictObject({ t: z.literal('refuse'), groupId: guid, epoch, reason: detail }),
+  z.strictObject({
+    t: z.literal('log'),
+    entries: z.array(logEntry).min(1).max(LIMITS.logEntriesMax),
+  }),
+  /** The node gives up its membership (`holdfast-probe leave`). */
+  z.strictObject({ t: z.literal('leave'), n: reportNumber }),
+])
+export type NodeFrame = z.infer<typeof nodeFrame>
+
+export const objectFrame = z.discriminatedUnion('t', [
+  z.strictObject({
+    t: z.literal('challenge'),
+    session: sessionNumber,
+    nonce: z.string().max(64),
+    protocol: z.int().positive(),
+  }),
+  /** U2: only updates with a higher number than `seq`, on this session, are permission. */
+  z.strictObject({
+    t: z.literal('welcome'),
+    session: sessionNumber,
+    seq: z.int().nonnegative(),
+    nowMs: instantMs,
+    timing,
+    view: z.int().nonnegative(),
+    node: z.strictObject({ id: guid, name: z.string() }),
+  }),
+  /** One part of a hive snapshot; applied when all parts of one `seq` are there. */
+  z.strictObject({
+    t: z.literal('snapshot'),
+    seq: z.int().nonnegative(),
+    hash: z.string().max(64),
+    part: z.int().nonnegative(),
+    parts: z.int().positive(),
+    text: z.string().max(LIMITS.frameBytesMax),
+  }),
+  z.strictObject({
+    t: z.literal('updates'),
+    /** Hash of the chain after the last of these updates. */
+    hash: z.string().max(64),
+    updates: z.array(update).min(1).max(LIMITS.updatesPerFrameMax),
+  }),
+  z.strictObject({
+    t: z.literal('offer'),
+    groupId: guid,
+    epoch,
+    reason: releaseReason.or(z.enum(['placement'])),
+  }),
+  z.strictObject({ t: z.literal('confirmed'), n: z.int().positive() }),
+  /** All reports up to `n` of this run are durable. */
+  z.strictObject({ t: z.literal('ack'), n: reportNumber }),
+  /** The session ends, and why. */
+  z.strictObject({ t: z.literal('bye'), code: z.string().max(40), detail }),
+])
+export type ObjectFrame = z.infer<typeof objectFrame>
+
+/** WebSocket close codes of the session (4000 to 4999 are ours). */
+export const CLOSE = {
+  superseded: 4001,
+  refused: 4002,
+  badFrame: 4003,
+  suspected: 4004,
+  evicted: 4005,
+  goodbye: 4006,
+} as const
+
+/** What a node signs to open a socket: `attempt` grows with each try, so a copy is worthless. */
+export const connectText = (clusterId: string, nodeId: string, attempt: number) =>
+  `holdfast connect ${clusterId} ${nodeId} ${attempt}`
+
+/** What a node signs in its report: ties the key to this session of this boot. */
+export const sessionText = (s: {
+  clusterId: string
+  nodeId: string
+  session: number
+  nonce: string
+  boot: string
+}) => `holdfast session ${s.clusterId} ${s.nodeId} ${s.session} ${s.nonce} ${s.boot}`

@@ -1,0 +1,83 @@
+/** Tables of one cluster's Durable Object. Migrations are append-only (worker/hive-migrations). */
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+/** Counters and marks of the object: `session` (last number given out), `snapshotSeq`. */
+export const meta = sqliteTable('meta', {
+  key: text('key').primaryKey(),
+  value: integer('value').notNull(),
+})
+
+/** What is known of each node's sessions: never times, they mean nothing to another instance. */
+export const sessions = sqliteTable('sessions', {
+  nodeId: text('node_id').primaryKey(),
+  /** Highest `attempt` seen in a signed request to open a socket. */
+  attempt: integer('attempt').notNull(),
+  /** Last report applied: run of the agent and number in that run (S-16). */
+  run: text('run').notNull().default(''),
+  reportN: integer('report_n').notNull().default(0),
+  /** 1 while the hive has the node Up or leaving: then the D rules apply to it. */
+  up: integer('up').notNull().default(0),
+})
+
+/** Rule L6: the write behind which confirms are answered. */
+export const confirms = sqliteTable('confirms', {
+  id: integer('id').primaryKey(),
+  atMs: integer('at_ms').notNull(),
+  count: integer('count').notNull(),
+})
+
+/** The stream of global updates; `hash` is that of the chain up to and including this one. */
+export const updates = sqliteTable('updates', {
+  seq: integer('seq').primaryKey(),
+  atMs: integer('at_ms').notNull(),
+  hash: text('hash').notNull(),
+  body: text('body').notNull(),
+})
+
+/** The events behind the updates: folding them through `step` gives the same hive. */
+export const journal = sqliteTable('journal', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  atMs: integer('at_ms').notNull(),
+  firstSeq: integer('first_seq').notNull(),
+  event: text('event').notNull(),
+})
+
+/** Snapshots of the hive in parts, since a row holds 2 MB. The first one is kept for ever (S-66). */
+export const snapshots = sqliteTable(
+  'snapshots',
+  {
+    seq: integer('seq').notNull(),
+    part: integer('part').notNull(),
+    parts: integer('parts').notNull(),
+    hash: text('hash').notNull(),
+    body: text('body').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.seq, t.part] })],
+)
+
+/** What is observed or under way; not part of the hive (S-65). */
+export const observed = sqliteTable(
+  'observed',
+  {
+    table: text('table').notNull(),
+    id: text('id').notNull(),
+    body: text('body').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.table, t.id] })],
+)
+
+/** The cluster log (S-97). */
+export const log = sqliteTable(
+  'log',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    atMs: integer('at_ms').notNull(),
+    node: text('node').notNull(),
+    component: text('component').notNull(),
+    groupId: text('group_id'),
+    resourceId: text('resource_id'),
+    correlationId: text('correlation_id'),
+    message: text('message').notNull(),
+  },
+  (t) => [index('log_resource').on(t.resourceId)],
+)

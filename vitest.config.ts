@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+
+/** Real processes and real time: one file after the other, and after everything else. */
+const realProcesses = (name: string, order: number): TestProjectInlineConfiguration => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    environment: 'node',
+    fileParallelism: false,
+    maxWorkers: 1,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    sequence: { groupOrder: order },
+  },
+})
+
+const D1_MIGRATIONS = 'worker/d1-migrations'
+const WORKER_SETUP = './test/worker/migrate.ts'
+
+/** Inside workerd, by the same wrangler.toml as production. */
+const worker: TestProjectInlineConfiguration = {
+  plugins: [
+    cloudflareTest(async () => ({
+      wrangler: { configPath: './wrangler.toml' },
+      miniflare: {
+        cf: false,
+        bindings: {
+          TEST_MIGRATIONS: existsSync(D1_MIGRATIONS) ? await readD1Migrations(D1_MIGRATIONS) : [],
+        },
+      },
+    })),
+  ],
+  test: {
+    name: 'worker',
+    include: ['test/worker/**/*.test.ts'],
+    setupFiles: existsSync(WORKER_SETUP) ? [WORKER_SETUP] : [],
+    testTimeout: 30_000,
+    sequence: { groupOrder: 2 },
+    deps: {
+      optimizer: {
+        ssr: {
+          enabled: true,
+          include: [
+            'hono',
+            'uuidv7',
+            'zod',
+            'drizzle-orm',
+            'drizzle-orm/d1',
+            'drizzle-orm/sqlite-core',
+            'drizzle-orm/durable-sqlite',
+            'drizzle-orm/durable-sqlite/migrator',
+          ],
+          rolldownOptions: { external: [/^node:/, /^cloudflare:/] },
+        },
+      },
+    },
+  },
+}
+
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            'test/*.test.ts',
+            'test/unit/**/*.test.ts',
+            'test/sim/**/*.test.ts',
+            'test/scenarios/**/*.test.ts',
+          ],
+          environment: 'node',
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'cli',
+          include: ['test/cli/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      ...(existsSync('wrangler.toml') ? [worker] : []),
+      realProcesses('probe', 3),
+      realProcesses('e2e', 4),
+    ],
+  },
+})

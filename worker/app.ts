@@ -1,0 +1,109 @@
+import { type Context, Hono } from 'hono'
+import { type RouteName, routes } from '../schema/api/routes.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import { LIMITS } from '../schema/limits.ts'
+import { type Call, handlers } from './handlers.ts'
+import { problemResponse, refusalOf } from './problem.ts'
+import { Tenants } from './tenants.ts'
+
+type Bindings = { Bindings: Env }
+
+/** The HTTP side: every route of the table, validated by its schema, behind an API key. */
+export const app = new Hono<Bindings>()
+
+/** The session path is Worker → object only: D1 being away hurts no session. */
+app.get('/v1/sessions/:object', async (c) => {
+  let id: DurableObjectId
+  try {
+    id = c.env.CLUSTER.idFromString(c.req.param('object'))
+  } catch {
+    return c.text('no such session endpoint', 404)
+  }
+  return c.env.CLUSTER.get(id).fetch(c.req.raw)
+})
+
+/** Routes that carry their own secret, or none. */
+const OPEN: readonly RouteName[] = ['join', 'health']
+
+for (const name of Object.keys(routes) as RouteName[]) {
+  const route = routes[name]
+  app.on(route.method, route.path, async (c) => {
+    const call = await parseCall(c, name)
+    const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
+    return c.json(answer as object)
+  })
+}
+
+app.notFound((c) =>
+  problemResponse(
+    { code: 'NOT_FOUND', message: `there is nothing at ${c.req.method} ${c.req.path}` },
+    requestId(c),
+  ),
+)
+
+app.onError((error, c) => problemResponse(refusalOf(error), requestId(c)))
+
+async function parseCall(c: Context<Bindings>, name: RouteName): Promise<Call> {
+  const route = routes[name]
+  const tenants = new Tenants(c.env.DB)
+  const by = OPEN.includes(name) ? '' : await authenticate(c, tenants)
+  const body = 'body' in route ? parse(route.body, await readBody(c), 'body') : undefined
+  const query = 'query' in route ? parse(route.query, c.req.query(), 'query') : undefined
+  return { env: c.env, tenants, by, params: c.req.param() as never, body, query }
+}
+
+async function authenticate(c: Context<Bindings>, tenants: Tenants): Promise<string> {
+  const key = /^Bearer (hfk_[A-Za-z0-9_-]{8,100})$/.exec(c.req.header('authorization') ?? '')?.[1]
+  const name = key ? await tenants.keyName(key) : null
+  if (name === null)
+    throw new HoldfastError({
+      code: 'UNAUTHENTICATED',
+      message: key ? 'this API key is not valid' : 'this needs an API key',
+      remedy: 'Send it as `Authorization: Bearer hfk_…`, or set HOLDFAST_API_KEY.',
+    })
+  return name
+}
+
+async function readBody(c: Context<Bindings>): Promise<unknown> {
+  const text = await c.req.text()
+  if (text.length > LIMITS.bodyBytesMax)
+    throw new HoldfastError({
+      code: 'TOO_LARGE',
+      message: `the body has ${text.length} bytes; the limit is ${LIMITS.bodyBytesMax}`,
+    })
+  if (text === '') return {}
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: 'the body is not JSON',
+      remedy: 'Send one JSON object with content-type application/json.',
+    })
+  }
+}
+
+interface Parser {
+  safeParse(value: unknown):
+    | { success: true; data: unknown }
+    | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } }
+}
+
+function parse(schema: Parser, value: unknown, where: 'body' | 'query'): unknown {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const errors = parsed.error.issues.slice(0, 20).map((i) => ({
+    pointer: `/${i.path.map(String).join('/')}`,
+    message: i.message,
+  }))
+  throw new HoldfastError({
+    code: 'BAD_REQUEST',
+    message: `the ${where} does not fit: ${errors[0]?.pointer} ${errors[0]?.message}`,
+    remedy: 'Correct the places that are named in `errors`.',
+    errors,
+  })
+}
+
+function requestId(c: Context<Bindings>): string {
+  return c.req.header('x-request-id')?.slice(0, 64) ?? crypto.randomUUID()
+}

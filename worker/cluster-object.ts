@@ -1,0 +1,462 @@
+/**
+ * The Durable Object of one cluster: the shell around `step`. It translates and orders, and decides
+ * nothing: decide → commit in one transaction → send → arm the alarm.
+ */
+import { DurableObject } from 'cloudflare:workers'
+import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
+import type { Refusal } from '../schema/errors.ts'
+import type { Event, Request as OperatorRequest } from '../schema/event.ts'
+import { LIMITS } from '../schema/limits.ts'
+import { applyObservation } from '../schema/observed.ts'
+import { CLOSE, type NodeFrame, nodeFrame, PROTOCOL } from '../schema/session.ts'
+import { PROFILES, type Timing } from '../schema/timing.ts'
+import { unreachable } from '../schema/unreachable.ts'
+import { applyUpdate } from '../schema/update.ts'
+import { concernedNodes, isRepeated } from './core/communications-manager.ts'
+import { nextDeadline } from './core/deadlines.ts'
+import type { ClusterState, Decision, Effect } from './core/decision.ts'
+import { nextPhase, type StartPhase } from './core/event-processor.ts'
+import { explain } from './core/explain.ts'
+import { step } from './core/step.ts'
+import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
+import migrations from './hive-migrations/migrations.js'
+import { Liveness, suspicionMs } from './liveness.ts'
+import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
+import { checkConnect, checkReport } from './session-auth.ts'
+import { type Attachment, Sockets } from './sockets.ts'
+import { sendWelcome } from './welcome.ts'
+
+/** Confirms that arrive within this time share one storage write (L6). */
+const CONFIRM_GATHER_MS = 5
+
+export class Cluster extends DurableObject<Env> {
+  readonly #store: HiveStore
+  readonly #sockets: Sockets
+  readonly #live = new Liveness()
+  readonly #reads: ObjectReads
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
+  readonly #phases: StartPhase[] = []
+  #state: (ClusterState & { hash: string }) | null = null
+  #confirms: { ws: WebSocket; nodeId: string; n: number }[] = []
+  #confirming = false
+  #alarmAt: number | null = null
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    this.#store = new HiveStore(ctx.storage)
+    this.#sockets = new Sockets(ctx, this.#store)
+    this.#reads = new ObjectReads(this.#store, this.#sockets, () => this.#loaded())
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
+    void ctx.blockConcurrencyWhile(() => this.#start())
+  }
+
+  // ── Start-up (S-08) ──────────────────────────────────────────────────────────────────────────
+
+  /** A wake after hibernation finds its sockets and needs neither the hive nor the grace. */
+  async #start(): Promise<void> {
+    this.#enter('openStore')
+    await migrate(this.#store.db, migrations)
+    const missing = this.#store.nodesUp().filter((id) => !this.#sockets.welcomed(id))
+    if (missing.length === 0) return
+    this.#enter('loadHive')
+    this.#loaded()
+    this.#enter('reconcileSessions')
+    this.#log('EVT', `start: ${missing.length} nodes that were up have no open session`)
+    this.#enter('restartGrace')
+    // D5: "now" is read after the first storage write of this instance is durable.
+    await this.ctx.storage.sync()
+    this.#live.beginGrace(Date.now())
+    this.#enter('settleGroups')
+    this.#handle({ type: 'woke' })
+    for (const nodeId of missing) this.#waitForLoss(nodeId)
+  }
+
+  #enter(phase: StartPhase): void {
+    if (nextPhase(this.#phases) !== phase) throw new Error(`start-up phase ${phase} out of order`)
+    this.#phases.push(phase)
+  }
+
+  #loaded(): ClusterState & { hash: string } {
+    this.#state ??= this.#store.load()
+    return this.#state
+  }
+
+  get #timing(): Timing {
+    return PROFILES[this.#loaded().hive.cluster?.profile ?? 'standard']
+  }
+
+  // ── The one way in ───────────────────────────────────────────────────────────────────────────
+
+  /** No `await` before the commit: nothing may run between deciding and recording. */
+  #handle(event: Event, mark: ReportMark | null = null): Decision {
+    const nowMs = Date.now()
+    const state = this.#loaded()
+    const decision = step(state, event, nowMs)
+    const first = decision.updates[0]?.seq ?? state.hive.seq + 1
+    const lines = decision.refused ? [] : this.#linesOf(decision, nowMs)
+    if (lines.length > 0 || decision.observations.length > 0 || mark)
+      state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark)
+    for (const u of decision.updates) applyUpdate(state.hive, u)
+    for (const o of decision.observations) applyObservation(state.observed, o)
+    if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
+    this.#send(decision)
+    this.#armAlarm()
+    return decision
+  }
+
+  /** Every update is a line of the cluster log, by the one renderer. */
+  #linesOf(decision: Decision, nowMs: number): StoredLine[] {
+    const { hive } = this.#loaded()
+    const at = { atMs: nowMs, node: 'control' }
+    const lines: StoredLine[] = decision.log.map((line) => ({ ...line, ...at }))
+    for (const u of decision.updates)
+      lines.push({
+        ...at,
+        component: u.because.manager === 'MM' ? 'NM' : u.because.manager,
+        ...(u.change.table === 'group' && { groupId: u.change.id }),
+        ...(u.change.table === 'resource' && { resourceId: u.change.id }),
+        correlationId: u.correlationId,
+        message: explain(u, hive).message,
+      })
+    return lines
+  }
+
+  /** After the commit: effects in their order, then the updates to all (C4). */
+  #send(decision: Decision): void {
+    const { hive, hash } = this.#loaded()
+    for (const u of decision.updates) {
+      if (u.change.table !== 'node') continue
+      if (u.change.value === null || u.change.value.state === 'down') this.#live.forget(u.change.id)
+    }
+    for (const effect of decision.effects) if (effect.type === 'welcome') this.#effect(effect)
+    const concerned = new Set<string>()
+    for (const u of decision.updates) {
+      const nodes = concernedNodes(u)
+      for (const id of nodes === 'all' ? ['all'] : nodes) concerned.add(id)
+    }
+    if (decision.updates.length > 0)
+      this.#sockets.replicate(hive.seq, decision.updates, hash, concerned)
+    for (const effect of decision.effects) if (effect.type !== 'welcome') this.#effect(effect)
+    if (decision.updates.length > 0 || decision.log.length > 0) this.#reads.wakeWaiters()
+  }
+
+  #effect(effect: Effect): void {
+    switch (effect.type) {
+      case 'welcome':
+        this.#welcome(effect.nodeId, effect.session)
+        break
+      case 'refuse':
+        for (const ws of this.#sockets.of(effect.nodeId))
+          if (this.#sockets.attachment(ws)?.session === effect.session)
+            this.#sockets.close(ws, CLOSE.refused, effect)
+        break
+      case 'offer': {
+        const found = this.#sockets.welcomed(effect.nodeId)
+        const { groupId, epoch, reason } = effect
+        if (found) this.#sockets.send(found.ws, { t: 'offer', groupId, epoch, reason })
+        break
+      }
+      case 'closeSession':
+        for (const ws of this.#sockets.of(effect.nodeId))
+          this.#sockets.close(ws, effect.code, { code: 'closed', detail: effect.detail })
+        break
+      default:
+        unreachable(effect)
+    }
+  }
+
+  // ── Sessions ─────────────────────────────────────────────────────────────────────────────────
+
+  /** The socket path: Worker → object only, so that D1 being away hurts no session. */
+  override async fetch(request: Request): Promise<Response> {
+    const checked = await checkConnect(request, this.#loaded().hive, this.#store)
+    if ('refused' in checked) return new Response(checked.refused, { status: checked.status })
+    const { nodeId, attempt } = checked
+    // From here on synchronous: attempt, number and socket belong together (S1).
+    if (attempt <= (this.#store.session(nodeId)?.attempt ?? 0))
+      return new Response('this request to connect was used before', { status: 409 })
+    this.#store.noteAttempt(nodeId, attempt)
+    const session = this.#store.nextSession()
+    const nonce = crypto.randomUUID()
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.ctx.acceptWebSocket(server, [nodeId])
+    this.#sockets.attach(server, {
+      nodeId,
+      session,
+      nonce,
+      phase: 'challenged',
+      welcomedMs: 0,
+      run: '',
+      sentSeq: 0,
+    })
+    this.#sockets.send(server, { t: 'challenge', session, nonce, protocol: PROTOCOL })
+    return new Response(null, { status: 101, webSocket: client })
+  }
+
+  override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    const attachment = this.#sockets.attachment(ws)
+    if (!attachment) return
+    const frame = parseFrame(data)
+    if ('problem' in frame) {
+      this.#sockets.close(ws, CLOSE.badFrame, { code: 'badFrame', detail: frame.problem })
+      return
+    }
+    if (frame.t === 'report') return this.#report(ws, attachment, frame)
+    // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
+    if (attachment.phase !== 'welcomed') return
+    if (frame.t === 'confirm') {
+      this.#confirms.push({ ws, nodeId: attachment.nodeId, n: frame.n })
+      return this.#answerConfirms()
+    }
+    this.#frame(ws, attachment, frame)
+  }
+
+  #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
+    const { hive } = this.#loaded()
+    const problem = checkReport(frame, a, hive)
+    if (problem) {
+      this.#sockets.close(ws, CLOSE.refused, problem)
+      return
+    }
+    this.#sockets.attach(ws, { ...a, run: frame.run, sentSeq: this.#replicaSeq(frame) })
+    this.#handle({
+      type: 'nodeReported',
+      nodeId: a.nodeId,
+      session: frame.session,
+      bootId: frame.boot,
+      held: frame.held,
+      types: frame.types,
+    })
+  }
+
+  /** From where the node can be caught up; -1 when only a snapshot helps. */
+  #replicaSeq(frame: Extract<NodeFrame, { t: 'report' }>): number {
+    const { seq, hash } = frame.replica
+    if (seq > this.#loaded().hive.seq || this.#store.hashAt(seq) !== hash) return -1
+    return this.#store.updates(seq + 1, seq + 1, 1).length === 1 || seq === this.#loaded().hive.seq
+      ? seq
+      : -1
+  }
+
+  #welcome(nodeId: string, session: number): void {
+    const ours = this.#sockets
+      .of(nodeId)
+      .find((ws) => this.#sockets.attachment(ws)?.session === session)
+    const a = ours && this.#sockets.attachment(ours)
+    if (!ours || !a) return
+    // S1: older sockets of the node carry nothing from now on.
+    for (const ws of this.#sockets.of(nodeId))
+      if (ws !== ours)
+        this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })
+    const welcomedMs = Date.now()
+    this.#live.welcomed(nodeId)
+    this.#clearTimer(nodeId)
+    const { hive, hash } = this.#loaded()
+    this.#sockets.attach(ours, { ...a, phase: 'welcomed', welcomedMs, sentSeq: hive.seq })
+    sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#timing, welcomedMs)
+  }
+
+  #frame(ws: WebSocket, a: Attachment, frame: Exclude<NodeFrame, { t: 'report' | 'confirm' }>): void {
+    const from = { nodeId: a.nodeId, session: a.session }
+    if (frame.t === 'log') {
+      const node = this.#loaded().hive.nodes.get(a.nodeId)?.name ?? a.nodeId
+      this.#store.appendLog(frame.entries.map((e) => ({ ...e, node })))
+      this.#reads.wakeWaiters()
+      return
+    }
+    if (frame.t === 'accept' || frame.t === 'refuse') {
+      const { groupId, epoch } = frame
+      if (frame.t === 'accept') this.#handle({ type: 'offerAccepted', ...from, groupId, epoch })
+      else
+        this.#handle({ type: 'offerRefused', ...from, groupId, epoch, reason: frame.reason })
+      return
+    }
+    // S-16: numbered reports have their effect once, however often they come.
+    const known = this.#store.session(a.nodeId)
+    const repeated = known && isRepeated({ run: known.run, n: known.reportN }, a.run, frame.n)
+    if (!repeated)
+      this.#handle(eventOf(frame, from), { nodeId: a.nodeId, run: a.run, n: frame.n })
+    this.#sockets.send(ws, { t: 'ack', n: frame.n })
+  }
+
+  /** L6: one write, begun after all these requests had arrived, answers them all. */
+  async #answerConfirms(): Promise<void> {
+    if (this.#confirming) return
+    this.#confirming = true
+    try {
+      while (this.#confirms.length > 0) {
+        await new Promise((resolve) => setTimeout(resolve, CONFIRM_GATHER_MS))
+        const batch = this.#confirms
+        this.#confirms = []
+        const nowMs = Date.now()
+        this.#store.writeConfirm(nowMs, batch.length)
+        await this.ctx.storage.sync()
+        for (const { ws, nodeId, n } of batch) {
+          this.#live.confirmed(nodeId, Date.now())
+          this.#sockets.send(ws, { t: 'confirmed', n })
+        }
+      }
+    } finally {
+      this.#confirming = false
+    }
+  }
+
+  override async webSocketClose(ws: WebSocket): Promise<void> {
+    this.#closed(ws, 'socketClosed')
+  }
+
+  override async webSocketError(ws: WebSocket): Promise<void> {
+    this.#closed(ws, 'socketClosed')
+  }
+
+  // ── Losing a node (D rules) ──────────────────────────────────────────────────────────────────
+
+  /** D1, D2: the socket is closed, and the last answer's time read in the same step. */
+  #closed(ws: WebSocket, cause: 'socketClosed' | 'silent'): void {
+    const a = this.#sockets.attachment(ws)
+    if (cause === 'silent')
+      this.#sockets.close(ws, CLOSE.suspected, { code: 'suspected', detail: 'no ping in time' })
+    if (a?.phase !== 'welcomed') return
+    const open = this.#sockets.open(ws, a)
+    this.#sockets.attach(ws, { ...a, phase: 'challenged' })
+    // A newer welcomed session of the node stands: this close says nothing.
+    if (this.#sockets.welcomed(a.nodeId) || this.#live.isLost(a.nodeId)) return
+    this.#live.closed(open, Date.now(), cause, this.#timing)
+    const name = this.#loaded().hive.nodes.get(a.nodeId)?.name ?? a.nodeId
+    const age = open.lastAnswerMs === null ? 'never' : `${Date.now() - open.lastAnswerMs} ms ago`
+    this.#log('NM', `node ${name}: session ${a.session} lost (${cause}, last answer ${age})`)
+    this.#waitForLoss(a.nodeId)
+    this.#armAlarm()
+  }
+
+  /** D6: a timer of this instance measures the wait; the alarm is only the second line. */
+  #waitForLoss(nodeId: string): void {
+    this.#clearTimer(nodeId)
+    if (this.#loaded().hive.nodes.get(nodeId)?.state === 'down') return
+    const ms = this.#live.remainingMs(nodeId, Date.now(), this.#timing)
+    if (ms === null) return
+    const timer = setTimeout(() => {
+      this.#timers.delete(nodeId)
+      this.#live.timerFired(nodeId, ms)
+      this.#tryDeclareDown(nodeId)
+    }, ms)
+    this.#timers.set(nodeId, timer)
+  }
+
+  #tryDeclareDown(nodeId: string): void {
+    if (this.#sockets.welcomed(nodeId)) return
+    const evidence = this.#live.evidence(nodeId, Date.now())
+    if (!evidence) return
+    this.#handle({ type: 'nodeLost', nodeId, evidence })
+    const node = this.#loaded().hive.nodes.get(nodeId)
+    if (node && node.state !== 'down') this.#waitForLoss(nodeId)
+  }
+
+  #clearTimer(nodeId: string): void {
+    clearTimeout(this.#timers.get(nodeId))
+    this.#timers.delete(nodeId)
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarmAt = null
+    const nowMs = Date.now()
+    for (const { ws, attachment } of this.#sockets.allWelcomed())
+      if (suspicionMs(this.#sockets.open(ws, attachment), this.#timing) <= nowMs)
+        this.#closed(ws, 'silent')
+    const due = nextDeadline(this.#loaded())
+    if (due !== null && due <= nowMs) this.#handle({ type: 'woke' })
+    this.#armAlarm()
+  }
+
+  /** At the earliest suspicion deadline or deadline of the core. Late is harmless, early too. */
+  #armAlarm(): void {
+    let at = nextDeadline(this.#loaded()) ?? Number.POSITIVE_INFINITY
+    for (const { ws, attachment } of this.#sockets.allWelcomed())
+      at = Math.min(at, suspicionMs(this.#sockets.open(ws, attachment), this.#timing))
+    // A node that is waited for without a session: wake for it even if this instance goes away.
+    if (this.#timers.size > 0) at = Math.min(at, Date.now() + this.#timing.ttlMs)
+    if (!Number.isFinite(at)) return
+    // An alarm that stands a little earlier will do: each setAlarm is a write.
+    if (this.#alarmAt !== null && this.#alarmAt <= at && this.#alarmAt > Date.now()) return
+    this.#alarmAt = at
+    void this.ctx.storage.setAlarm(at)
+  }
+
+  #log(component: StoredLine['component'], message: string): void {
+    this.#store.appendLog([{ atMs: Date.now(), node: 'control', component, message }])
+  }
+
+  // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
+
+  /** An operator's request: carried out, or refused with nothing changed. */
+  ask(request: OperatorRequest, by: string): { refused: Refusal } | { seq: number } {
+    const decision = this.#handle({ type: 'requested', request, by })
+    return decision.refused ? { refused: decision.refused } : { seq: this.#loaded().hive.seq }
+  }
+
+  read<R extends Read>(what: R): AnswerTo<R> {
+    return this.#reads.read(what)
+  }
+
+  /** Resolves when something came after the given numbers, or after `ms`. */
+  wait(after: Waiter, ms: number): Promise<void> {
+    return this.#reads.wait(after, ms)
+  }
+}
+
+function parseFrame(data: string | ArrayBuffer): NodeFrame | { problem: string } {
+  if (typeof data !== 'string') return { problem: 'frames are text' }
+  if (data.length > LIMITS.frameBytesMax) return { problem: `larger than ${LIMITS.frameBytesMax}` }
+  let json: unknown
+  try {
+    json = JSON.parse(data)
+  } catch {
+    return { problem: 'not JSON' }
+  }
+  const parsed = nodeFrame.safeParse(json)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  return { problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown frame'}` }
+}
+
+/** The numbered reports, each as the event it is. */
+function eventOf(
+  frame: Extract<NodeFrame, { n: number }>,
+  from: { nodeId: string; session: number },
+): Event {
+  switch (frame.t) {
+    case 'status':
+      return { type: 'resourceReported', ...from, items: frame.items }
+    case 'released':
+      return {
+        type: 'groupReleased',
+        ...from,
+        groupId: frame.groupId,
+        epoch: frame.epoch,
+        why: frame.why,
+      }
+    case 'intent': {
+      const { resourceId, epoch, persistentState, detail } = frame
+      return {
+        type: 'intentReported',
+        ...from,
+        resourceId,
+        epoch,
+        persistentState,
+        ...(detail !== undefined && { detail }),
+      }
+    }
+    case 'types':
+      return { type: 'nodeTypesChanged', ...from, types: frame.types }
+    case 'leaving':
+      return { type: 'nodeLeaving', ...from }
+    case 'goodbye':
+      return { type: 'nodeSaidGoodbye', ...from }
+    case 'leave':
+      return { type: 'nodeLeft', ...from }
+    case 'confirm':
+      throw new Error('confirms are answered elsewhere')
+    default:
+      return unreachable(frame)
+  }
+}

@@ -1,0 +1,36 @@
+import type { Update } from '../../schema/update.ts'
+
+/**
+ * Communications Manager: which nodes must hear of an update at once. The others get it gathered,
+ * within a second, in one frame with all that came before it.
+ */
+export function concernedNodes(u: Update): readonly string[] | 'all' {
+  const { change } = u
+  switch (change.table) {
+    case 'cluster':
+      return []
+    case 'node':
+      return [change.id]
+    case 'group': {
+      const { ownership } = change.value ?? {}
+      if (!ownership) return 'all'
+      if (ownership.phase === 'free')
+        return [ownership.lastOwner, ownership.to].filter((id) => id !== null)
+      return [ownership.owner]
+    }
+    case 'resource':
+      return 'all'
+  }
+}
+
+/**
+ * Once-only effect (S-16): whether a report with this number has been applied already.
+ * Numbers count within one run of a node's agent and are made durable with their effect.
+ */
+export function isRepeated(
+  known: { run: string; n: number } | undefined,
+  run: string,
+  n: number,
+): boolean {
+  return known?.run === run && n <= known.n
+}

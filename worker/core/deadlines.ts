@@ -1,0 +1,22 @@
+import type { ClusterState } from './decision.ts'
+
+/**
+ * When the cluster must be stepped again even if nothing is heard; session deadlines (D3) are the
+ * shell's and not in here.
+ *
+ * @returns milliseconds since the Unix epoch on the Durable Object's clock, or null. May lie in
+ *   the past: the step that follows takes it, or the alarm would spin.
+ */
+export function nextDeadline(state: ClusterState): number | null {
+  let next: number | null = null
+  const at = (ms: number) => {
+    if (next === null || ms < next) next = ms
+  }
+  for (const [groupId, offer] of state.observed.offers) {
+    const phase = state.hive.groups.get(groupId)?.ownership.phase
+    if (phase === 'free' && !offer.accepted) at(offer.deadlineMs)
+  }
+  for (const waiting of state.observed.waiting.values())
+    if (waiting.retryAtMs !== null) at(waiting.retryAtMs)
+  return next
+}

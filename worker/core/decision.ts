@@ -1,0 +1,33 @@
+import type { Refusal } from '../../schema/errors.ts'
+import type { Hive } from '../../schema/hive.ts'
+import type { Observation, Observed } from '../../schema/observed.ts'
+import type { LogEntry } from '../../schema/session.ts'
+import type { Update } from '../../schema/update.ts'
+
+/** What a decision is made on: what is wanted (the hive) and what was observed. */
+export interface ClusterState {
+  readonly hive: Hive
+  readonly observed: Observed
+}
+
+/** What has to leave once the decision is committed (C4), in order. */
+export type Effect =
+  /** Rule U2: the welcome carries the `seq` of the commit it follows. */
+  | { type: 'welcome'; nodeId: string; session: number }
+  | { type: 'refuse'; nodeId: string; session: number; code: string; detail: string }
+  | { type: 'offer'; nodeId: string; groupId: string; epoch: number; reason: OfferReason }
+  | { type: 'closeSession'; nodeId: string; code: number; detail: string }
+
+export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown'
+
+export type LogLine = Omit<LogEntry, 'atMs'>
+
+/** The whole outcome of one event. Commit updates, observations and journal, then send effects. */
+export interface Decision {
+  /** Set when an operator's request was refused; then nothing else is. */
+  readonly refused: Refusal | null
+  readonly updates: readonly Update[]
+  readonly observations: readonly Observation[]
+  readonly effects: readonly Effect[]
+  readonly log: readonly LogLine[]
+}

@@ -1,0 +1,154 @@
+import type { Change, Because } from '../../schema/update.ts'
+import type { Group, Node, Resource } from '../../schema/hive.ts'
+import type { Observation, ObservedResource, PendingOffer, Waiting } from '../../schema/observed.ts'
+import { gumUpdate } from './gum.ts'
+import type { ClusterState, Decision, Effect, LogLine } from './decision.ts'
+import type { Update } from '../../schema/update.ts'
+
+/**
+ * The cluster as it will be when the decision under way is committed: the committed state with the
+ * changes decided so far laid over it. The managers read and write this; the state itself stays.
+ */
+export class Draft {
+  readonly nowMs: number
+  /** Correlation id of what is decided now, unless a group carries one of its own (S-82). */
+  readonly cause: string
+  readonly effects: Effect[] = []
+  readonly logLines: LogLine[] = []
+  readonly updates: Update[] = []
+  readonly observations: Observation[] = []
+  readonly #state: ClusterState
+  readonly #nodes = new Map<string, Node | null>()
+  readonly #groups = new Map<string, Group | null>()
+  readonly #resources = new Map<string, Resource | null>()
+  readonly #seen = new Map<string, Observation>()
+  #cluster: ClusterState['hive']['cluster']
+  #members: Map<string, string[]> | null = null
+  #nodeList: Node[] | null = null
+
+  constructor(state: ClusterState, nowMs: number, cause: string) {
+    this.#state = state
+    this.nowMs = nowMs
+    this.cause = cause
+    this.#cluster = state.hive.cluster
+  }
+
+  get cluster() {
+    return this.#cluster
+  }
+
+  node(id: string): Node | undefined {
+    return read(this.#nodes, this.#state.hive.nodes, id)
+  }
+
+  group(id: string): Group | undefined {
+    return read(this.#groups, this.#state.hive.groups, id)
+  }
+
+  resource(id: string): Resource | undefined {
+    return read(this.#resources, this.#state.hive.resources, id)
+  }
+
+  /** The ordered node list of the Node Manager (S-02). */
+  nodes(): readonly Node[] {
+    this.#nodeList ??= merged(this.#nodes, this.#state.hive.nodes).sort(
+      (a, b) => a.position - b.position,
+    )
+    return this.#nodeList
+  }
+
+  /** All groups, oldest first: placement does not depend on the order of insertion. */
+  groups(): readonly Group[] {
+    return merged(this.#groups, this.#state.hive.groups).sort(
+      (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1),
+    )
+  }
+
+  resources(): readonly Resource[] {
+    return merged(this.#resources, this.#state.hive.resources)
+  }
+
+  resourcesOf(groupId: string): readonly Resource[] {
+    if (this.#members === null) {
+      const index = new Map<string, string[]>()
+      for (const r of this.resources()) {
+        const members = index.get(r.groupId)
+        if (members) members.push(r.id)
+        else index.set(r.groupId, [r.id])
+      }
+      for (const members of index.values()) members.sort()
+      this.#members = index
+    }
+    return (this.#members.get(groupId) ?? []).map((id) => this.resource(id) as Resource)
+  }
+
+  observed(resourceId: string): ObservedResource | undefined {
+    return this.#look('resource', resourceId, this.#state.observed.resources)
+  }
+
+  offer(groupId: string): PendingOffer | undefined {
+    return this.#look('offer', groupId, this.#state.observed.offers)
+  }
+
+  waiting(groupId: string): Waiting | undefined {
+    return this.#look('waiting', groupId, this.#state.observed.waiting)
+  }
+
+  /** The one door by which the hive changes: numbered, with its reason, in the log. */
+  put(change: Change, because: Because, correlationId: string = this.cause): void {
+    const seq = this.#state.hive.seq + this.updates.length + 1
+    this.updates.push(gumUpdate(seq, this.nowMs, change, because, correlationId))
+    switch (change.table) {
+      case 'cluster':
+        this.#cluster = change.value
+        break
+      case 'node':
+        this.#nodes.set(change.id, change.value)
+        this.#nodeList = null
+        break
+      case 'group':
+        this.#groups.set(change.id, change.value)
+        break
+      case 'resource':
+        this.#resources.set(change.id, change.value)
+        this.#members = null
+        break
+    }
+  }
+
+  observe(o: Observation): void {
+    this.observations.push(o)
+    this.#seen.set(`${o.table} ${o.id}`, o)
+  }
+
+  log(line: LogLine): void {
+    this.logLines.push(line)
+  }
+
+  decision(): Decision {
+    return {
+      refused: null,
+      updates: this.updates,
+      observations: this.observations,
+      effects: this.effects,
+      log: this.logLines,
+    }
+  }
+
+  #look<V>(table: Observation['table'], id: string, base: ReadonlyMap<string, V>): V | undefined {
+    const seen = this.#seen.get(`${table} ${id}`)
+    return seen ? ((seen.value as V | null) ?? undefined) : base.get(id)
+  }
+}
+
+function read<V>(over: Map<string, V | null>, base: ReadonlyMap<string, V>, id: string) {
+  const value = over.get(id)
+  return value === undefined ? base.get(id) : (value ?? undefined)
+}
+
+function merged<V>(over: Map<string, V | null>, base: ReadonlyMap<string, V>): V[] {
+  const out: V[] = []
+  for (const [id, value] of base) if (!over.has(id)) out.push(value)
+  for (const value of over.values()) if (value !== null) out.push(value)
+  return out
+}

@@ -1,0 +1,136 @@
+import type { Hive } from '../../schema/hive.ts'
+import type { Because, Update } from '../../schema/update.ts'
+
+export interface Explained {
+  /** Dotted event name, e.g. `group.owned`. */
+  type: string
+  /** What it is about, by name. */
+  subject: string
+  /** One sentence: what changed and why. */
+  message: string
+}
+
+/** The one renderer of updates: log, CLI, console and tests all show this text. */
+export function explain(u: Update, hive: Hive): Explained {
+  const { change } = u
+  const why = whyText(u.because)
+  const tail = why ? ` (${why})` : ''
+  switch (change.table) {
+    case 'cluster':
+      return {
+        type: 'cluster.changed',
+        subject: change.value.name,
+        message: `cluster ${change.value.name}: view ${change.value.view}${tail}`,
+      }
+    case 'node': {
+      const name = change.value?.name ?? hive.nodes.get(change.id)?.name ?? change.id
+      const what = change.value
+        ? `${change.value.state}${change.value.paused ? ', paused' : ''}`
+        : 'removed'
+      const type = change.value ? `node.${nodeEvent(u.because, change.value.state)}` : 'node.removed'
+      return { type, subject: name, message: `node ${name}: ${what}${tail}` }
+    }
+    case 'group':
+      return explainGroup(u, hive, tail)
+    case 'resource': {
+      const name = change.value?.name ?? hive.resources.get(change.id)?.name ?? change.id
+      const what = change.value
+        ? `wanted ${change.value.persistentState === 1 ? 'online' : 'offline'}`
+        : 'removed'
+      return {
+        type: change.value ? 'resource.changed' : 'resource.removed',
+        subject: name,
+        message: `resource ${name}: ${what}${tail}`,
+      }
+    }
+  }
+}
+
+function explainGroup(u: Update, hive: Hive, tail: string): Explained {
+  const { change } = u
+  if (change.table !== 'group') throw new Error('not a group')
+  const name = change.value?.name ?? hive.groups.get(change.id)?.name ?? change.id
+  const nodeName = (id: string | null) => (id && hive.nodes.get(id)?.name) ?? id ?? 'nobody'
+  if (!change.value)
+    return { type: 'group.removed', subject: name, message: `group ${name}: removed${tail}` }
+  const { ownership } = change.value
+  switch (ownership.phase) {
+    case 'free':
+      return {
+        type: 'group.free',
+        subject: name,
+        message: `group ${name}: free at epoch ${ownership.epoch}, was on ${nodeName(ownership.lastOwner)}${tail}`,
+      }
+    case 'owned':
+      return {
+        type: 'group.owned',
+        subject: name,
+        message: `group ${name}: ${nodeName(ownership.owner)} owns it at epoch ${ownership.epoch}${tail}`,
+      }
+    case 'releasing':
+      return {
+        type: `group.${ownership.reason === 'failover' ? 'failover' : 'moving'}`,
+        subject: name,
+        message: `group ${name}: leaves ${nodeName(ownership.owner)} for ${nodeName(ownership.to)}${tail}`,
+      }
+  }
+}
+
+const nodeEvent = (because: Because, state: string): string =>
+  because.code === 'sessionRenewed'
+    ? 'session'
+    : because.code === 'typesPublished'
+      ? 'types'
+      : because.code === 'nodePaused'
+        ? 'paused'
+        : because.code === 'nodeResumed'
+          ? 'resumed'
+          : because.code === 'nodeJoined'
+            ? 'joined'
+            : state
+
+/** Reason codes as sentences. Every code that the core uses is here; a test checks it. */
+export const REASONS: Readonly<Record<string, string>> = {
+  clusterFormed: 'the cluster was formed',
+  nodeJoined: 'a host joined',
+  nodeEvicted: 'evicted by an operator',
+  nodeLeft: 'its host left the cluster',
+  nodePaused: 'paused by an operator',
+  nodeResumed: 'resumed by an operator',
+  nodeUp: 'its report was accepted',
+  sessionRenewed: 'a new session of a node that was up',
+  typesPublished: 'it published what it can host',
+  leaseEnded: 'its lease has surely ended',
+  authorityLeaseEnded: 'its authority lease has surely ended',
+  saidGoodbye: 'it stopped everything and said goodbye',
+  hostShutsDown: 'its host shuts down',
+  missingFromReport: 'the owner does not run it any more',
+  nodeLost: 'its node is down',
+  released: 'the owner says that nothing of it runs',
+  placed: 'first eligible node',
+  resourceFailed: 'a resource failed beyond its restart attempts',
+  operatorMove: 'moved by an operator',
+  operatorOnline: 'an operator wants it online',
+  operatorOffline: 'an operator wants it offline',
+  stoppedByItsManager: 'deliberately stopped by its own manager',
+  changedOnHost: 'changed on its host',
+  groupCreated: 'created',
+  groupChanged: 'changed by an operator',
+  groupDeleted: 'deleted by an operator',
+  resourceCreated: 'created',
+  resourceChanged: 'changed by an operator',
+  resourceDeleted: 'deleted by an operator',
+}
+
+function whyText(because: Because): string {
+  const evidence = Object.entries(because.evidence ?? {})
+    .filter(([, value]) => value !== '')
+    .map(([key, value]) => `${key} ${value}`)
+  const rejected = (because.rejected ?? []).map((r) => `not ${r.node}: ${r.reason}`)
+  return [
+    REASONS[because.code] ?? because.code,
+    ...evidence,
+    ...rejected,
+    ...(because.rule ? [`rule ${because.rule}`] : []),
+  ].join(', ')
+}

@@ -1,0 +1,323 @@
+import { LIMITS } from '../../schema/limits.ts'
+import type { Event } from '../../schema/event.ts'
+import type { Group, Node, Ownership, ReleaseReason } from '../../schema/hive.ts'
+import type { PendingOffer } from '../../schema/observed.ts'
+import type { Because } from '../../schema/update.ts'
+import type { OfferReason } from './decision.ts'
+import type { Draft } from './draft.ts'
+import { availableNodes } from './node-manager.ts'
+import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
+import { failedBeyondRestart } from './rcm.ts'
+
+type Of<T extends Event['type']> = Extract<Event, { type: T }>
+type Free = Extract<Ownership, { phase: 'free' }>
+
+/** When every candidate has refused, the list is tried again after this long. */
+const RETRY_REFUSED_MS = 5_000
+
+/**
+ * Failover Manager: looks at every group once. Standing in for a dead source, it takes the list
+ * from the Node Manager and offers the group to the first eligible node (S-07, S-83, S-84).
+ *
+ * @returns whether anything changed that another look could build upon
+ */
+export function settleGroups(draft: Draft): boolean {
+  const before = draft.updates.length
+  for (const group of draft.groups()) {
+    switch (group.ownership.phase) {
+      case 'free':
+        placeFree(draft, group, group.ownership)
+        break
+      case 'owned':
+        failOverIfFailed(draft, group)
+        break
+      case 'releasing':
+        break
+    }
+  }
+  return draft.updates.length > before
+}
+
+/**
+ * Asks the living owner to stop a group and to say when nothing runs (C5). The target is asked at
+ * once, so that its yes is there when the source is done (O3).
+ */
+export function beginRelease(
+  draft: Draft,
+  group: Group,
+  how: { reason: ReleaseReason; to: string | null },
+  because: Because,
+): void {
+  const { ownership } = group
+  if (ownership.phase !== 'owned') return
+  const found = candidates(draft, group, { without: ownership.owner, first: how.to })
+  const target = found.eligible[0]
+  const value: Group = {
+    ...group,
+    ownership: {
+      phase: 'releasing',
+      owner: ownership.owner,
+      epoch: ownership.epoch,
+      to: target?.id ?? null,
+      reason: how.reason,
+      correlationId: draft.cause,
+    },
+  }
+  draft.put(
+    { table: 'group', id: group.id, value },
+    { ...because, rejected: [...found.rejected] },
+    draft.cause,
+  )
+  logNodeList(draft, group)
+  if (target) makeOffer(draft, value, target, how.reason, [])
+}
+
+/** The group has no owner from now on; its next placement gets a higher epoch (C2). */
+export function freeGroup(
+  draft: Draft,
+  group: Group,
+  reason: Free['reason'],
+  because: Because,
+): void {
+  const { ownership } = group
+  if (ownership.phase === 'free') return
+  const value: Group = {
+    ...group,
+    ownership: {
+      phase: 'free',
+      owner: null,
+      epoch: ownership.epoch,
+      lastOwner: ownership.owner,
+      to: ownership.phase === 'releasing' ? ownership.to : null,
+      reason,
+      correlationId: ownership.phase === 'releasing' ? ownership.correlationId : draft.cause,
+    },
+  }
+  draft.put({ table: 'group', id: group.id, value }, because, value.ownership.correlationId)
+}
+
+/** "Terminated": counts only from the present owner at the present epoch (C5, M6). */
+export function releaseGroup(draft: Draft, event: Of<'groupReleased'>): void {
+  const group = draft.group(event.groupId)
+  const { owner, epoch } = group?.ownership ?? {}
+  if (!group || owner !== event.nodeId || epoch !== event.epoch) return
+  for (const r of draft.resourcesOf(group.id)) {
+    const seen = draft.observed(r.id)
+    if (seen && seen.status !== 'offline' && seen.status !== 'failed')
+      draft.observe({
+        table: 'resource',
+        id: r.id,
+        value: { ...seen, status: 'offline', sinceMs: draft.nowMs },
+      })
+  }
+  freeGroup(draft, group, 'released', {
+    manager: 'FM',
+    code: 'released',
+    rule: 'C5',
+    evidence: { node: draft.node(event.nodeId)?.name ?? event.nodeId, why: event.why },
+  })
+}
+
+/** O2: an accept names group and epoch, and counts only from the session that was asked. */
+export function acceptOffer(draft: Draft, event: Of<'offerAccepted'>): void {
+  const offer = draft.offer(event.groupId)
+  if (!offer || offer.nodeId !== event.nodeId || offer.epoch !== event.epoch) return
+  if (offer.session !== event.session || offer.accepted) return
+  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })
+  draft.log({
+    component: 'FM',
+    groupId: event.groupId,
+    correlationId: draft.group(event.groupId)?.ownership.correlationId ?? draft.cause,
+    message: `offer accepted by ${draft.node(event.nodeId)?.name} at epoch ${event.epoch}`,
+  })
+}
+
+export function refuseOffer(draft: Draft, event: Of<'offerRefused'>): void {
+  const offer = draft.offer(event.groupId)
+  const group = draft.group(event.groupId)
+  if (!offer || !group || offer.nodeId !== event.nodeId || offer.epoch !== event.epoch) return
+  draft.log({
+    component: 'FM',
+    groupId: group.id,
+    correlationId: group.ownership.correlationId,
+    message: `offer refused by ${draft.node(event.nodeId)?.name}: ${event.reason}`,
+  })
+  const refused = [...offer.refused, { nodeId: event.nodeId, reason: event.reason }]
+  draft.observe({
+    table: 'offer',
+    id: group.id,
+    value: { ...offer, accepted: false, deadlineMs: draft.nowMs, refused },
+  })
+}
+
+/** A free group: commit an accepted offer, wait for an open one, or ask the next candidate. */
+function placeFree(draft: Draft, group: Group, free: Free): void {
+  const offer = draft.offer(group.id)
+  const target = offer && draft.node(offer.nodeId)
+  const stands =
+    offer !== undefined &&
+    offer.epoch === free.epoch &&
+    target?.state === 'up' &&
+    target.session === offer.session
+  if (stands && offer.accepted) return commitOwner(draft, group, free, target)
+  if (stands && offer.deadlineMs > draft.nowMs) return
+  const refused = offer && offer.epoch === free.epoch ? offer.refused : []
+  const parked = draft.waiting(group.id)
+  if (parked?.retryAtMs != null && parked.epoch === free.epoch && parked.retryAtMs > draft.nowMs)
+    return
+  askNext(draft, group, free, parked?.retryAtMs != null ? [] : withTimeout(draft, offer, refused))
+}
+
+/** An offer that was not answered in time counts as a refusal. */
+function withTimeout(
+  draft: Draft,
+  offer: PendingOffer | undefined,
+  refused: PendingOffer['refused'],
+): PendingOffer['refused'] {
+  if (!offer || refused.some((r) => r.nodeId === offer.nodeId)) return refused
+  const target = draft.node(offer.nodeId)
+  if (target?.state !== 'up' || target.session !== offer.session) return refused
+  return [...refused, { nodeId: offer.nodeId, reason: 'no answer to the offer' }]
+}
+
+function askNext(
+  draft: Draft,
+  group: Group,
+  free: Free,
+  refused: PendingOffer['refused'],
+): void {
+  const found = candidates(draft, group, { first: free.to, refused })
+  const target = found.eligible[0]
+  if (target) {
+    if (draft.waiting(group.id)) draft.observe({ table: 'waiting', id: group.id, value: null })
+    logNodeList(draft, group)
+    makeOffer(draft, group, target, 'placement', refused)
+    return
+  }
+  if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
+  const known = draft.waiting(group.id)
+  const same =
+    known?.epoch === free.epoch &&
+    known.retryAtMs === null &&
+    refused.length === 0 &&
+    sameReasons(known.reasons, found.rejected)
+  if (same) return
+  draft.observe({
+    table: 'waiting',
+    id: group.id,
+    value: {
+      epoch: free.epoch,
+      sinceMs: known?.epoch === free.epoch ? known.sinceMs : draft.nowMs,
+      retryAtMs: refused.length > 0 ? draft.nowMs + RETRY_REFUSED_MS : null,
+      reasons: [...found.rejected],
+    },
+  })
+  draft.log({
+    component: 'FM',
+    groupId: group.id,
+    correlationId: free.correlationId,
+    message: `no eligible node: ${found.rejected.map((r) => `${r.node} ${r.reason}`).join('; ') || 'no nodes'}`,
+  })
+}
+
+function makeOffer(
+  draft: Draft,
+  group: Group,
+  target: Node,
+  reason: OfferReason,
+  refused: PendingOffer['refused'],
+): void {
+  const { epoch, correlationId } = group.ownership
+  draft.observe({
+    table: 'offer',
+    id: group.id,
+    value: {
+      nodeId: target.id,
+      session: target.session,
+      epoch,
+      deadlineMs: draft.nowMs + LIMITS.offerAnswerMs,
+      accepted: false,
+      refused: [...refused],
+    },
+  })
+  draft.effects.push({ type: 'offer', nodeId: target.id, groupId: group.id, epoch, reason })
+  draft.log({
+    component: 'FM',
+    groupId: group.id,
+    correlationId,
+    message: `offer to ${target.name} at epoch ${epoch} (${reason})`,
+  })
+}
+
+/** O2, C2: owner and epoch + 1, while the group is still free at the epoch of the offer. */
+function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void {
+  const found = candidates(draft, group, { first: target.id })
+  draft.put(
+    {
+      table: 'group',
+      id: group.id,
+      value: {
+        ...group,
+        ownership: {
+          phase: 'owned',
+          owner: target.id,
+          epoch: free.epoch + 1,
+          correlationId: free.correlationId,
+        },
+      },
+    },
+    {
+      manager: 'FM',
+      code: 'placed',
+      rule: 'O2',
+      evidence: { node: target.name, after: free.reason, epoch: free.epoch + 1 },
+      rejected: [...found.rejected],
+    },
+    free.correlationId,
+  )
+  draft.observe({ table: 'offer', id: group.id, value: null })
+  if (draft.waiting(group.id)) draft.observe({ table: 'waiting', id: group.id, value: null })
+}
+
+/** S-75: the node has used up its restarts; the group fails over, unless that was used up too. */
+function failOverIfFailed(draft: Draft, group: Group): void {
+  const failed = failedBeyondRestart(draft, group)
+  if (!failed) return
+  const { owner } = group.ownership
+  const recent = recentFailovers(draft, group)
+  const threshold = failoverThreshold(group, draft.nodes().length)
+  if (recent.length >= threshold) return
+  const found = candidates(draft, group, { without: owner })
+  if (found.eligible.length === 0) return
+  const source = draft.node(owner as string)
+  const counted: Group = {
+    ...group,
+    failovers: [...recent, { atMs: draft.nowMs, nodeId: owner as string }],
+  }
+  beginRelease(draft, counted, { reason: 'failover', to: null }, {
+    manager: 'FM',
+    code: 'resourceFailed',
+    rule: 'S-75',
+    evidence: {
+      resource: failed.name,
+      node: source?.name ?? '',
+      failover: recent.length + 1,
+      of: threshold,
+    },
+  })
+}
+
+function logNodeList(draft: Draft, group: Group): void {
+  const names = availableNodes(draft).map((node) => node.name)
+  draft.log({
+    component: 'NM',
+    groupId: group.id,
+    correlationId: group.ownership.correlationId,
+    message: `node list for FM: ${names.join(', ') || 'none available'}`,
+  })
+}
+
+const sameReasons = (
+  a: readonly { node: string; reason: string }[],
+  b: readonly { node: string; reason: string }[],
+) => a.length === b.length && a.every((x, i) => x.node === b[i]?.node && x.reason === b[i]?.reason)

@@ -1,0 +1,188 @@
+import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
+import type { Refusal } from '../../schema/errors.ts'
+import type { GroupSettings, Request } from '../../schema/event.ts'
+import type { Group, Node } from '../../schema/hive.ts'
+import { LIMITS } from '../../schema/limits.ts'
+import type { Draft } from './draft.ts'
+import { beginRelease } from './failover-manager.ts'
+import { candidates, whyNot } from './placement.ts'
+import { setPersistentState } from './rcm.ts'
+import {
+  findGroup,
+  findNode,
+  isRefusal,
+  limitReached,
+  nameTaken,
+  sameName,
+  unknownNode,
+} from './refusals.ts'
+
+type Of<T extends Request['type']> = Extract<Request, { type: T }>
+
+export function createGroup(draft: Draft, r: Of<'createGroup'>, by: string): Refusal | null {
+  const groups = draft.groups()
+  if (groups.length >= LIMITS.groupsMax) return limitReached('groups', LIMITS.groupsMax)
+  if (groups.some((group) => sameName(group.name, r.name))) return nameTaken('group', r.name)
+  const unknown = unknownNode(draft, r.settings.preferredOwners)
+  if (unknown) return unknown
+  const value: Group = {
+    id: r.groupId,
+    name: r.name,
+    ownership: {
+      phase: 'free',
+      owner: null,
+      epoch: 0,
+      lastOwner: null,
+      to: null,
+      reason: 'created',
+      correlationId: draft.cause,
+    },
+    preferredOwners: [],
+    failoverThreshold: null,
+    failoverPeriodMs: DEFAULT_FAILOVER_PERIOD_MS,
+    failovers: [],
+    createdAtMs: draft.nowMs,
+    ...given(r.settings),
+  }
+  draft.put(
+    { table: 'group', id: r.groupId, value },
+    { manager: 'RCM', code: 'groupCreated', evidence: { by } },
+  )
+  return null
+}
+
+export function changeGroup(draft: Draft, r: Of<'changeGroup'>, by: string): Refusal | null {
+  const group = findGroup(draft, r.groupId)
+  if (isRefusal(group)) return group
+  const { name } = r
+  if (name && draft.groups().some((g) => g.id !== group.id && sameName(g.name, name)))
+    return nameTaken('group', name)
+  const unknown = unknownNode(draft, r.settings.preferredOwners)
+  if (unknown) return unknown
+  draft.put(
+    { table: 'group', id: group.id, value: { ...group, ...(name && { name }), ...given(r.settings) } },
+    { manager: 'RCM', code: 'groupChanged', evidence: { by } },
+  )
+  return null
+}
+
+export function deleteGroup(draft: Draft, r: Of<'deleteGroup'>, by: string): Refusal | null {
+  const group = findGroup(draft, r.groupId)
+  if (isRefusal(group)) return group
+  const members = draft.resourcesOf(group.id)
+  if (members.length > 0)
+    return {
+      code: 'GROUP_NOT_EMPTY',
+      message: `group "${group.name}" still has ${members.map((m) => m.name).join(', ')}`,
+      remedy: `Remove them first: holdfast resource delete ${members[0]?.name}`,
+    }
+  draft.put(
+    { table: 'group', id: group.id, value: null },
+    { manager: 'RCM', code: 'groupDeleted', evidence: { by } },
+  )
+  if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
+  if (draft.waiting(group.id)) draft.observe({ table: 'waiting', id: group.id, value: null })
+  return null
+}
+
+/** PersistentState of every member (S-67): the intent of the group is that of its resources. */
+export function setGroupState(draft: Draft, r: Of<'setGroupState'>, by: string): Refusal | null {
+  const group = findGroup(draft, r.groupId)
+  if (isRefusal(group)) return group
+  for (const member of draft.resourcesOf(group.id))
+    setPersistentState(draft, member, r.persistentState, {
+      manager: 'RCM',
+      code: r.persistentState === 1 ? 'operatorOnline' : 'operatorOffline',
+      rule: 'S-67',
+      evidence: { by },
+    })
+  return null
+}
+
+/** Planned, graceful move (S-91). Leaves no rule behind. */
+export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal | null {
+  const group = findGroup(draft, r.groupId)
+  if (isRefusal(group)) return group
+  const to = r.to === null ? null : findNode(draft, r.to)
+  if (to !== null && isRefusal(to)) return to
+  const { ownership } = group
+  if (ownership.phase === 'releasing')
+    return {
+      code: 'GROUP_BUSY',
+      message: `group "${group.name}" is already leaving ${nodeName(draft, ownership.owner)}`,
+      why: `reason: ${ownership.reason}`,
+      remedy: `Wait until it is settled: holdfast status ${group.name}`,
+    }
+  if (to && ownership.owner === to.id)
+    return {
+      code: 'ALREADY_THERE',
+      message: `group "${group.name}" is already on ${to.name}`,
+      remedy: 'Nothing to do.',
+    }
+  const refused = to ? refuseTarget(draft, group, to) : refuseAnywhere(draft, group)
+  if (refused) return refused
+  const because = {
+    manager: 'FM' as const,
+    code: 'operatorMove',
+    rule: 'S-91',
+    evidence: { by, to: to?.name ?? 'best possible node' },
+  }
+  if (ownership.phase === 'owned')
+    beginRelease(draft, group, { reason: 'move', to: to?.id ?? null }, because)
+  else
+    draft.put(
+      {
+        table: 'group',
+        id: group.id,
+        value: { ...group, ownership: { ...ownership, to: to?.id ?? null } },
+      },
+      because,
+    )
+  return null
+}
+
+function refuseTarget(draft: Draft, group: Group, to: Node): Refusal | null {
+  const reason = whyNot(draft, group, to)
+  if (reason === null) return null
+  const code =
+    to.state === 'down'
+      ? 'NODE_DOWN'
+      : to.state === 'leaving'
+        ? 'NODE_LEAVING'
+        : to.paused
+          ? 'NODE_PAUSED'
+          : 'NOT_POSSIBLE_OWNER'
+  const others = candidates(draft, group, { without: group.ownership.owner }).eligible
+  return {
+    code,
+    message: `cannot move ${group.name} to ${to.name}: ${reason}`,
+    remedy: others[0]
+      ? `It could go to ${others.map((n) => n.name).join(', ')}: holdfast move ${group.name} --to ${others[0].name}`
+      : `No other node can take it now: holdfast status ${group.name}`,
+  }
+}
+
+function refuseAnywhere(draft: Draft, group: Group): Refusal | null {
+  const found = candidates(draft, group, { without: group.ownership.owner })
+  if (found.eligible.length > 0) return null
+  return {
+    code: 'NO_ELIGIBLE_NODE',
+    message: `no other node can take group "${group.name}"`,
+    why: found.rejected.map((x) => `${x.node}: ${x.reason}`).join('; '),
+    remedy: 'Resume a paused node, bring one up, or widen the possible owners.',
+  }
+}
+
+const nodeName = (draft: Draft, id: string) => draft.node(id)?.name ?? id
+
+function given(settings: GroupSettings) {
+  return {
+    ...(settings.preferredOwners !== undefined && { preferredOwners: settings.preferredOwners }),
+    ...(settings.failoverThreshold !== undefined && {
+      failoverThreshold: settings.failoverThreshold,
+    }),
+    ...(settings.failoverPeriodMs !== undefined && {
+      failoverPeriodMs: settings.failoverPeriodMs,
+    }),
+  }
+}

@@ -1,0 +1,161 @@
+import type { Event } from '../../schema/event.ts'
+import type { Group, Resource } from '../../schema/hive.ts'
+import type { ObservedResource } from '../../schema/observed.ts'
+import type { StatusItem } from '../../schema/session.ts'
+import type { Status } from '../../schema/status.ts'
+import type { Because } from '../../schema/update.ts'
+import type { Draft } from './draft.ts'
+
+type Of<T extends Event['type']> = Extract<Event, { type: T }>
+
+/** Resource Control Manager: what the owner observes of its resources. */
+export function resourceReported(draft: Draft, event: Of<'resourceReported'>): void {
+  for (const item of event.items) {
+    const resource = draft.resource(item.resourceId)
+    const group = resource && draft.group(resource.groupId)
+    // A stale epoch is ignored before anything else.
+    if (!resource || group?.ownership.owner !== event.nodeId) continue
+    if (item.epoch !== group.ownership.epoch) continue
+    observeResource(draft, resource, event.nodeId, item)
+    if (item.status === 'stopped')
+      setPersistentState(draft, resource, 0, {
+        manager: 'RCM',
+        code: 'stoppedByItsManager',
+        rule: 'S-62',
+        evidence: { detail: item.detail ?? '' },
+      })
+  }
+}
+
+/** A deliberate change made on the host, outside of us (S-68): the hive follows. */
+export function intentReported(draft: Draft, event: Of<'intentReported'>): void {
+  const resource = draft.resource(event.resourceId)
+  const group = resource && draft.group(resource.groupId)
+  if (!resource || group?.ownership.owner !== event.nodeId) return
+  if (event.epoch !== group.ownership.epoch) return
+  setPersistentState(draft, resource, event.persistentState, {
+    manager: 'RCM',
+    code: 'changedOnHost',
+    rule: 'S-68',
+    evidence: { detail: event.detail ?? '' },
+  })
+}
+
+/** Intent is written before anything acts on it (S-67). */
+export function setPersistentState(
+  draft: Draft,
+  resource: Resource,
+  persistentState: 0 | 1,
+  because: Because,
+): void {
+  if (resource.persistentState === persistentState) return
+  const value: Resource = { ...resource, persistentState }
+  draft.put({ table: 'resource', id: resource.id, value }, because)
+}
+
+/** The first resource that is wanted online and whose owner has used up its restarts. */
+export function failedBeyondRestart(draft: Draft, group: Group): Resource | undefined {
+  return draft.resourcesOf(group.id).find((r) => {
+    const seen = draft.observed(r.id)
+    return (
+      r.persistentState === 1 &&
+      seen?.gaveUp === true &&
+      seen.status === 'failed' &&
+      seen.epoch === group.ownership.epoch
+    )
+  })
+}
+
+/** Nothing is known of the members any more: their node is gone. */
+export function forgetResources(draft: Draft, groupId: string): void {
+  for (const r of draft.resourcesOf(groupId)) {
+    const seen = draft.observed(r.id)
+    if (!seen) continue
+    draft.observe({
+      table: 'resource',
+      id: r.id,
+      value: { ...seen, status: 'unknown', sinceMs: draft.nowMs, gaveUp: false, nodeId: null },
+    })
+  }
+}
+
+/** Every resource that comes online before this one is asked to: itself and all below it. */
+export function providersOf(draft: Draft, resource: Resource, seen = new Set<string>()): Resource[] {
+  const out: Resource[] = []
+  for (const id of resource.dependsOn) {
+    const provider = draft.resource(id)
+    if (!provider || seen.has(id)) continue
+    seen.add(id)
+    out.push(provider, ...providersOf(draft, provider, seen))
+  }
+  return out
+}
+
+/** The names along a cycle that these dependencies would form, or null (S-93). */
+export function findCycle(
+  draft: Draft,
+  resourceId: string,
+  resourceName: string,
+  dependsOn: readonly string[],
+): string[] | null {
+  const walk = (id: string, path: string[], done: Set<string>): string[] | null => {
+    if (id === resourceId) return path
+    if (done.has(id)) return null
+    done.add(id)
+    const next = draft.resource(id)
+    for (const provider of next?.dependsOn ?? []) {
+      const found = walk(provider, [...path, draft.resource(provider)?.name ?? provider], done)
+      if (found) return found
+    }
+    return null
+  }
+  const done = new Set<string>()
+  for (const id of dependsOn) {
+    const found = walk(id, [resourceName, draft.resource(id)?.name ?? id], done)
+    if (found) return found
+  }
+  return null
+}
+
+function observeResource(draft: Draft, r: Resource, nodeId: string, item: StatusItem): void {
+  const seen = draft.observed(r.id)
+  const status: Status = item.status === 'stopped' ? 'offline' : item.status
+  const unchanged =
+    seen?.status === status &&
+    seen.nodeId === nodeId &&
+    seen.epoch === item.epoch &&
+    seen.gaveUp === item.gaveUp &&
+    seen.restarts === item.restarts &&
+    seen.detail === item.detail
+  if (unchanged) return
+  const value: ObservedResource = {
+    status,
+    nodeId,
+    epoch: item.epoch,
+    sinceMs: seen?.status === status && seen.epoch === item.epoch ? seen.sinceMs : draft.nowMs,
+    restarts: item.restarts,
+    gaveUp: item.gaveUp,
+    ...(item.detail !== undefined && { detail: item.detail }),
+  }
+  draft.observe({ table: 'resource', id: r.id, value })
+  if (seen?.status === status && seen.epoch === item.epoch && !item.gaveUp) return
+  draft.log({
+    component: 'RCM',
+    groupId: r.groupId,
+    resourceId: r.id,
+    correlationId: item.correlationId ?? draft.cause,
+    message: statusText(draft, r, nodeId, status, item),
+  })
+}
+
+function statusText(
+  draft: Draft,
+  r: Resource,
+  nodeId: string,
+  status: Status,
+  item: StatusItem,
+): string {
+  const where = draft.node(nodeId)?.name ?? nodeId
+  const tail = item.gaveUp ? '; restart attempts used up' : ''
+  return `${r.name} is ${status} on ${where}${item.detail ? ` (${item.detail})` : ''}${tail}`
+}

@@ -1,0 +1,46 @@
+import type { Refusal } from '../../schema/errors.ts'
+import type { Request } from '../../schema/event.ts'
+import { unreachable } from '../../schema/unreachable.ts'
+import type { Draft } from './draft.ts'
+import { changeGroup, createGroup, deleteGroup, moveGroup, setGroupState } from './group-requests.ts'
+import { evictNode, formCluster, joinNode, pauseNode } from './node-requests.ts'
+import {
+  changeResource,
+  createResource,
+  deleteResource,
+  setResourceState,
+} from './resource-requests.ts'
+
+/** What an operator asked for: carried out, or refused with a reason and nothing changed. */
+export function takeRequest(draft: Draft, request: Request, by: string): Refusal | null {
+  switch (request.type) {
+    case 'formCluster':
+      return formCluster(draft, request, by)
+    case 'joinNode':
+      return joinNode(draft, request, by)
+    case 'pauseNode':
+      return pauseNode(draft, request, by)
+    case 'evictNode':
+      return evictNode(draft, request, by)
+    case 'createGroup':
+      return createGroup(draft, request, by)
+    case 'changeGroup':
+      return changeGroup(draft, request, by)
+    case 'deleteGroup':
+      return deleteGroup(draft, request, by)
+    case 'moveGroup':
+      return moveGroup(draft, request, by)
+    case 'setGroupState':
+      return setGroupState(draft, request, by)
+    case 'createResource':
+      return createResource(draft, request, by)
+    case 'changeResource':
+      return changeResource(draft, request, by)
+    case 'deleteResource':
+      return deleteResource(draft, request, by)
+    case 'setResourceState':
+      return setResourceState(draft, request, by)
+    default:
+      return unreachable(request)
+  }
+}

@@ -1,0 +1,183 @@
+import { DEFAULT_RESTART, RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
+import type { Refusal } from '../../schema/errors.ts'
+import type { Request } from '../../schema/event.ts'
+import type { PollPolicy, Resource, RestartPolicy } from '../../schema/hive.ts'
+import { LIMITS } from '../../schema/limits.ts'
+import type { Draft } from './draft.ts'
+import { findCycle, setPersistentState } from './rcm.ts'
+import {
+  findGroup,
+  findResource,
+  isRefusal,
+  limitReached,
+  nameTaken,
+  notFound,
+  sameName,
+  unknownNode,
+} from './refusals.ts'
+
+type Of<T extends Request['type']> = Extract<Request, { type: T }>
+
+export function createResource(draft: Draft, r: Of<'createResource'>, by: string): Refusal | null {
+  const group = findGroup(draft, r.groupId)
+  if (isRefusal(group)) return group
+  const type = RESOURCE_TYPES.get(r.resourceType)
+  if (!type) return unknownType(r.resourceType)
+  const all = draft.resources()
+  if (all.length >= LIMITS.resourcesMax) return limitReached('resources', LIMITS.resourcesMax)
+  if (all.some((x) => sameName(x.name, r.name))) return nameTaken('resource', r.name)
+  const value: Resource = {
+    id: r.resourceId,
+    groupId: group.id,
+    name: r.name,
+    type: r.resourceType,
+    properties: r.settings.properties ?? {},
+    persistentState: r.persistentState,
+    dependsOn: r.settings.dependsOn ?? [],
+    possibleOwners: r.settings.possibleOwners ?? null,
+    restart: { ...DEFAULT_RESTART, ...defined<RestartPolicy>(r.settings.restart) },
+    poll: { ...type.poll, ...defined<PollPolicy>(r.settings.poll) },
+    separateMonitor: r.settings.separateMonitor ?? false,
+    createdAtMs: draft.nowMs,
+  }
+  const refused = check(draft, value)
+  if (refused) return refused
+  draft.put(
+    { table: 'resource', id: value.id, value },
+    { manager: 'RCM', code: 'resourceCreated', evidence: { by } },
+  )
+  return null
+}
+
+export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string): Refusal | null {
+  const resource = findResource(draft, r.resourceId)
+  if (isRefusal(resource)) return resource
+  const { name, settings } = r
+  if (name && draft.resources().some((x) => x.id !== resource.id && sameName(x.name, name)))
+    return nameTaken('resource', name)
+  const value: Resource = {
+    ...resource,
+    ...(name && { name }),
+    ...(settings.properties && { properties: settings.properties }),
+    ...(settings.dependsOn && { dependsOn: settings.dependsOn }),
+    ...(settings.possibleOwners !== undefined && { possibleOwners: settings.possibleOwners }),
+    ...(settings.separateMonitor !== undefined && { separateMonitor: settings.separateMonitor }),
+    restart: { ...resource.restart, ...defined<RestartPolicy>(settings.restart) },
+    poll: { ...resource.poll, ...defined<PollPolicy>(settings.poll) },
+  }
+  const refused = check(draft, value)
+  if (refused) return refused
+  draft.put(
+    { table: 'resource', id: value.id, value },
+    { manager: 'RCM', code: 'resourceChanged', evidence: { by } },
+  )
+  return null
+}
+
+export function deleteResource(draft: Draft, r: Of<'deleteResource'>, by: string): Refusal | null {
+  const resource = findResource(draft, r.resourceId)
+  if (isRefusal(resource)) return resource
+  const dependents = draft
+    .resourcesOf(resource.groupId)
+    .filter((x) => x.dependsOn.includes(resource.id))
+  if (dependents.length > 0)
+    return {
+      code: 'RESOURCE_IN_USE',
+      message: `resource "${resource.name}" cannot be deleted: ${dependents.map((d) => d.name).join(', ')} depend on it`,
+      remedy: 'Change their dependencies first: holdfast resource change NAME --depends-on …',
+    }
+  if (resource.persistentState === 1)
+    return {
+      code: 'GROUP_ONLINE',
+      message: `resource "${resource.name}" cannot be deleted while it is wanted online`,
+      remedy: `Take it offline first: holdfast resource offline ${resource.name}`,
+    }
+  draft.put(
+    { table: 'resource', id: resource.id, value: null },
+    { manager: 'RCM', code: 'resourceDeleted', evidence: { by } },
+  )
+  if (draft.observed(resource.id))
+    draft.observe({ table: 'resource', id: resource.id, value: null })
+  return null
+}
+
+export function setResourceState(
+  draft: Draft,
+  r: Of<'setResourceState'>,
+  by: string,
+): Refusal | null {
+  const resource = findResource(draft, r.resourceId)
+  if (isRefusal(resource)) return resource
+  setPersistentState(draft, resource, r.persistentState, {
+    manager: 'RCM',
+    code: r.persistentState === 1 ? 'operatorOnline' : 'operatorOffline',
+    rule: 'S-67',
+    evidence: { by },
+  })
+  return null
+}
+
+/** Everything a resource record must satisfy, whether it is new or changed. */
+function check(draft: Draft, value: Resource): Refusal | null {
+  return (
+    checkProperties(value) ??
+    unknownNode(draft, value.possibleOwners) ??
+    checkDependencies(draft, value)
+  )
+}
+
+function checkProperties(value: Resource): Refusal | null {
+  const type = RESOURCE_TYPES.get(value.type)
+  if (!type) return unknownType(value.type)
+  const parsed = type.properties.safeParse(value.properties)
+  if (parsed.success) return null
+  return {
+    code: 'BAD_PROPERTY',
+    message: `the properties of "${value.name}" do not fit type ${value.type}`,
+    why: parsed.error.issues
+      .map((i) => `${i.path.join('.') || 'properties'}: ${i.message}`)
+      .join('; ')
+      .slice(0, 1_000),
+    remedy: `See what the type takes: holdfast resource types`,
+    errors: parsed.error.issues.slice(0, 20).map((i) => ({
+      pointer: `/properties/${i.path.join('/')}`,
+      message: i.message,
+    })),
+  }
+}
+
+function checkDependencies(draft: Draft, value: Resource): Refusal | null {
+  for (const id of value.dependsOn) {
+    const provider = draft.resource(id)
+    if (!provider) return notFound('resource', id)
+    if (provider.groupId !== value.groupId)
+      return {
+        code: 'BAD_DEPENDENCY',
+        message: `"${value.name}" cannot depend on "${provider.name}" of another group`,
+        remedy: 'Put both into one group: a group is what lives and moves together.',
+      }
+  }
+  const cycle = findCycle(draft, value.id, value.name, value.dependsOn)
+  if (!cycle) return null
+  return {
+    code: 'DEPENDENCY_CYCLE',
+    message: `the dependencies would form a cycle: ${cycle.join(' → ')}`,
+    remedy: 'Leave out one of these dependencies.',
+  }
+}
+
+function unknownType(type: string): Refusal {
+  return {
+    code: 'UNKNOWN_TYPE',
+    message: `there is no resource type "${type}"`,
+    why: `known types: ${[...RESOURCE_TYPES.keys()].join(', ')}`,
+    remedy: 'Use `process` for a program that has no module of its own.',
+  }
+}
+
+/** Without the keys that were not given, so that they do not overwrite defaults. */
+function defined<T extends object>(value: { [K in keyof T]?: T[K] | undefined } | undefined) {
+  return Object.fromEntries(
+    Object.entries(value ?? {}).filter(([, v]) => v !== undefined),
+  ) as Partial<T>
+}

@@ -1,0 +1,78 @@
+/**
+ * START HERE. The whole cluster service as one pure function: every input, every decision.
+ *
+ * Order within a step: the manager that the event concerns takes it; then the Failover Manager
+ * looks at every group until nothing changes any more. All changes of one step are one commit.
+ */
+import type { Event } from '../../schema/event.ts'
+import type { Refusal } from '../../schema/errors.ts'
+import { LIMITS } from '../../schema/limits.ts'
+import { unreachable } from '../../schema/unreachable.ts'
+import type { ClusterState, Decision } from './decision.ts'
+import { Draft } from './draft.ts'
+import { acceptOffer, refuseOffer, releaseGroup, settleGroups } from './failover-manager.ts'
+import { nodeLeaving, nodeLeft, nodeLost, nodeReported, nodeSaidGoodbye } from './membership-manager.ts'
+import { isCurrent, nodeTypesChanged } from './node-manager.ts'
+import { intentReported, resourceReported } from './rcm.ts'
+import { takeRequest } from './requests.ts'
+
+/**
+ * Decides what one event means for the cluster. Changes nothing.
+ *
+ * @param nowMs milliseconds since the Unix epoch on the Durable Object's clock
+ * @returns everything to commit, then everything to send (C4); or the refusal of a request
+ */
+export function step(state: ClusterState, event: Event, nowMs: number): Decision {
+  const draft = new Draft(state, nowMs, causeOf(event, state))
+  const refused = take(draft, event)
+  if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
+  for (let round = 0; settleGroups(draft); round += 1)
+    if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
+  return draft.decision()
+}
+
+function take(draft: Draft, event: Event): Refusal | null {
+  // S2: a report, ack or request of any other session than the latest accepted one is ignored.
+  if ('session' in event && event.type !== 'nodeReported' && !isCurrent(draft, event)) return null
+  switch (event.type) {
+    case 'requested':
+      return takeRequest(draft, event.request, event.by)
+    case 'nodeReported':
+      return done(nodeReported(draft, event))
+    case 'nodeLost':
+      return done(nodeLost(draft, event))
+    case 'nodeTypesChanged':
+      return done(nodeTypesChanged(draft, event))
+    case 'nodeLeaving':
+      return done(nodeLeaving(draft, event))
+    case 'nodeSaidGoodbye':
+      return done(nodeSaidGoodbye(draft, event))
+    case 'nodeLeft':
+      return done(nodeLeft(draft, event))
+    case 'resourceReported':
+      return done(resourceReported(draft, event))
+    case 'intentReported':
+      return done(intentReported(draft, event))
+    case 'groupReleased':
+      return done(releaseGroup(draft, event))
+    case 'offerAccepted':
+      return done(acceptOffer(draft, event))
+    case 'offerRefused':
+      return done(refuseOffer(draft, event))
+    case 'woke':
+      return null
+    default:
+      return unreachable(event)
+  }
+}
+
+const done = (_: undefined | void): null => null
+
+/** The correlation id under which this event's consequences are logged. */
+function causeOf(event: Event, state: ClusterState): string {
+  if (event.type === 'resourceReported') {
+    const known = event.items.find((item) => item.correlationId)?.correlationId
+    if (known) return known
+  }
+  return `u${state.hive.seq + 1}`
+}

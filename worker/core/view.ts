@@ -1,0 +1,174 @@
+import type { ClusterView, GroupState, GroupView, NodeView, ResourceView } from '../../schema/api/bodies.ts'
+import type { Group, Node, Resource } from '../../schema/hive.ts'
+import type { ClusterState } from './decision.ts'
+import { failoverThreshold } from './placement.ts'
+
+/** What is known of a node's session now: the shell's knowledge, shown and never decided on. */
+export type SessionInfo = ReadonlyMap<string, { lastAnswerAgoMs: number | null }>
+
+/** Everything on one screen. */
+export function viewCluster(
+  state: ClusterState,
+  sessions: SessionInfo,
+  hash: string,
+  nowMs: number,
+): ClusterView {
+  const { hive } = state
+  const { cluster } = hive
+  if (!cluster) throw new Error('no cluster')
+  const nodes = nodesInOrder(state).map((node) => viewNode(state, node, sessions))
+  const groups = [...hive.groups.values()]
+    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
+    .map((group) => viewGroup(state, group, nowMs))
+  const problems = findProblems(nodes, groups)
+  return {
+    id: cluster.id,
+    name: cluster.name,
+    profile: cluster.profile,
+    takeover: cluster.takeover,
+    seq: hive.seq,
+    hash,
+    view: cluster.view,
+    nowMs,
+    health: groups.some((g) => g.state === 'failed' || g.state === 'waiting')
+      ? 'outage'
+      : problems.length > 0
+        ? 'warning'
+        : 'healthy',
+    problems,
+    nodes,
+    groups,
+  }
+}
+
+/** The ordered node list (S-02). */
+export function nodesInOrder(state: ClusterState): Node[] {
+  return [...state.hive.nodes.values()].sort((a, b) => a.position - b.position)
+}
+
+export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo): NodeView {
+  const session = sessions.get(node.id)
+  let groups = 0
+  for (const g of state.hive.groups.values()) if (g.ownership.owner === node.id) groups += 1
+  return {
+    id: node.id,
+    name: node.name,
+    state: node.state,
+    paused: node.paused,
+    connected: session !== undefined,
+    lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
+    position: node.position,
+    epoch: node.epoch,
+    bootId: node.bootId,
+    groups,
+    types: node.types,
+    joinedAtMs: node.joinedAtMs,
+  }
+}
+
+export function viewGroup(state: ClusterState, group: Group, nowMs: number): GroupView {
+  const { ownership } = group
+  const name = (id: string | null) => (id ? (state.hive.nodes.get(id)?.name ?? id) : null)
+  const members = [...state.hive.resources.values()].filter((r) => r.groupId === group.id)
+  const resources = members
+    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
+    .map((r) => viewResource(state, r))
+  const waiting = state.observed.waiting.get(group.id)
+  return {
+    id: group.id,
+    name: group.name,
+    state: groupState(ownership.phase, resources, waiting !== undefined),
+    phase: ownership.phase,
+    owner: name(ownership.owner),
+    movingTo: ownership.phase === 'owned' ? null : name(ownership.to),
+    epoch: ownership.epoch,
+    sinceMs: resources.reduce<number | null>(
+      (max, r) => (r.sinceMs !== null && (max === null || r.sinceMs > max) ? r.sinceMs : max),
+      null,
+    ),
+    preferredOwners: group.preferredOwners.map((id) => name(id) ?? id),
+    failoverThreshold: failoverThreshold(group, state.hive.nodes.size),
+    failoverPeriodMs: group.failoverPeriodMs,
+    recentFailovers: group.failovers.filter((f) => f.atMs > nowMs - group.failoverPeriodMs).length,
+    waitingReasons: waiting?.reasons ?? [],
+    resources,
+  }
+}
+
+export function viewResource(state: ClusterState, r: Resource): ResourceView {
+  const group = state.hive.groups.get(r.groupId)
+  const seen = state.observed.resources.get(r.id)
+  // What was seen at another epoch says nothing about now (Q3).
+  const current = seen && seen.epoch === group?.ownership.epoch ? seen : undefined
+  const name = (id: string) => state.hive.nodes.get(id)?.name ?? id
+  return {
+    id: r.id,
+    name: r.name,
+    group: group?.name ?? r.groupId,
+    type: r.type,
+    properties: r.properties,
+    persistentState: r.persistentState,
+    status: current?.status ?? (group?.ownership.phase === 'free' ? 'offline' : 'unknown'),
+    sinceMs: current?.sinceMs ?? null,
+    detail: current?.detail ?? null,
+    restarts: current?.restarts ?? 0,
+    node: group?.ownership.owner ? name(group.ownership.owner) : null,
+    dependsOn: r.dependsOn.map((id) => state.hive.resources.get(id)?.name ?? id),
+    possibleOwners: r.possibleOwners?.map(name) ?? null,
+    restart: r.restart,
+    poll: r.poll,
+    separateMonitor: r.separateMonitor,
+  }
+}
+
+/** One word for a group, from its ownership and what its members are observed to be. */
+function groupState(
+  phase: GroupView['phase'],
+  resources: readonly ResourceView[],
+  waiting: boolean,
+): GroupState {
+  const wanted = resources.filter((r) => r.persistentState === 1)
+  if (phase === 'free') {
+    if (wanted.length === 0) return 'offline'
+    return waiting ? 'waiting' : 'pending'
+  }
+  if (phase === 'releasing') return 'pending'
+  if (resources.some((r) => r.status === 'onlinePending' || r.status === 'offlinePending'))
+    return 'pending'
+  if (wanted.length === 0)
+    return resources.some((r) => r.status === 'online') ? 'pending' : 'offline'
+  const online = wanted.filter((r) => r.status === 'online').length
+  if (online === wanted.length) return wanted.length === resources.length ? 'online' : 'partialOnline'
+  if (wanted.some((r) => r.status === 'failed')) return 'failed'
+  return 'pending'
+}
+
+function findProblems(
+  nodes: readonly NodeView[],
+  groups: readonly GroupView[],
+): ClusterView['problems'] {
+  const problems: ClusterView['problems'] = []
+  for (const node of nodes)
+    if (node.state === 'down')
+      problems.push({
+        subject: node.name,
+        message: `node ${node.name} is down`,
+        remedy: `Start its host; it joins by itself. To see why: holdfast log`,
+      })
+  for (const group of groups) {
+    if (group.state === 'waiting')
+      problems.push({
+        subject: group.name,
+        message: `no eligible node: ${group.waitingReasons.map((r) => `${r.node} ${r.reason}`).join('; ')}`,
+        remedy: 'Resume a paused node, bring one up, or widen the possible owners.',
+      })
+    for (const r of group.resources)
+      if (r.status === 'failed')
+        problems.push({
+          subject: r.name,
+          message: `${r.name} failed on ${r.node}${r.detail ? `: ${r.detail}` : ''}`,
+          remedy: `holdfast log --resource ${r.name}`,
+        })
+  }
+  return problems
+}

@@ -1,0 +1,334 @@
+import * as z from 'zod'
+import type * as b from '../schema/api/bodies.ts'
+import type { RouteName } from '../schema/api/routes.ts'
+import { HoldfastError, type Refusal } from '../schema/errors.ts'
+import type { Request } from '../schema/event.ts'
+import { RESOURCE_TYPES } from '../schema/resource-types/index.ts'
+import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import type { Tenants } from './tenants.ts'
+
+export interface Call<B = unknown, Q = unknown> {
+  env: Env
+  tenants: Tenants
+  /** Name of the API key. */
+  by: string
+  params: Record<string, string>
+  body: B
+  query: Q
+}
+
+type Handler = (call: Call<never, never>) => Promise<unknown>
+
+const VERSION = '0.1.0'
+
+/** What each route does. Names of nodes, groups and resources become GUIDs here. */
+export const handlers: Record<RouteName, Handler> = {
+  health: async () => ({ ok: true, version: VERSION }),
+
+  listClusters: async (call: Call) => ({ clusters: (await call.tenants.clusters()).map(summary) }),
+
+  createCluster: async (call: Call<z.output<typeof b.createCluster>>) => {
+    const { name, profile } = call.body
+    const id = crypto.randomUUID()
+    const objectId = call.env.CLUSTER.newUniqueId()
+    const row = { id, name, profile, objectId: objectId.toString(), createdAtMs: Date.now() }
+    if (!(await call.tenants.addCluster(row)))
+      throw new HoldfastError({
+        code: 'NAME_TAKEN',
+        message: `a cluster named "${name}" exists already`,
+        remedy: 'Choose another name.',
+      })
+    const stub = stubOf(call.env, row.objectId)
+    try {
+      settled(await stub.ask({ type: 'formCluster', clusterId: id, name, profile }, call.by))
+    } catch (error) {
+      await call.tenants.removeCluster(id)
+      throw error
+    }
+    return summary(row)
+  },
+
+  getCluster: async (call: Call) => view((await open(call)).stub),
+
+  getHive: async (call: Call<unknown, { path?: string; version?: number }>) => {
+    const { stub } = await open(call)
+    const { path, version } = call.query
+    const hive = await stub.read({ what: 'hive', path, version })
+    if (!hive) throw notFound('key or version of the hive', path ?? String(version))
+    return hive
+  },
+
+  createToken: async (call: Call<z.output<typeof b.createToken>>) => {
+    const { row } = await open(call)
+    return call.tenants.addToken(row.id, call.body.uses, call.body.ttlMs)
+  },
+
+  join: async (call: Call<z.output<typeof b.join>>) => join(call),
+
+  listTypes: async (call: Call) => {
+    const cluster = await view((await open(call)).stub)
+    const types = [...RESOURCE_TYPES.values()].map((info) => ({
+      type: info.type,
+      title: info.title,
+      properties: z.toJSONSchema(info.properties, { io: 'input' }),
+      nodes: cluster.nodes.filter((n) => n.types.some((t) => t.type === info.type)).map(nameOf),
+    }))
+    return { types }
+  },
+
+  listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
+    const { nodes } = await view((await open(call)).stub)
+    return {
+      nodes:
+        call.query.available === 'true'
+          ? nodes.filter((n) => n.state === 'up' && !n.paused)
+          : nodes,
+    }
+  },
+  getNode: async (call: Call) => find(await view((await open(call)).stub), 'node', call),
+  pauseNode: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: true })),
+  resumeNode: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: false })),
+  evictNode: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'evictNode', nodeId })),
+
+  listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
+  getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
+  createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
+    const { stub } = await open(call)
+    const { name, preferredOwners, ...rest } = call.body
+    const owners = preferredOwners && ids(await view(stub), 'node', preferredOwners)
+    const groupId = crypto.randomUUID()
+    const settings = { ...rest, ...(owners && { preferredOwners: owners }) }
+    return ask(stub, call.by, { type: 'createGroup', groupId, name, settings }, groupId)
+  },
+  changeGroup: async (call: Call<z.output<typeof b.changeGroup>>) => {
+    const { name, preferredOwners, ...rest } = call.body
+    return onThing(call, 'group', (groupId, cluster) => ({
+      type: 'changeGroup',
+      groupId,
+      ...(name !== undefined && { name }),
+      settings: {
+        ...rest,
+        ...(preferredOwners && { preferredOwners: ids(cluster, 'node', preferredOwners) }),
+      },
+    }))
+  },
+  deleteGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'deleteGroup', groupId })),
+  moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) =>
+    onThing(call, 'group', (groupId, cluster) => ({
+      type: 'moveGroup',
+      groupId,
+      to: call.body.to === undefined ? null : (ids(cluster, 'node', [call.body.to])[0] as string),
+    })),
+  onlineGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 1 })),
+  offlineGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 0 })),
+
+  listResources: async (call: Call) => ({
+    resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),
+  }),
+  getResource: async (call: Call) => find(await view((await open(call)).stub), 'resource', call),
+  createResource: async (call: Call<z.output<typeof b.createResource>>) => {
+    const { stub } = await open(call)
+    const cluster = await view(stub)
+    const { name, group, type, persistentState, ...rest } = call.body
+    const resourceId = crypto.randomUUID()
+    return ask(
+      stub,
+      call.by,
+      {
+        type: 'createResource',
+        resourceId,
+        groupId: ids(cluster, 'group', [group])[0] as string,
+        name,
+        resourceType: type,
+        persistentState,
+        settings: withIds(cluster, rest),
+      },
+      resourceId,
+    )
+  },
+  changeResource: async (call: Call<z.output<typeof b.changeResource>>) => {
+    const { name, ...rest } = call.body
+    return onThing(call, 'resource', (resourceId, cluster) => ({
+      type: 'changeResource',
+      resourceId,
+      ...(name !== undefined && { name }),
+      settings: withIds(cluster, rest),
+    }))
+  },
+  deleteResource: async (call: Call) =>
+    onThing(call, 'resource', (resourceId) => ({ type: 'deleteResource', resourceId })),
+  onlineResource: async (call: Call) =>
+    onThing(call, 'resource', (resourceId) => ({
+      type: 'setResourceState',
+      resourceId,
+      persistentState: 1,
+    })),
+  offlineResource: async (call: Call) =>
+    onThing(call, 'resource', (resourceId) => ({
+      type: 'setResourceState',
+      resourceId,
+      persistentState: 0,
+    })),
+
+  listEvents: async (call: Call<unknown, { after?: number; limit?: number; waitMs?: number }>) => {
+    const { stub } = await open(call)
+    const { after = 0, limit = 200, waitMs = 0 } = call.query
+    if (waitMs > 0) await stub.wait({ seq: after }, waitMs)
+    return stub.read({ what: 'events', after, limit })
+  },
+  listLog: async (
+    call: Call<
+      unknown,
+      {
+        after?: number
+        limit?: number
+        waitMs?: number
+        component?: string
+        resource?: string
+        correlationId?: string
+      }
+    >,
+  ) => {
+    const { stub } = await open(call)
+    const { after, limit = 200, waitMs = 0, component, resource, correlationId } = call.query
+    if (waitMs > 0 && after !== undefined) await stub.wait({ logId: after }, waitMs)
+    const resourceId = resource ? ids(await view(stub), 'resource', [resource])[0] : undefined
+    return stub.read({
+      what: 'log',
+      after: after ?? null,
+      limit,
+      component,
+      resourceId,
+      correlationId,
+    })
+  },
+}
+
+/** The object's methods as the Worker calls them; their answers are plain data. */
+interface Stub {
+  ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
+  read<R extends Read>(what: R): Promise<AnswerTo<R>>
+  wait(after: Waiter, ms: number): Promise<void>
+}
+
+const stubOf = (env: Env, objectId: string): Stub =>
+  env.CLUSTER.get(env.CLUSTER.idFromString(objectId)) as unknown as Stub
+
+async function open(call: Call): Promise<{ stub: Stub; row: { id: string } }> {
+  const row = await call.tenants.cluster(call.params['cluster'] ?? '')
+  if (!row) throw notFound('cluster', call.params['cluster'] ?? '')
+  return { stub: stubOf(call.env, row.objectId), row }
+}
+
+async function view(stub: Stub): Promise<b.ClusterView> {
+  return stub.read({ what: 'cluster' })
+}
+
+async function ask(stub: Stub, by: string, request: Request, id: string | null) {
+  return { ...settled(await stub.ask(request, by)), id }
+}
+
+function settled(answer: { refused: Refusal } | { seq: number }): { seq: number } {
+  if ('refused' in answer) throw new HoldfastError(answer.refused)
+  return answer
+}
+
+type Kind = 'node' | 'group' | 'resource'
+
+/** A request about one thing that the path names. */
+async function onThing(
+  call: Call,
+  kind: Kind,
+  make: (id: string, cluster: b.ClusterView) => Request,
+) {
+  const { stub } = await open(call)
+  const cluster = await view(stub)
+  const { id } = find(cluster, kind, call)
+  return ask(stub, call.by, make(id, cluster), id)
+}
+
+function things(cluster: b.ClusterView, kind: Kind): readonly { id: string; name: string }[] {
+  if (kind === 'node') return cluster.nodes
+  return kind === 'group' ? cluster.groups : cluster.groups.flatMap((g) => g.resources)
+}
+
+function find(cluster: b.ClusterView, kind: Kind, call: Call) {
+  const reference = call.params[kind] ?? ''
+  const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
+  if (!found) throw notFound(kind, reference)
+  return found
+}
+
+function ids(cluster: b.ClusterView, kind: Kind, references: readonly string[]): string[] {
+  return references.map((reference) => {
+    const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
+    if (!found) throw notFound(kind, reference)
+    return found.id
+  })
+}
+
+function withIds<
+  T extends { dependsOn?: string[] | undefined; possibleOwners?: string[] | null | undefined },
+>(cluster: b.ClusterView, settings: T): T {
+  const { dependsOn, possibleOwners } = settings
+  return {
+    ...settings,
+    ...(dependsOn && { dependsOn: ids(cluster, 'resource', dependsOn) }),
+    ...(possibleOwners && { possibleOwners: ids(cluster, 'node', possibleOwners) }),
+  }
+}
+
+/** Swaps a join token for membership. Joining twice with one key is not an error. */
+async function join(call: Call<z.output<typeof b.join>>): Promise<z.output<typeof b.joined>> {
+  const { token, name, publicKey } = call.body
+  const row = await call.tenants.token(token)
+  const cluster = row && (await call.tenants.cluster(row.clusterId))
+  if (!row || !cluster)
+    throw new HoldfastError({
+      code: 'TOKEN_INVALID',
+      message: 'this join token is not known',
+      remedy: 'Make a new one: holdfast token create',
+    })
+  const stub = stubOf(call.env, cluster.objectId)
+  const answer = {
+    clusterId: cluster.id,
+    clusterName: cluster.name,
+    sessionPath: `/v1/sessions/${cluster.objectId}`,
+  }
+  const node = await stub.read({ what: 'nodeByKey', publicKey })
+  if (node) return { ...answer, nodeId: node.id, changed: false }
+  if (!(await call.tenants.useToken(row.id)))
+    throw new HoldfastError({
+      code: 'TOKEN_INVALID',
+      message: row.usesLeft <= 0 ? 'this join token is used up' : 'this join token has expired',
+      remedy: 'Make a new one: holdfast token create --uses 3',
+    })
+  const nodeId = crypto.randomUUID()
+  const done = await stub.ask({ type: 'joinNode', nodeId, name, publicKey }, 'join token')
+  if ('refused' in done) {
+    await call.tenants.giveBackToken(row.id)
+    throw new HoldfastError(done.refused)
+  }
+  return { ...answer, nodeId, changed: true }
+}
+
+function summary(row: { id: string; name: string; profile: string; createdAtMs: number }) {
+  const { id, name, profile, createdAtMs } = row
+  return { id, name, profile, createdAtMs }
+}
+
+const nameOf = (x: { name: string }) => x.name
+
+function notFound(what: string, reference: string): HoldfastError {
+  return new HoldfastError({
+    code: 'NOT_FOUND',
+    message: `there is no ${what} "${reference}"`,
+    remedy: 'List what there is: holdfast status',
+  })
+}

@@ -1,0 +1,281 @@
+import { createHash } from 'node:crypto'
+import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
+import { type DrizzleSqliteDODatabase, drizzle } from 'drizzle-orm/durable-sqlite'
+import { canonicalJson } from '../schema/canonical.ts'
+import type { Event } from '../schema/event.ts'
+import { emptyHive, fromDocument, type Hive, type HiveDocument, toDocument } from '../schema/hive.ts'
+import { LIMITS } from '../schema/limits.ts'
+import { emptyObserved, type Observation, type Observed, applyObservation } from '../schema/observed.ts'
+import * as t from '../schema/tables/durable.ts'
+import { applyUpdate, type Update } from '../schema/update.ts'
+import { snapshotDue } from './core/database-manager.ts'
+import type { ClusterState, Decision, LogLine } from './core/decision.ts'
+
+export const EMPTY_HASH = '0'.repeat(64)
+
+/** A log line as it is stored: with the clock and the place it was written at. */
+export interface StoredLine extends LogLine {
+  atMs: number
+  node: string
+}
+
+/** The report of a node whose effect is committed, for once-only delivery (S-16). */
+export interface ReportMark {
+  nodeId: string
+  run: string
+  n: number
+}
+
+/** The hive's rows in the Durable Object's SQLite. Synchronous throughout: no `await` can slip in. */
+export class HiveStore {
+  readonly db: DrizzleSqliteDODatabase
+  readonly #storage: DurableObjectStorage
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+    this.db = drizzle(storage)
+  }
+
+  /** Newest snapshot, and the updates behind it folded in. */
+  load(): ClusterState & { hash: string } {
+    const newest = this.db
+      .select({ seq: t.snapshots.seq })
+      .from(t.snapshots)
+      .orderBy(desc(t.snapshots.seq))
+      .limit(1)
+      .get()
+    const start = newest ? this.snapshot(newest.seq) : null
+    const hive: Hive = start ? fromDocument(start.document) : emptyHive()
+    let hash = start?.hash ?? EMPTY_HASH
+    const rest = this.db
+      .select()
+      .from(t.updates)
+      .where(gt(t.updates.seq, hive.seq))
+      .orderBy(asc(t.updates.seq))
+      .all()
+    for (const row of rest) {
+      applyUpdate(hive, JSON.parse(row.body) as Update)
+      hash = row.hash
+    }
+    return { hive, observed: this.#loadObserved(), hash }
+  }
+
+  #loadObserved(): Observed {
+    const observed = emptyObserved()
+    for (const row of this.db.select().from(t.observed).all())
+      applyObservation(observed, {
+        table: row.table,
+        id: row.id,
+        value: JSON.parse(row.body),
+      } as Observation)
+    return observed
+  }
+
+  /**
+   * One transaction: updates with their hashes, journal entry, observations, log, and the mark of
+   * the report that caused it. All or nothing (S-11).
+   *
+   * @returns the hash of the chain after the last update
+   */
+  commit(
+    event: Event,
+    nowMs: number,
+    decision: Decision,
+    hash: string,
+    firstSeq: number,
+    lines: readonly StoredLine[],
+    mark: ReportMark | null,
+  ): string {
+    return this.#storage.transactionSync(() => {
+      let chain = hash
+      for (const u of decision.updates) {
+        chain = chainHash(chain, u)
+        const body = JSON.stringify(u)
+        this.db.insert(t.updates).values({ seq: u.seq, atMs: u.atMs, hash: chain, body }).run()
+      }
+      if (decision.updates.length > 0 || decision.observations.length > 0)
+        this.db
+          .insert(t.journal)
+          .values({ atMs: nowMs, firstSeq, event: JSON.stringify(event) })
+          .run()
+      for (const o of decision.observations) this.#observe(o)
+      this.appendLog(lines)
+      if (mark) this.markReport(mark)
+      for (const u of decision.updates) this.#noteNodeState(u)
+      return chain
+    })
+  }
+
+  #observe(o: Observation): void {
+    const where = and(eq(t.observed.table, o.table), eq(t.observed.id, o.id))
+    if (o.value === null) {
+      this.db.delete(t.observed).where(where).run()
+      return
+    }
+    const body = JSON.stringify(o.value)
+    this.db
+      .insert(t.observed)
+      .values({ table: o.table, id: o.id, body })
+      .onConflictDoUpdate({ target: [t.observed.table, t.observed.id], set: { body } })
+      .run()
+  }
+
+  /** So that a start knows, without loading the hive, which nodes the D rules apply to. */
+  #noteNodeState(u: Update): void {
+    if (u.change.table !== 'node') return
+    if (u.change.value === null)
+      this.db.delete(t.sessions).where(eq(t.sessions.nodeId, u.change.id)).run()
+    else {
+      const up = u.change.value.state === 'down' ? 0 : 1
+      this.db
+        .insert(t.sessions)
+        .values({ nodeId: u.change.id, attempt: 0, up })
+        .onConflictDoUpdate({ target: t.sessions.nodeId, set: { up } })
+        .run()
+    }
+  }
+
+  appendLog(lines: readonly StoredLine[]): void {
+    for (const line of lines)
+      this.db
+        .insert(t.log)
+        .values({
+          atMs: line.atMs,
+          node: line.node,
+          component: line.component,
+          groupId: line.groupId ?? null,
+          resourceId: line.resourceId ?? null,
+          correlationId: line.correlationId ?? null,
+          message: line.message,
+        })
+        .run()
+  }
+
+  /** Takes a snapshot when one is due, and lets go of what lies before the one before it. */
+  boundJournal(hive: Hive, hash: string): void {
+    if (!snapshotDue(hive.seq, this.#mark('snapshotSeq'))) return
+    this.#storage.transactionSync(() => {
+      this.#writeSnapshot(hive, hash)
+      const keepFrom = hive.seq - LIMITS.journalRowsKept
+      this.db.delete(t.updates).where(lt(t.updates.seq, keepFrom)).run()
+      this.db.delete(t.journal).where(lt(t.journal.firstSeq, keepFrom)).run()
+      this.db
+        .delete(t.snapshots)
+        .where(and(gt(t.snapshots.seq, 1), lt(t.snapshots.seq, keepFrom)))
+        .run()
+      const newest = this.db.select({ id: sql<number>`max(id)` }).from(t.log).get()?.id ?? 0
+      this.db.delete(t.log).where(lt(t.log.id, newest - LIMITS.logRowsKept)).run()
+    })
+  }
+
+  #writeSnapshot(hive: Hive, hash: string): void {
+    const texts = inParts(JSON.stringify(toDocument(hive)))
+    texts.forEach((body, part) => {
+      this.db
+        .insert(t.snapshots)
+        .values({ seq: hive.seq, part, parts: texts.length, hash, body })
+        .onConflictDoNothing()
+        .run()
+    })
+    this.#setMark('snapshotSeq', hive.seq)
+  }
+
+  snapshot(seq: number): { document: HiveDocument; hash: string } | null {
+    const parts = this.db
+      .select()
+      .from(t.snapshots)
+      .where(eq(t.snapshots.seq, seq))
+      .orderBy(asc(t.snapshots.part))
+      .all()
+    const first = parts[0]
+    if (!first || parts.length !== first.parts) return null
+    return { document: JSON.parse(parts.map((p) => p.body).join('')), hash: first.hash }
+  }
+
+  /** Updates `from`…`to` in order; shorter than asked when the journal no longer has them. */
+  updates(from: number, to: number, limit: number = LIMITS.updatesPerFrameMax) {
+    return this.db
+      .select()
+      .from(t.updates)
+      .where(and(gte(t.updates.seq, from), lte(t.updates.seq, to)))
+      .orderBy(asc(t.updates.seq))
+      .limit(limit)
+      .all()
+      .map((row) => ({ hash: row.hash, update: JSON.parse(row.body) as Update }))
+  }
+
+  /** The hash of the chain at `seq`, or null when the journal no longer has it. */
+  hashAt(seq: number): string | null {
+    if (seq === 0) return EMPTY_HASH
+    const row = this.db
+      .select({ hash: t.updates.hash })
+      .from(t.updates)
+      .where(eq(t.updates.seq, seq))
+      .get()
+    return row?.hash ?? null
+  }
+
+  /** A new number from the durable counter (S1). */
+  nextSession(): number {
+    const next = this.#mark('session') + 1
+    this.#setMark('session', next)
+    return next
+  }
+
+  session(nodeId: string) {
+    return this.db.select().from(t.sessions).where(eq(t.sessions.nodeId, nodeId)).get()
+  }
+
+  nodesUp(): string[] {
+    return this.db
+      .select({ nodeId: t.sessions.nodeId })
+      .from(t.sessions)
+      .where(eq(t.sessions.up, 1))
+      .all()
+      .map((row) => row.nodeId)
+  }
+
+  noteAttempt(nodeId: string, attempt: number): void {
+    this.db.update(t.sessions).set({ attempt }).where(eq(t.sessions.nodeId, nodeId)).run()
+  }
+
+  markReport(mark: ReportMark): void {
+    this.db
+      .update(t.sessions)
+      .set({ run: mark.run, reportN: mark.n })
+      .where(eq(t.sessions.nodeId, mark.nodeId))
+      .run()
+  }
+
+  /** The write behind which confirms are answered (L3, L6). */
+  writeConfirm(atMs: number, count: number): void {
+    this.db
+      .insert(t.confirms)
+      .values({ id: 1, atMs, count })
+      .onConflictDoUpdate({ target: t.confirms.id, set: { atMs, count } })
+      .run()
+  }
+
+  #mark(key: string): number {
+    return this.db.select().from(t.meta).where(eq(t.meta.key, key)).get()?.value ?? 0
+  }
+
+  #setMark(key: string, value: number): void {
+    this.db
+      .insert(t.meta)
+      .values({ key, value })
+      .onConflictDoUpdate({ target: t.meta.key, set: { value } })
+      .run()
+  }
+}
+
+export function chainHash(hash: string, u: Update): string {
+  return createHash('sha256').update(hash).update(canonicalJson(u)).digest('hex')
+}
+
+export function inParts(text: string, size: number = LIMITS.snapshotPartBytes): string[] {
+  // Characters, not bytes: the hive is ASCII but for operators' texts, and a row holds 4 times this.
+  const parts: string[] = []
+  for (let at = 0; at < text.length; at += size) parts.push(text.slice(at, at + size))
+  return parts.length > 0 ? parts : ['']
+}

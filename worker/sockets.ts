@@ -1,0 +1,139 @@
+import { LIMITS } from '../schema/limits.ts'
+import { CLOSE, type ObjectFrame } from '../schema/session.ts'
+import type { Update } from '../schema/update.ts'
+import type { HiveStore } from './hive-store.ts'
+import type { OpenSession } from './liveness.ts'
+
+/** What survives hibernation with a socket. */
+export interface Attachment {
+  nodeId: string
+  session: number
+  nonce: string
+  phase: 'challenged' | 'welcomed'
+  welcomedMs: number
+  run: string
+  /** Last update sent on this socket; the stream has no gaps (U3). */
+  sentSeq: number
+}
+
+/** Communications: sockets of the nodes, and the ordered stream of updates to each. */
+export class Sockets {
+  readonly #ctx: DurableObjectState
+  readonly #store: HiveStore
+  #gather: ReturnType<typeof setTimeout> | null = null
+
+  constructor(ctx: DurableObjectState, store: HiveStore) {
+    this.#ctx = ctx
+    this.#store = store
+  }
+
+  attachment(ws: WebSocket): Attachment | null {
+    return ws.deserializeAttachment() as Attachment | null
+  }
+
+  attach(ws: WebSocket, attachment: Attachment): void {
+    ws.serializeAttachment(attachment)
+  }
+
+  /** Sockets of a node that are open, whatever their phase. */
+  of(nodeId: string): WebSocket[] {
+    return this.#ctx.getWebSockets(nodeId).filter((ws) => ws.readyState === WebSocket.OPEN)
+  }
+
+  /** The welcomed socket of a node, or null. */
+  welcomed(nodeId: string): { ws: WebSocket; attachment: Attachment } | null {
+    for (const ws of this.of(nodeId)) {
+      const attachment = this.attachment(ws)
+      if (attachment?.phase === 'welcomed') return { ws, attachment }
+    }
+    return null
+  }
+
+  allWelcomed(): { ws: WebSocket; attachment: Attachment }[] {
+    const found: { ws: WebSocket; attachment: Attachment }[] = []
+    for (const ws of this.#ctx.getWebSockets()) {
+      if (ws.readyState !== WebSocket.OPEN) continue
+      const attachment = this.attachment(ws)
+      if (attachment?.phase === 'welcomed') found.push({ ws, attachment })
+    }
+    return found
+  }
+
+  /** How the runtime sees the session (D2): reads the auto-answer's time. */
+  open(ws: WebSocket, attachment: Attachment): OpenSession {
+    return {
+      nodeId: attachment.nodeId,
+      welcomedMs: attachment.welcomedMs,
+      lastAnswerMs: this.#ctx.getWebSocketAutoResponseTimestamp(ws)?.getTime() ?? null,
+    }
+  }
+
+  send(ws: WebSocket, frame: ObjectFrame): void {
+    try {
+      ws.send(JSON.stringify(frame))
+    } catch {
+      // The socket is closing: its close event does what is to be done.
+    }
+  }
+
+  close(ws: WebSocket, code: number, bye: { code: string; detail: string }): void {
+    this.send(ws, { t: 'bye', ...bye })
+    try {
+      ws.close(code, bye.code)
+    } catch {
+      // Already closed by the peer.
+    }
+  }
+
+  /** Brings every welcomed socket up to `seq`; the nodes not concerned a little later. */
+  replicate(seq: number, latest: readonly Update[], hash: string, concerned: Set<string>): void {
+    let left = false
+    for (const { ws, attachment } of this.allWelcomed()) {
+      if (attachment.sentSeq >= seq) continue
+      if (concerned.has('all') || concerned.has(attachment.nodeId))
+        this.#catchUp(ws, attachment, seq, latest, hash)
+      else left = true
+    }
+    if (!left || this.#gather !== null) return
+    this.#gather = setTimeout(() => {
+      this.#gather = null
+      for (const { ws, attachment } of this.allWelcomed()) this.#catchUp(ws, attachment, null, [], '')
+    }, LIMITS.gatherMs)
+  }
+
+  /** Sends everything from the socket's position on, in frames of bounded size. */
+  #catchUp(
+    ws: WebSocket,
+    attachment: Attachment,
+    seq: number | null,
+    latest: readonly Update[],
+    hash: string,
+  ): void {
+    const first = latest[0]
+    if (seq !== null && first?.seq === attachment.sentSeq + 1) {
+      if (latest.length <= LIMITS.updatesPerFrameMax) {
+        this.send(ws, { t: 'updates', hash, updates: [...latest] })
+        this.attach(ws, { ...attachment, sentSeq: seq })
+        return
+      }
+    }
+    this.sendFrom(ws, attachment)
+  }
+
+  /** From the journal; a gap closes the session, and the next one begins with a snapshot (U3). */
+  sendFrom(ws: WebSocket, attachment: Attachment): void {
+    let sent = attachment.sentSeq
+    for (;;) {
+      const rows = this.#store.updates(sent + 1, Number.MAX_SAFE_INTEGER)
+      const last = rows.at(-1)
+      if (!last) break
+      if (rows[0]?.update.seq !== sent + 1) {
+        this.close(ws, CLOSE.badFrame, { code: 'resync', detail: 'the journal is shorter than that' })
+        return
+      }
+      this.send(ws, { t: 'updates', hash: last.hash, updates: rows.map((row) => row.update) })
+      sent = last.update.seq
+    }
+    if (sent !== attachment.sentSeq) this.attach(ws, { ...attachment, sentSeq: sent })
+  }
+}

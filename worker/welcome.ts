@@ -1,0 +1,44 @@
+import { type Hive, toDocument } from '../schema/hive.ts'
+import type { Timing } from '../schema/timing.ts'
+import { type HiveStore, inParts } from './hive-store.ts'
+import type { Attachment, Sockets } from './sockets.ts'
+
+/**
+ * The welcome, and behind it what the node has missed: updates when its replica is a prefix of
+ * ours, else a snapshot in parts. None of it is permission: only what is committed later is (U1, U2).
+ */
+export function sendWelcome(
+  sockets: Sockets,
+  store: HiveStore,
+  ws: WebSocket,
+  a: Attachment,
+  hive: Hive,
+  hash: string,
+  timing: Timing,
+  nowMs: number,
+): void {
+  const node = hive.nodes.get(a.nodeId)
+  sockets.send(ws, {
+    t: 'welcome',
+    session: a.session,
+    seq: hive.seq,
+    nowMs,
+    timing,
+    view: hive.cluster?.view ?? 0,
+    node: { id: a.nodeId, name: node?.name ?? a.nodeId },
+  })
+  if (a.sentSeq >= 0) {
+    for (let from = a.sentSeq + 1; from <= hive.seq; ) {
+      const rows = store.updates(from, hive.seq)
+      const last = rows.at(-1)
+      if (!last) break
+      sockets.send(ws, { t: 'updates', hash: last.hash, updates: rows.map((r) => r.update) })
+      from = last.update.seq + 1
+    }
+    return
+  }
+  const texts = inParts(JSON.stringify(toDocument(hive)))
+  texts.forEach((text, part) => {
+    sockets.send(ws, { t: 'snapshot', seq: hive.seq, hash, part, parts: texts.length, text })
+  })
+}
