@@ -71,8 +71,8 @@ module.exports = {
     forbid(
       'product-without-tests',
       'What is shipped does not import what tests it.',
-      { path: '^(schema|worker|probe|cli|console|demo|bin)/' },
-      { path: '^(test|bench|tools)/' },
+      { path: '^(schema|worker|probe|cli|console|bin)/' },
+      { path: '^(test|bench|tools|demo)/' },
     ),
   ],
   options: {

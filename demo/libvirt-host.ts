@@ -8,8 +8,15 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -141,7 +148,8 @@ function emulatorsBelow(folder: string): ReadonlyMap<string, number> {
   if (!existsSync(folder)) return found
   for (const file of readdirSync(folder)) {
     if (!file.endsWith('.pid')) continue
-    const pid = livePid(join(folder, file), '')
+    // The daemon has a pid file here too; an emulator says the name of its guest.
+    const pid = livePid(join(folder, file), 'guest=')
     if (pid !== null) found.set(file.slice(0, -'.pid'.length), pid)
   }
   return found

@@ -79,6 +79,8 @@ export const agentToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('toRhs'), frame: toRhs }),
   /** The agent has released everything after a `shutdown`: the guard may end. */
   z.strictObject({ t: z.literal('shutdownDone') }),
+  /** S4: our report was refused. Everything is void and has to be stopped. */
+  z.strictObject({ t: z.literal('stopAll') }),
   /** This host has left the cluster. */
   z.strictObject({ t: z.literal('left') }),
   z.strictObject({ t: z.literal('info'), info: z.json() }),

@@ -7,6 +7,9 @@
  */
 import type * as z from 'zod'
 import type { ReportedStatus } from './status.ts'
+import type { ChildSpec, ProcessRef } from './workload.ts'
+
+export type { ChildSpec, ProcessRef } from './workload.ts'
 
 export interface ResourceModule<P = unknown> {
   readonly type: string
@@ -47,6 +50,8 @@ export interface Call<P = unknown> {
   readonly epoch: number
   readonly persistentState: 0 | 1
   readonly hiveSeq: number
+  /** Name of the node it runs on. */
+  readonly nodeName: string
   readonly properties: P
   /** Aborted when the call's deadline has passed or the call is cancelled. */
   readonly signal: AbortSignal
@@ -55,21 +60,6 @@ export interface Call<P = unknown> {
   log(message: string): void
   /** The guard's side of this resource: the only way to start something. */
   readonly workload: Workload
-}
-
-/** A process the guard knows: identified by pid and start time (clock ticks since boot). */
-export interface ProcessRef {
-  readonly pid: number
-  readonly startTicks: number
-}
-
-export interface ChildSpec {
-  readonly command: string
-  readonly args: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-  readonly cwd?: string | undefined
-  readonly uid?: number | undefined
-  readonly gid?: number | undefined
 }
 
 export interface Workload {

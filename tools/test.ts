@@ -18,8 +18,7 @@ const checks = [...(await typecheck()), ...(await lint())]
 const checksFailed = printChecks(checks)
 const tests = await runVitest(args.filter((arg) => arg !== '--fast'))
 
-for (const { name, reason } of tests.skipped)
-  process.stdout.write(`skipped  ${name}: ${reason}\n`)
+for (const { name, reason } of tests.skipped) process.stdout.write(`skipped  ${name}: ${reason}\n`)
 if (fast) process.stdout.write(`left out by --fast: ${SLOW_PROJECTS.join(', ')}\n`)
 const passed = checks.length - checksFailed + tests.passed
 const failed = checksFailed + tests.failed

@@ -23,10 +23,10 @@ export function writeTinyImage(path: string): void {
 
 /** One processor without acceleration, 2 MiB, one disk, one serial port, no network. */
 export function tinyDomainXml(domain: TinyDomain): string {
-  const uuid = domain.uuid === undefined ? '' : `\n  <uuid>${escape(domain.uuid)}</uuid>`
+  const uuid = domain.uuid === undefined ? '' : `\n  <uuid>${escapeXml(domain.uuid)}</uuid>`
   const emulator = domain.emulator ?? '/usr/bin/qemu-system-x86_64'
   return `<domain type='qemu'>
-  <name>${escape(domain.name)}</name>${uuid}
+  <name>${escapeXml(domain.name)}</name>${uuid}
   <memory unit='MiB'>2</memory>
   <vcpu>1</vcpu>
   <os>
@@ -40,15 +40,15 @@ export function tinyDomainXml(domain: TinyDomain): string {
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    <emulator>${escape(emulator)}</emulator>
+    <emulator>${escapeXml(emulator)}</emulator>
     <disk type='file' device='disk'>
       <driver name='qemu' type='raw'/>
-      <source file='${escape(domain.image)}'/>
+      <source file='${escapeXml(domain.image)}'/>
       <target dev='sda' bus='sata'/>
     </disk>
     <controller type='usb' model='none'/>
     <serial type='file'>
-      <source path='${escape(domain.serialLog)}' append='on'/>
+      <source path='${escapeXml(domain.serialLog)}' append='on'/>
       <target port='0'/>
     </serial>
     <memballoon model='none'/>
@@ -57,7 +57,7 @@ export function tinyDomainXml(domain: TinyDomain): string {
 `
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   const entities: Record<string, string> = {
     '&': '&amp;',
     '<': '&lt;',

@@ -3,8 +3,16 @@
  * for the answer and one that the emulator keeps open for life. No dependencies, and nothing here
  * waits: a dead or hostile asker must not stop the guard.
  */
-import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync } from 'node:fs'
-import { unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { askPath, asksFolder, GATE_NAME, prepareGateFolder } from './gate-script.ts'
@@ -47,7 +55,10 @@ export function listenGate(folder: string, handler: GateHandler): { close(): voi
   const flags = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW
   const asks = new Socket({ fd: openSync(askPath(folder), flags), readable: true, writable: false })
   asks.setEncoding('latin1')
-  asks.on('data', lines((line) => gate.line(line)))
+  asks.on(
+    'data',
+    lines((line) => gate.line(line)),
+  )
   return {
     close() {
       asks.destroy()
@@ -77,7 +88,8 @@ class Gate {
       const path = join(this.#folder, file)
       if (!isAlive(process)) unlink(path)
       // One that still waits was not let through; it asks us, or gives up.
-      else if (match[1] === 'life' && readAsk(process, this.#launcher) === null) this.#watch(process)
+      else if (match[1] === 'life' && readAsk(process, this.#launcher) === null)
+        this.#watch(process)
     }
   }
 
@@ -165,7 +177,8 @@ class LifeWatch {
     if (this.#closed) return
     if (!isAlive(process)) {
       this.#closed = true
-      return ended()
+      ended()
+      return
     }
     const again = () => this.#settle(process, ended, Math.min(waitMs * 2, 100))
     this.#timer = setTimeout(again, waitMs)

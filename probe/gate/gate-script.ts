@@ -1,14 +1,23 @@
 /**
- * The gate (G4 b): a small launcher that stands in a domain's XML as its emulator. It asks the guard
- * and then becomes the real emulator, with the same pid. No guard, no yes: no virtual machine.
+ * The gate (G4 b): a small launcher that stands in a domain's XML as its emulator. It asks the
+ * guard and then becomes the real emulator, with the same pid. No guard, no yes: no virtual machine.
  *
  * POSIX sh and FIFOs, because hosts have no compiler and a shell cannot speak to a unix socket.
  * The folder must be searchable for the user that emulators run as, and must not lie on a file
  * system mounted `noexec` (often /run is one).
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
-import { statSync, writeFileSync } from 'node:fs'
+
 import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 export interface GateOptions {
@@ -123,7 +132,7 @@ mkfifo -m 600 "$answer" "$life" || refuse 'cannot make its FIFOs'
 # Opened for reading and writing, because that never waits for the other side.
 exec 8<>"$answer" 9<>"$life" || refuse 'cannot open its FIFOs'
 
-# One child does all that may wait: for a guard to read, and for its answer. It must not hold "life".
+# One child does all that may wait: for a guard to read, for its answer. It must not hold "life".
 said=$(
   exec 9>&-
   exec timeout @WAIT@ sh -c 'printf "\\nask %s %s\\n" "$1" "$2" >"$3" && head -n 1 <&8' \\

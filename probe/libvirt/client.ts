@@ -8,8 +8,13 @@
  * @see libvirt, src/remote/remote_protocol.x (procedure numbers), include/libvirt/libvirt-domain.h
  */
 import { existsSync } from 'node:fs'
-import { type Deadline, LibvirtConnection, LibvirtError, QEMU_PROGRAM } from './connection.ts'
-import { REMOTE_PROGRAM } from './connection.ts'
+import {
+  type Deadline,
+  LibvirtConnection,
+  LibvirtError,
+  QEMU_PROGRAM,
+  REMOTE_PROGRAM,
+} from './connection.ts'
 import { type XdrReader, XdrWriter } from './xdr.ts'
 
 export { type Deadline, LibvirtError, LibvirtGone, LibvirtTimeout } from './connection.ts'
@@ -168,7 +173,7 @@ export class LibvirtClient {
     await this.#call(PROCEDURE.getIothreadInfo, writeDomain(domain).int(AFFECT_LIVE), deadline)
   }
 
-  /** How long the monitor has been busy; `state`: 0 idle, 1 in a job, 2 in the monitor, 3 broken. */
+  /** How long the monitor is busy; `state`: 0 idle, 1 in a job, 2 in the monitor, 3 broken. */
   async control(domain: Domain, deadline: Deadline = {}): Promise<{ state: number; ms: number }> {
     const reply = await this.#call(PROCEDURE.getControlInfo, writeDomain(domain).int(0), deadline)
     const state = reply.int()

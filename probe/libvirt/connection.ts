@@ -6,7 +6,7 @@
  * @see libvirt, src/rpc/virnetprotocol.x
  */
 import { connect, type Socket } from 'node:net'
-import { XdrReader, XdrWriter } from './xdr.ts'
+import { XdrReader, type XdrWriter } from './xdr.ts'
 
 /** libvirt refused a call. */
 export class LibvirtError extends Error {
@@ -113,7 +113,12 @@ export class LibvirtConnection {
    * @throws {LibvirtGone} the daemon is gone
    * @throws {LibvirtTimeout} no answer in time
    */
-  call(program: number, procedure: number, body: XdrWriter, deadline: Deadline): Promise<XdrReader> {
+  call(
+    program: number,
+    procedure: number,
+    body: XdrWriter,
+    deadline: Deadline,
+  ): Promise<XdrReader> {
     if (this.#gone !== null) return Promise.reject(this.#gone)
     this.#serial = (this.#serial + 1) >>> 0
     const serial = this.#serial
@@ -124,8 +129,14 @@ export class LibvirtConnection {
         reject(error)
       })
       this.#pending.set(serial, {
-        resolve: (reply) => (stop(), resolve(reply)),
-        reject: (error) => (stop(), reject(error)),
+        resolve(reply) {
+          stop()
+          resolve(reply)
+        },
+        reject(error) {
+          stop()
+          reject(error)
+        },
       })
       this.#send(program, procedure, TYPE.call, serial, body.bytes())
     })
@@ -137,7 +148,15 @@ export class LibvirtConnection {
 
   #send(program: number, procedure: number, type: number, serial: number, body: Buffer): void {
     const header = Buffer.allocUnsafe(HEADER_LENGTH)
-    const words = [HEADER_LENGTH + body.length, program, VERSION, procedure, type, serial, STATUS_OK]
+    const words = [
+      HEADER_LENGTH + body.length,
+      program,
+      VERSION,
+      procedure,
+      type,
+      serial,
+      STATUS_OK,
+    ]
     for (const [at, word] of words.entries()) header.writeUInt32BE(word, at * 4)
     this.#socket.write(Buffer.concat([header, body]))
   }
@@ -182,7 +201,7 @@ export class LibvirtConnection {
         this.#send(KEEPALIVE_PROGRAM, KEEPALIVE_PONG, TYPE.message, 0, Buffer.alloc(0))
       return
     }
-    if (type === TYPE.message && program === REMOTE_PROGRAM) return this.#onMessage(procedure, body)
+    if (type === TYPE.message && program === REMOTE_PROGRAM) this.#onMessage(procedure, body)
     if (type !== TYPE.reply) return
     const serial = frame.readUInt32BE(20)
     const pending = this.#pending.get(serial)

@@ -70,7 +70,9 @@ export function prepareDomainXml(
   if (find(domain, 'devices') === undefined) domain.push({ devices: [] })
   for (const devices of all(domain, 'devices')) removeAll(devices, 'emulator')
   setText(find(domain, 'devices') ?? [], 'emulator', wanted.emulator)
-  const text = String(new XMLBuilder({ ...OPTIONS, suppressBooleanAttributes: false }).build(document))
+  const text = String(
+    new XMLBuilder({ ...OPTIONS, suppressBooleanAttributes: false }).build(document),
+  )
   return { xml: text, uuid, facts: factsOf(domain) }
 }
 
@@ -87,7 +89,9 @@ export function domainDifferences(wanted: DomainFacts, found: DomainFacts): read
       differences.push(`${key} is "${found[key]}" instead of "${wanted[key]}"`)
   const paths = (facts: DomainFacts) => facts.files.map((f) => f.path).sort()
   if (paths(wanted).join('\n') !== paths(found).join('\n'))
-    differences.push(`files are "${paths(found).join(', ')}" instead of "${paths(wanted).join(', ')}"`)
+    differences.push(
+      `files are "${paths(found).join(', ')}" instead of "${paths(wanted).join(', ')}"`,
+    )
   return differences
 }
 
@@ -142,7 +146,7 @@ function bootFiles(domain: readonly Node[]): DomainFile[] {
   const os = find(domain, 'os') ?? []
   return ['kernel', 'initrd', 'dtb', 'loader']
     .map((tag) => textOf(os, tag))
-    .filter((path): path is string => path !== null && path.startsWith('/'))
+    .filter((path): path is string => path?.startsWith('/') === true)
     .map((path) => ({ path, writable: false }))
 }
 

@@ -1,28 +1,27 @@
 /** What the module keeps of one domain between calls. */
 import type { Call } from '../../schema/resource-module.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
-import type { Domain, LibvirtClient, LifecycleEvent } from './client.ts'
+import { type Domain, type LibvirtClient, LibvirtError, type LifecycleEvent } from './client.ts'
 import { type PreparedDomain, prepareDomainXml } from './domain-xml.ts'
 import { afterEvent, afterExit, NEW_RUN, type Run, type Verdict } from './verdict.ts'
 
 type VmCall = Call<VirtualMachineProperties>
 
-/**
- * After a process has ended: how long libvirt's reason may be behind its end, and how long to wait
- * for the reason when an end was announced.
- */
-const ATTRIBUTION_MS = 50
-const REASON_MS = 2_000
-/** One question to a QEMU that hangs is left standing; a second would take another libvirt worker. */
+/** How long libvirt may take to say why a process has ended: 0.2 s when it is not busy. */
+const REASON_MS = 1_000
+/** A question to a QEMU that hangs is left standing: a second takes another libvirt worker. */
 const LEFT_STANDING_MS = 600_000
 
 export class HeldDomain {
   run: Run = NEW_RUN
   persistentState: 0 | 1
+  /** The process has ended, and libvirt has not yet said why. */
+  waitsForReason = false
   #prepared: PreparedDomain
   #properties: VirtualMachineProperties
   #gate: string
-  #question: { readonly sinceMs: number; readonly answered: Promise<boolean> } | null = null
+  #question: Promise<boolean> | null = null
+  #silentSinceMs: number | null = null
   #tell: ((verdict: Verdict) => void) | null = null
   #timer: NodeJS.Timeout | undefined
 
@@ -46,7 +45,8 @@ export class HeldDomain {
     this.persistentState = call.persistentState
     const { xml, domain } = this.#properties
     this.#properties = call.properties
-    if (xml === call.properties.xml && domain === call.properties.domain && gate === this.#gate) return
+    if (xml === call.properties.xml && domain === call.properties.domain && gate === this.#gate)
+      return
     this.#gate = gate
     this.#prepared = prepare(call, gate)
   }
@@ -58,12 +58,11 @@ export class HeldDomain {
 
   /** The guard has seen the process end. libvirt is given a moment to say why. */
   exited(): void {
+    this.#look(true)
+    if (this.run.verdict !== null) return
     clearTimeout(this.#timer)
-    const look = (patience: boolean) => {
-      this.#become(afterExit(this.run, patience, this.#properties.onGuestShutdown))
-      if (patience && this.run.verdict === null) this.#timer = setTimeout(look, REASON_MS, false)
-    }
-    this.#timer = setTimeout(look, ATTRIBUTION_MS, true)
+    this.#timer = setTimeout(() => this.#look(false), REASON_MS)
+    this.waitsForReason = true
   }
 
   watch(tell: (verdict: Verdict) => void): () => void {
@@ -78,33 +77,51 @@ export class HeldDomain {
     this.#tell = null
   }
 
-  /** @returns 0 when QEMU answers in time, else for how many milliseconds it has not */
+  /**
+   * @returns 0 when QEMU answers in time, else for how many milliseconds it has not
+   * @throws {LibvirtGone} the daemon is gone
+   */
   async reach(client: LibvirtClient, timeoutMs: number): Promise<number> {
+    this.#silentSinceMs ??= performance.now()
     this.#question ??= this.#ask(client)
-    const { sinceMs, answered } = this.#question
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(resolve, timeoutMs, false)
     })
-    const inTime = await Promise.race([answered, late])
+    const inTime = await Promise.race([this.#question, late])
     clearTimeout(timer)
-    return inTime ? 0 : Math.max(1, performance.now() - sinceMs)
+    return inTime || this.#silentSinceMs === null
+      ? 0
+      : Math.max(1, performance.now() - this.#silentSinceMs)
   }
 
-  #ask(client: LibvirtClient): { sinceMs: number; answered: Promise<boolean> } {
-    const asked = client.reachQemu(this.domain, { timeoutMs: LEFT_STANDING_MS })
-    const question = { sinceMs: performance.now(), answered: asked.then(() => true) }
-    const clear = () => {
-      if (this.#question === question) this.#question = null
+  /** Resolves with whether QEMU has answered. A refusal by libvirt is no answer of QEMU. */
+  async #ask(client: LibvirtClient): Promise<boolean> {
+    try {
+      await client.reachQemu(this.domain, { timeoutMs: LEFT_STANDING_MS })
+      this.#silentSinceMs = null
+      return true
+    } catch (error) {
+      if (error instanceof LibvirtError) return false
+      this.#silentSinceMs = null
+      throw error
+    } finally {
+      this.#question = null
     }
-    asked.then(clear, clear)
-    return question
+  }
+
+  #look(patience: boolean): void {
+    this.waitsForReason = false
+    this.#become(afterExit(this.run, patience, this.#properties.onGuestShutdown))
   }
 
   #become(run: Run): void {
     const news = this.run.verdict === null && run.verdict !== null && !run.ours
     // A new run: what was waited for about the last one is settled.
-    if (run === NEW_RUN || run.verdict !== null) clearTimeout(this.#timer)
+    if (run === NEW_RUN || run.verdict !== null) {
+      clearTimeout(this.#timer)
+      this.waitsForReason = false
+    }
     this.run = run
     if (news && run.verdict !== null) this.#tell?.(run.verdict)
   }

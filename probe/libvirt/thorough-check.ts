@@ -1,8 +1,12 @@
 /** LooksAlive of a virtual machine (S-44): what the next start would need. */
 import { accessSync, constants } from 'node:fs'
 import type { Deadline, Domain, LibvirtClient } from './client.ts'
-import { type DomainFile, domainDifferences, type PreparedDomain } from './domain-xml.ts'
-import { readDomainFacts } from './domain-xml.ts'
+import {
+  type DomainFile,
+  domainDifferences,
+  type PreparedDomain,
+  readDomainFacts,
+} from './domain-xml.ts'
 
 /** @returns the first file that is gone or cannot be used, or null */
 export function checkFiles(files: readonly DomainFile[]): string | null {
@@ -36,5 +40,7 @@ export async function repairDefinition(
     await client.setAutostart(domain, false, deadline)
     changes.push('autostart was on')
   }
-  return changes.length === 0 ? null : `the definition was changed and is put back: ${changes.join('; ')}`
+  return changes.length === 0
+    ? null
+    : `the definition was changed and is put back: ${changes.join('; ')}`
 }

@@ -2,8 +2,9 @@
  * What the end of a virtual machine means: a crash to be repaired, or somebody's intent to be
  * respected (S-62). Pure.
  *
- * libvirt says "Stopped Shutdown" both for a guest that shut down and for a QEMU that got a SIGTERM;
- * the "Shutdown" event before it tells them apart. A signal is no intent: the host may be going down.
+ * libvirt says "Stopped Shutdown" both for a guest that shut down and for a QEMU that got a
+ * SIGTERM; the "Shutdown" event before it tells them apart. A signal is no intent: the host may be
+ * going down.
  */
 import type { ReportedStatus } from '../../schema/status.ts'
 import { DOMAIN, EVENT } from './client.ts'
@@ -78,15 +79,17 @@ export function afterEvent(
 }
 
 /**
- * The run after its process has been seen to end, before libvirt has said why.
- *
- * @param patience whether libvirt may still speak; it says so of a crash up to 0.2 s later
+ * The run after its process has been seen to end, before libvirt has said why. While libvirt may
+ * still speak (`patience`) a crash and an administrator's destroy look the same; waiting costs
+ * nothing, since libvirt starts the domain again only after it has taken note of the end.
  */
 export function afterExit(run: Run, patience: boolean, onGuestShutdown: OnGuestShutdown): Run {
   if (run.shutdownBy === 'guest') return ended(run, guestShutdown(onGuestShutdown))
-  // Told to end by the host: an administrator's destroy looks the same until libvirt names it.
-  if (run.shutdownBy === 'host' && patience) return run
-  return ended(run, { status: 'offline', detail: 'the emulator has ended' })
+  if (patience) return run
+  return ended(run, {
+    status: 'offline',
+    detail: 'the emulator has ended; libvirt does not say why',
+  })
 }
 
 /** What a domain that does not run is, when only libvirt's word is there to go by. */

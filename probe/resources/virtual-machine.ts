@@ -1,20 +1,29 @@
 /**
  * Resource type `virtual-machine`: one libvirt domain that only the cluster starts (S-46).
  *
- * The domain's emulator is the gate (G4 b): QEMU comes to life only with the guard's yes. Whether it
- * lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone nothing
- * is known and nothing is restarted: its virtual machines run on.
+ * The domain's emulator is the gate (G4 b): QEMU comes to life only with the guard's yes. Whether
+ * it lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone
+ * nothing is known and nothing is restarted: its virtual machines run on.
  */
 import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
-import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
-import { defaultSocket, type Domain, type DomainState, LibvirtClient } from '../libvirt/client.ts'
-import { LibvirtError, LibvirtGone, LibvirtTimeout, OPERATION_INVALID } from '../libvirt/client.ts'
-import { DOMAIN, NO_DOMAIN } from '../libvirt/client.ts'
-import { hostIsStopping } from '../libvirt/host-stopping.ts'
-import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
-import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
+import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
+import {
+  DOMAIN,
+  type Domain,
+  type DomainState,
+  defaultSocket,
+  LibvirtClient,
+  LibvirtError,
+  LibvirtGone,
+  LibvirtTimeout,
+  NO_DOMAIN,
+  OPERATION_INVALID,
+} from '../libvirt/client.ts'
 import { HeldDomain } from '../libvirt/held-domain.ts'
+import { hostIsStopping } from '../libvirt/host-stopping.ts'
+import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
+import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
 
 export interface VirtualMachineOptions {
   /** libvirt's socket. Default: HOLDFAST_LIBVIRT_SOCKET, then where libvirt listens. */
@@ -35,7 +44,7 @@ const HUNG_MS = 15_000
 /** libvirt's own calls, that do not wait for a guest. */
 const CALL_MS = 5_000
 /** libvirt sees the end of a process up to 0.2 s late. */
-const SETTLE_MS = 3_000
+const SETTLE_MS = 2_000
 const POLL_MS = 50
 /** A guest that still boots does not see the button: press again. */
 const PRESS_AGAIN_MS = 10_000
@@ -59,8 +68,6 @@ export function createVirtualMachine(
     watch: (call, push) => vms.watch(call, push),
   }
 }
-
-export const virtualMachine: ResourceModule<VirtualMachineProperties> = createVirtualMachine()
 
 class VirtualMachines {
   readonly #options: VirtualMachineOptions
@@ -126,9 +133,9 @@ class VirtualMachines {
 
   /** S-40. The guest is asked; what is left after its time is killed. */
   async offline(call: VmCall): Promise<void> {
-    const held = this.#hold(call)
-    held.run = { ...held.run, ours: true }
     try {
+      const held = this.#hold(call)
+      held.run = { ...held.run, ours: true }
       if (call.properties.shutdownTimeoutMs > 0) await this.#shutDown(held, call)
     } catch (error) {
       if (call.signal.aborted) throw error
@@ -137,19 +144,23 @@ class VirtualMachines {
     await call.workload.stop()
   }
 
-  /** S-41. The guard kills the process; libvirt is only told of it. Its own destroy can take 12 s. */
+  /**
+   * S-41. The guard kills the process, whatever libvirt or the properties are like; libvirt is only
+   * told of it. Its own destroy can take 12 s.
+   */
   async terminate(call: VmCall): Promise<void> {
-    const held = this.#hold(call)
-    held.run = { ...held.run, ours: true }
+    const known = this.#held.get(call.guid)
+    if (known !== undefined) known.run = { ...known.run, ours: true }
     await call.workload.stop()
     try {
+      const held = this.#hold(call)
+      held.run = { ...held.run, ours: true }
       const left = await this.#settled(held, call)
       // Not one of the guard's: it was started past the gate.
       if (left !== null && isActive(left.state))
         await this.#client.destroy(held.domain, { signal: call.signal })
     } catch (error) {
-      if (!(error instanceof LibvirtGone || error instanceof LibvirtTimeout)) throw error
-      call.log(`libvirt does not say that the domain is gone: ${error.message}`)
+      call.log(`libvirt does not say that the domain is gone: ${messageOf(error)}`)
     }
   }
 
@@ -187,12 +198,15 @@ class VirtualMachines {
     const stopping = this.#options.hostStopping ?? hostIsStopping
     const held = this.#hold(call)
     // A shutdown because the host goes down is nobody's wish for this virtual machine.
+    let watching = true
     const stop = held.watch(async (verdict) => {
       const noIntent = verdict.status === 'stopped' && (await stopping())
-      push({ guid: call.guid, ...(noIntent ? { ...verdict, status: 'offline' } : verdict) })
+      if (watching)
+        push({ guid: call.guid, ...(noIntent ? { ...verdict, status: 'offline' } : verdict) })
     })
     const stopExits = call.workload.onExit(() => held.exited())
     return () => {
+      watching = false
       stop()
       stopExits()
     }
@@ -242,12 +256,14 @@ class VirtualMachines {
     })
     try {
       while (!exited && performance.now() < end) {
-        const current = await this.#state(domain, CALL_MS)
+        // A QEMU that hangs answers nothing, and has no more time than its guest.
+        const timeoutMs = Math.min(CALL_MS, end - performance.now())
+        const current = await this.#state(domain, timeoutMs)
         if (current === null || !isActive(current.state)) return
         if (performance.now() - pressedAt >= PRESS_AGAIN_MS) {
           // A guest that is paused sees no button.
-          if (current.state === DOMAIN.paused) await this.#client.resume(domain, { timeoutMs: CALL_MS })
-          await this.#client.shutdown(domain, { timeoutMs: CALL_MS })
+          if (current.state === DOMAIN.paused) await this.#client.resume(domain, { timeoutMs })
+          await this.#client.shutdown(domain, { timeoutMs })
           pressedAt = performance.now()
           call.progress('waiting for the guest to shut down')
         }
@@ -270,12 +286,16 @@ class VirtualMachines {
       const wanted = held.persistentState === 1 && !held.run.ours
       return wanted ? verdict : { ...verdict, status: 'offline' }
     }
+    if (held.waitsForReason) return { status: 'offlinePending', detail: 'the emulator has ended' }
     const { status, detail, askQemu } = statusOfState(current.state, current.reason)
     if (!askQemu) return { status, detail }
     const silentMs = await held.reach(this.#client, answerMs)
     if (silentMs === 0) return detail === '' ? { status } : { status, detail }
     const hung = `QEMU has not answered for ${(silentMs / 1000).toFixed(1)} s`
-    return { status: silentMs >= (this.#options.hungMs ?? HUNG_MS) ? 'failed' : 'unknown', detail: hung }
+    return {
+      status: silentMs >= (this.#options.hungMs ?? HUNG_MS) ? 'failed' : 'unknown',
+      detail: hung,
+    }
   }
 
   async #state(domain: Domain, timeoutMs: number): Promise<DomainState | null> {
@@ -306,3 +326,6 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** As RHS loads it: socket and gate from the environment. */
+export const virtualMachine: ResourceModule<VirtualMachineProperties> = createVirtualMachine()

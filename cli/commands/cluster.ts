@@ -1,0 +1,79 @@
+import { type Command, Option } from 'commander'
+import { duration, noun, type Runner, wholeNumber } from '../command.ts'
+import { formatInstant } from '../duration.ts'
+import { renderStatus } from '../render-status.ts'
+import type { Session } from '../session.ts'
+import { table } from '../text.ts'
+
+export function addCluster(program: Command, runner: Runner): void {
+  const cluster = noun('cluster', 'clusters of this account')
+  cluster.command('list').description('all of them').action(runner.action(listAll))
+  cluster
+    .command('create')
+    .description('forms a cluster')
+    .argument('<name>')
+    .addOption(
+      new Option('--profile <name>', 'times of the leases')
+        .choices(['fast', 'standard', 'wan', 'test'])
+        .default('standard'),
+    )
+    .action(runner.action(create))
+  cluster
+    .command('show')
+    .description('one cluster, with all columns')
+    .argument('[name]')
+    .action(runner.action(show))
+  program.addCommand(cluster)
+}
+
+export function addToken(program: Command, runner: Runner): void {
+  const token = noun('token', 'join tokens, by which hosts become nodes')
+  token
+    .command('create')
+    .description('makes one; it is shown once')
+    .option('--uses <number>', 'how many hosts may join with it', wholeNumber, 1)
+    .addOption(duration('--ttl', 'how long it is valid').default(3_600_000, '1h'))
+    .action(runner.action(createToken))
+  program.addCommand(token)
+}
+
+async function listAll(session: Session): Promise<undefined> {
+  const answer = await session.call('listClusters')
+  const rows = answer.clusters.map((one) => [
+    one.name,
+    one.profile,
+    new Date(one.createdAtMs).toISOString().slice(0, 19),
+    one.id,
+  ])
+  session.out.answer(answer, () => table(['name', 'profile', 'created', 'id'], rows))
+}
+
+async function create(
+  session: Session,
+  options: { profile: 'fast' | 'standard' | 'wan' | 'test' },
+  name: string,
+): Promise<undefined> {
+  const made = await session.call('createCluster', { body: { name, profile: options.profile } })
+  session.out.answer(made, () => `cluster ${made.name} formed (${made.id})`)
+  session.out.note(`next: holdfast token create --cluster ${made.name}`)
+}
+
+async function show(session: Session, _: unknown, name?: string): Promise<undefined> {
+  const cluster = name ?? (await session.cluster())
+  const view = await session.call('getCluster', { params: { cluster } })
+  session.out.answer(view, () => renderStatus(view, { ...session.out.look, wide: true }))
+}
+
+async function createToken(
+  session: Session,
+  options: { uses: number; ttl: number },
+): Promise<undefined> {
+  const made = await session.inCluster('createToken', {
+    body: { uses: options.uses, ttlMs: options.ttl },
+  })
+  // The token alone is the data: it can go straight into a file or a pipe.
+  session.out.answer(made, () => made.token)
+  const uses = `${made.uses} ${made.uses === 1 ? 'host' : 'hosts'}`
+  const until = formatInstant(made.expiresAtMs, Date.now())
+  session.out.note(`for ${uses}, until ${until}; shown once. On the host: holdfast-probe join`)
+}

@@ -1,0 +1,111 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Body } from '../../schema/api/routes.ts'
+import { duration, list, noun, type Runner } from '../command.ts'
+import { formatDuration } from '../duration.ts'
+import type { Session } from '../session.ts'
+import { table } from '../text.ts'
+
+interface Settings {
+  name?: string
+  preferredOwners?: string[]
+  failoverThreshold?: number | 'default'
+  failoverPeriod?: number
+}
+
+export function addGroup(program: Command, runner: Runner): void {
+  const group = noun('group', 'resources that live together on one node').alias('role')
+  group.command('list').description('all groups').action(runner.action(listGroups))
+  group.command('show').description('one group').argument('<group>').action(runner.action(show))
+  withSettings(
+    group.command('create').description('makes an empty group').argument('<name>'),
+  ).action(runner.action(create))
+  withSettings(group.command('change').description('changes name or settings').argument('<group>'))
+    .option('--name <new>', 'new name')
+    .action(runner.action(change))
+  group
+    .command('delete')
+    .description('removes an empty group')
+    .argument('<group>')
+    .action(runner.action(remove))
+  program.addCommand(group)
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .option('--preferred-owners <nodes>', 'in this order, e.g. n1,n2; "" for none', list)
+    .option(
+      '--failover-threshold <number>',
+      'failovers allowed in the period; "default" is nodes - 1',
+      threshold,
+    )
+    .addOption(duration('--failover-period', 'e.g. 6h'))
+}
+
+function threshold(text: string): number | 'default' {
+  if (text === 'default') return text
+  if (/^\d{1,4}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Write a whole number, or "default".')
+}
+
+const settingsOf = (options: Settings): Omit<Body<'changeGroup'>, 'name'> => ({
+  ...(options.preferredOwners && { preferredOwners: options.preferredOwners }),
+  ...(options.failoverThreshold !== undefined && {
+    failoverThreshold: options.failoverThreshold === 'default' ? null : options.failoverThreshold,
+  }),
+  ...(options.failoverPeriod !== undefined && { failoverPeriodMs: options.failoverPeriod }),
+})
+
+async function listGroups(session: Session): Promise<undefined> {
+  const answer = await session.inCluster('listGroups')
+  const rows = answer.groups.map((group) => [
+    group.name,
+    group.state,
+    group.owner ?? '-',
+    String(group.epoch),
+    String(group.resources.length),
+    group.preferredOwners.join(',') || '-',
+    group.id,
+  ])
+  session.out.answer(answer, () =>
+    table(['name', 'state', 'owner', 'epoch', 'resources', 'preferred', 'id'], rows),
+  )
+}
+
+async function show(session: Session, _: unknown, name: string): Promise<undefined> {
+  const group = await session.inCluster('getGroup', { params: { group: name } })
+  const failovers = `${group.recentFailovers} of ${group.failoverThreshold} in ${formatDuration(group.failoverPeriodMs)}`
+  session.out.answer(group, () =>
+    table(
+      ['group', group.name],
+      [
+        ['id', group.id],
+        ['state', group.state],
+        ['owner', group.owner ?? '-'],
+        ['moving to', group.movingTo ?? '-'],
+        ['epoch', String(group.epoch)],
+        ['preferred', group.preferredOwners.join(', ') || '-'],
+        ['failovers', failovers],
+        ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
+        ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
+      ],
+    ),
+  )
+}
+
+async function create(session: Session, options: Settings, name: string): Promise<undefined> {
+  const done = await session.inCluster('createGroup', { body: { name, ...settingsOf(options) } })
+  session.out.answer(done, () => `group ${name} made (seq ${done.seq})`)
+}
+
+async function change(session: Session, options: Settings, group: string): Promise<undefined> {
+  const done = await session.inCluster('changeGroup', {
+    params: { group },
+    body: { ...(options.name && { name: options.name }), ...settingsOf(options) },
+  })
+  session.out.answer(done, () => `group ${options.name ?? group} changed (seq ${done.seq})`)
+}
+
+async function remove(session: Session, _: unknown, group: string): Promise<undefined> {
+  const done = await session.inCluster('deleteGroup', { params: { group } })
+  session.out.answer(done, () => `group ${group} removed (seq ${done.seq})`)
+}

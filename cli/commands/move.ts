@@ -1,0 +1,221 @@
+import type { Command } from 'commander'
+import type { ClusterView, GroupView, ResourceView } from '../../schema/api/bodies.ts'
+import { HoldfastError } from '../../schema/errors.ts'
+import { duration, type Runner } from '../command.ts'
+import { formatDuration } from '../duration.ts'
+import type { Session } from '../session.ts'
+import { EXIT_OF, type Progress, type Waited, waitFor } from '../wait.ts'
+
+interface WaitOptions {
+  /** Milliseconds; false: --no-wait. */
+  wait: number | boolean
+}
+
+export function addMove(program: Command, runner: Runner): void {
+  withWait(
+    program
+      .command('move')
+      .description('planned, graceful move; leaves no rule behind')
+      .argument('<group>')
+      .option('--to <node>', 'default: the best possible node'),
+  ).action(runner.action(move))
+}
+
+export function addOnline(program: Command, runner: Runner): void {
+  for (const verb of ['online', 'offline'] as const)
+    withWait(
+      program
+        .command(verb)
+        .description(`wants a group, or one resource, ${verb}`)
+        .argument('<group-or-resource>'),
+    ).action(
+      runner.action((session, options: WaitOptions, name: string) =>
+        want(session, options, name, verb),
+      ),
+    )
+}
+
+export function withWait(command: Command): Command {
+  return command
+    .addOption(duration('--wait', 'how long to wait for it').default(60_000, '60s'))
+    .option('--no-wait', 'only asks for it')
+}
+
+const limitOf = ({ wait }: WaitOptions) => (typeof wait === 'number' ? wait : null)
+
+async function move(
+  session: Session,
+  options: WaitOptions & { to?: string },
+  name: string,
+): Promise<number> {
+  const params = { group: name }
+  const before = await session.inCluster('getGroup', { params })
+  const body = options.to === undefined ? {} : { to: options.to }
+  const { seq } = await session.inCluster('moveGroup', { params, body })
+  const waited = await waitFor(
+    () => session.inCluster('getGroup', { params: { group: before.id } }),
+    (group) => moved(group, before.epoch),
+    limitOf(options),
+    session.signal,
+  )
+  const { last } = waited
+  const astray = waited.outcome === 'done' && (await isAstray(session, last, options.to))
+  const outcome = astray ? 'problems' : waited.outcome
+  return report(
+    session,
+    seq,
+    { ...waited, outcome },
+    {
+      done: `group ${last.name} moved from ${before.owner ?? 'no node'} to ${last.owner}`,
+      now: `group ${last.name} is ${groupNow(last)}`,
+      going: `move of group ${last.name}`,
+      document: { group: last },
+    },
+  )
+}
+
+/** It has a new owner's epoch and came to rest there. */
+function moved(group: GroupView, epochBefore: number): Progress {
+  if (group.state === 'waiting') return 'stuck'
+  if (group.epoch <= epochBefore || group.phase !== 'owned') return 'going'
+  return group.state === 'pending' ? 'going' : 'done'
+}
+
+/** It came to rest, but not as wished: it failed, or the target could not take it. */
+async function isAstray(
+  session: Session,
+  group: GroupView,
+  to: string | undefined,
+): Promise<boolean> {
+  if (group.state === 'failed') return true
+  if (to === undefined || group.owner === to) return false
+  const node = await session.inCluster('getNode', { params: { node: to } })
+  return node.name !== group.owner
+}
+
+type Verb = 'online' | 'offline'
+
+async function want(
+  session: Session,
+  options: WaitOptions,
+  name: string,
+  verb: Verb,
+): Promise<number> {
+  const view = await session.view()
+  const is = (one: { id: string; name: string }) => one.id === name || one.name === name
+  const group = view.groups.find(is)
+  const resource = resourcesOf(view).find(is)
+  if (group && resource)
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: `"${name}" is a group and a resource`,
+      why: 'Both have this name.',
+      remedy: `The resource: holdfast resource ${verb} ${name}   The group: holdfast ${verb} ${group.id}`,
+    })
+  if (resource) return wantResource(session, options, resource.id, verb)
+  return wantGroup(session, options, group?.id ?? name, verb)
+}
+
+const resourcesOf = (view: ClusterView) => view.groups.flatMap((group) => group.resources)
+
+async function wantGroup(
+  session: Session,
+  options: WaitOptions,
+  group: string,
+  verb: Verb,
+): Promise<number> {
+  const params = { group }
+  const { seq } = await session.inCluster(verb === 'online' ? 'onlineGroup' : 'offlineGroup', {
+    params,
+  })
+  const waited = await waitFor(
+    () => session.inCluster('getGroup', { params }),
+    (one) => (verb === 'online' ? groupOnline(one) : groupOffline(one)),
+    limitOf(options),
+    session.signal,
+  )
+  const { last } = waited
+  const where = verb === 'online' && last.owner ? ` on ${last.owner}` : ''
+  return report(session, seq, waited, {
+    done: `group ${last.name} is ${last.resources.length === 0 ? 'empty' : `${verb}${where}`}`,
+    now: `group ${last.name} is ${groupNow(last)}`,
+    going: `group ${last.name} ${verb}`,
+    document: { group: last },
+  })
+}
+
+function groupOnline(group: GroupView): Progress {
+  if (group.resources.every((one) => one.status === 'online')) return 'done'
+  return group.state === 'failed' || group.state === 'waiting' ? 'stuck' : 'going'
+}
+
+function groupOffline(group: GroupView): Progress {
+  if (group.resources.every((one) => one.status === 'offline')) return 'done'
+  return group.resources.some((one) => one.status === 'failed') ? 'stuck' : 'going'
+}
+
+export async function wantResource(
+  session: Session,
+  options: WaitOptions,
+  resource: string,
+  verb: Verb,
+): Promise<number> {
+  const params = { resource }
+  const route = verb === 'online' ? 'onlineResource' : 'offlineResource'
+  const { seq } = await session.inCluster(route, { params })
+  const waited = await waitFor(
+    () => session.inCluster('getResource', { params }),
+    (one) => (one.status === verb ? 'done' : one.status === 'failed' ? 'stuck' : 'going'),
+    limitOf(options),
+    session.signal,
+  )
+  const { last } = waited
+  const where = verb === 'online' && last.node ? ` on ${last.node}` : ''
+  return report(session, seq, waited, {
+    done: `resource ${last.name} is ${verb}${where}`,
+    now: `resource ${last.name} is ${resourceNow(last)}`,
+    going: `resource ${last.name} ${verb}`,
+    document: { resource: last },
+  })
+}
+
+const groupNow = (group: GroupView) =>
+  [
+    `${group.state} on ${group.owner ?? 'no node'}`,
+    ...group.waitingReasons.map(({ node, reason }) => `${node} ${reason}`),
+    ...group.resources
+      .filter((one) => one.status === 'failed')
+      .map((one) => `${one.name} failed${one.detail ? `: ${one.detail}` : ''}`),
+  ].join('; ')
+
+const resourceNow = (one: ResourceView) => `${one.status}${one.detail ? `: ${one.detail}` : ''}`
+
+interface Report {
+  /** What is true when all went well. */
+  done: string
+  /** How it stands now. */
+  now: string
+  /** What was asked for. */
+  going: string
+  document: object
+}
+
+/** Data to stdout; how the wait ended to stderr, with what to do about it. */
+function report(session: Session, seq: number, waited: Waited<unknown>, text: Report): number {
+  const { outcome, tookMs } = waited
+  const took = formatDuration(tookMs)
+  const sentences = {
+    done: `${text.done}, took ${took}`,
+    notWaited: `asked for: ${text.going} (seq ${seq})`,
+    problems: text.now,
+    timeout: text.now,
+    interrupted: text.now,
+  }
+  session.out.answer({ seq, outcome, tookMs, ...text.document }, () => sentences[outcome])
+  if (outcome === 'problems') session.out.note('To see why: holdfast status, holdfast log')
+  if (outcome === 'timeout')
+    session.out.note(`Not done after ${took}; it goes on. Look again: holdfast status --watch`)
+  if (outcome === 'interrupted')
+    session.out.note(`No longer watched; it goes on. Look again: holdfast status --watch`)
+  return EXIT_OF[outcome]
+}

@@ -1,0 +1,79 @@
+import type { Command } from 'commander'
+import { noun, type Runner } from '../command.ts'
+import { formatDuration } from '../duration.ts'
+import type { Session } from '../session.ts'
+import { table } from '../text.ts'
+
+export function addNode(program: Command, runner: Runner): void {
+  const node = noun('node', 'hosts that joined')
+  node
+    .command('list')
+    .description('the ordered node list')
+    .option('--available', 'only nodes that may take groups')
+    .action(runner.action(listNodes))
+  node.command('show').description('one node').argument('<node>').action(runner.action(show))
+  const change = (name: string, about: string, route: ChangeRoute, done: string) =>
+    node
+      .command(name)
+      .description(about)
+      .argument('<node>')
+      .action(runner.action((session, _: unknown, one: string) => run(session, route, one, done)))
+  change('pause', 'no new placements there; what runs goes on', 'pauseNode', 'paused')
+  change('resume', 'ends a pause', 'resumeNode', 'takes groups again')
+  change('evict', 'removes a node that owns no group', 'evictNode', 'removed from the cluster')
+  program.addCommand(node)
+}
+
+type ChangeRoute = 'pauseNode' | 'resumeNode' | 'evictNode'
+
+async function run(
+  session: Session,
+  route: ChangeRoute,
+  node: string,
+  done: string,
+): Promise<undefined> {
+  const answer = await session.inCluster(route, { params: { node } })
+  session.out.answer(answer, () => `node ${node}: ${done} (seq ${answer.seq})`)
+}
+
+async function listNodes(session: Session, options: { available?: true }): Promise<undefined> {
+  const query = options.available ? ({ available: 'true' } as const) : {}
+  const answer = await session.inCluster('listNodes', { query })
+  const rows = answer.nodes.map((node) => [
+    node.name,
+    node.state + (node.paused ? ', paused' : ''),
+    node.connected ? 'yes' : 'no',
+    String(node.groups),
+    String(node.epoch),
+    node.types.map((type) => type.type).join(',') || '-',
+    node.id,
+  ])
+  session.out.answer(answer, () =>
+    table(['name', 'state', 'session', 'groups', 'epoch', 'types', 'id'], rows),
+  )
+}
+
+async function show(session: Session, _: unknown, name: string): Promise<undefined> {
+  const node = await session.inCluster('getNode', { params: { node: name } })
+  const ago = node.lastAnswerAgoMs
+  session.out.answer(node, () =>
+    table(
+      ['node', node.name],
+      [
+        ['id', node.id],
+        ['state', node.state + (node.paused ? ', paused' : '')],
+        ['session', node.connected ? 'open' : 'none'],
+        ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
+        ['position', String(node.position)],
+        ['groups', String(node.groups)],
+        ['epoch', String(node.epoch)],
+        ['boot', node.bootId ?? '-'],
+        ['joined', new Date(node.joinedAtMs).toISOString()],
+        ...node.types.map((type) => [
+          'type',
+          `${type.type} ${type.version} ${type.sha256.slice(0, 12)}`,
+        ]),
+      ],
+    ),
+  )
+}

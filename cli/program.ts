@@ -1,0 +1,58 @@
+import { Command, Option } from 'commander'
+import type { Runner } from './command.ts'
+import { addCluster, addToken } from './commands/cluster.ts'
+import { addEvents, addHive, addLog } from './commands/events.ts'
+import { addGroup } from './commands/group.ts'
+import { addMove, addOnline } from './commands/move.ts'
+import { addNode } from './commands/node.ts'
+import { addResource } from './commands/resource.ts'
+import { addStatus } from './commands/status.ts'
+import { EXIT_HELP } from './exit-codes.ts'
+
+export const VERSION = '0.1.0'
+
+const EXAMPLES = `
+Examples:
+  holdfast status --watch
+  holdfast group create web
+  holdfast resource create nginx --group web --type process --command /usr/sbin/nginx --arg=-g --arg='daemon off;'
+  holdfast move web --to n2
+`
+
+/** The whole command line. It throws CommanderError instead of ending the process. */
+export function makeProgram(runner: Runner): Command {
+  const program = new Command('holdfast')
+    .description('High availability for Linux hosts: shows and runs a cluster.')
+    .option('--url <address>', 'control plane (HOLDFAST_URL)')
+    .option('--key <key>', 'API key (better: HOLDFAST_API_KEY, which other users cannot see)')
+    .option('--cluster <name>', 'cluster (HOLDFAST_CLUSTER)')
+    .option('--json', 'one JSON document on stdout; JSON Lines for --watch and -f')
+    .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']))
+    .option('--ascii', 'no signs beyond ASCII')
+    .version(VERSION, '-V', 'version number (also --version, as the first word)')
+    .addHelpText('after', EXAMPLES + EXIT_HELP)
+    .showHelpAfterError('(--help shows what there is)')
+  for (const add of [
+    addStatus,
+    addEvents,
+    addLog,
+    addCluster,
+    addNode,
+    addGroup,
+    addResource,
+    addToken,
+    addMove,
+    addOnline,
+    addHive,
+  ])
+    add(program, runner)
+  everyCommand(program, (command) => {
+    command.exitOverride().configureOutput({ writeErr: () => {} })
+  })
+  return program
+}
+
+function everyCommand(command: Command, change: (one: Command) => void): void {
+  change(command)
+  for (const one of command.commands) everyCommand(one, change)
+}

@@ -1,0 +1,66 @@
+import { CommanderError } from 'commander'
+import { Runner } from './command.ts'
+import { EXIT } from './exit-codes.ts'
+import { Output } from './output.ts'
+import { makeProgram, VERSION } from './program.ts'
+import { type Failure, failureOf, renderFailure } from './render-error.ts'
+
+/** Runs one command line; returns the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  const runner = new Runner()
+  process.once('SIGINT', () => {
+    runner.interrupt()
+    // Whoever asks twice does not want to wait for anything.
+    process.once('SIGINT', () => process.exit(EXIT.interrupted))
+  })
+  const program = makeProgram(runner)
+  if (args.length === 0) {
+    program.outputHelp()
+    return EXIT.done
+  }
+  // Not an option of the program: `hive --version 1` has one of its own.
+  if (args[0] === '--version') {
+    process.stdout.write(`${VERSION}\n`)
+    return EXIT.done
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return runner.exitCode
+  } catch (error) {
+    const failure = error instanceof CommanderError ? usage(error) : seen(error, runner)
+    if (failure) show(failure, runner, args)
+    return failure?.exit ?? EXIT.done
+  }
+}
+
+/** Help and version end in an error too, with exit code 0: nothing to show then. */
+function usage(error: CommanderError): Failure | null {
+  if (error.exitCode === 0) return null
+  const isHelp = error.code === 'commander.help'
+  const [message = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
+  const near = /^\(Did you mean (.+)\?\)$/.exec(hint)?.[1]
+  return {
+    code: 'USAGE',
+    message: isHelp ? 'a command is missing' : message,
+    why: 'The command line does not say what is wanted, so nothing was done.',
+    remedy: near ? `did you mean ${near}?` : 'Add --help to see what there is.',
+    exit: EXIT.usage,
+  }
+}
+
+function seen(error: unknown, runner: Runner): Failure {
+  if (!runner.signal.aborted) return failureOf(error)
+  return {
+    code: 'INTERRUPTED',
+    message: 'stopped by Ctrl-C',
+    why: 'What had been asked for before goes on.',
+    remedy: 'Look again: holdfast status',
+    exit: EXIT.interrupted,
+  }
+}
+
+function show(failure: Failure, runner: Runner, args: readonly string[]): void {
+  const out = runner.session?.out ?? new Output({ json: args.includes('--json') })
+  out.note(renderFailure(failure, out.look))
+  if (out.json) out.item({ error: failure }, () => '')
+}

@@ -1,0 +1,159 @@
+/** The control plane on this machine: the Worker of wrangler.toml in workerd, state on disk. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { Log, LogLevel, Miniflare } from 'miniflare'
+import { bundleWorker } from '../tools/bundle.ts'
+
+export interface ControlPlane {
+  readonly url: string
+  /** API key of this machine's operator. */
+  readonly key: string
+  readonly port: number
+  /** Pid of workerd, to be killed by whoever wants to see what happens then. */
+  workerdPid(): number | null
+  stop(): Promise<void>
+}
+
+export interface ControlPlaneOptions {
+  /** Where D1, Durable Objects and the key live. */
+  readonly folder: string
+  readonly port: number
+  /** Console output of the Worker. */
+  log?(level: string, message: string): void
+}
+
+const ROOT = new URL('..', import.meta.url).pathname
+
+/** Starts it; when the port is taken, on another one. Migrations are applied. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+  const key = readKey(options.folder)
+  const bundle = await bundleWorker()
+  let miniflare = create(options, bundle, options.port)
+  let url: URL
+  try {
+    url = await miniflare.ready
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_ADDRESS_IN_USE') throw error
+    await miniflare.dispose().catch(() => {})
+    miniflare = create(options, bundle, 0)
+    url = await miniflare.ready
+  }
+  await migrate(miniflare)
+  await addKey(miniflare, key)
+  return {
+    url: `http://127.0.0.1:${url.port}`,
+    key,
+    port: Number(url.port),
+    workerdPid: () => findWorkerd(),
+    stop: () => miniflare.dispose(),
+  }
+}
+
+function create(options: ControlPlaneOptions, bundle: string, port: number): Miniflare {
+  // workerd has to go with us, even when we are killed: nobody else would end it.
+  process.env['MINIFLARE_WORKERD_PATH'] = workerdWrapper(options.folder)
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const before = new Map(signals.map((s) => [s, process.listeners(s)]))
+  const miniflare = new Miniflare({
+    host: '127.0.0.1',
+    port,
+    cf: false,
+    logRequests: false,
+    telemetry: { enabled: false },
+    log: new Log(LogLevel.ERROR),
+    handleStructuredLogs: ({ level, message }: { level: string; message: string }) =>
+      options.log?.(level, message),
+    resourcePersistencePath: join(options.folder, 'state'),
+    workers: [
+      {
+        config: {
+          name: 'holdfast',
+          compatibilityDate: '2026-10-01',
+          compatibilityFlags: ['nodejs_compat'],
+          manifest: {
+            mainModule: 'worker.js',
+            modules: { 'worker.js': { type: 'esm', contents: bundle } },
+          },
+          exports: { Cluster: { type: 'durable-object', storage: 'sqlite' } },
+          env: {
+            CLUSTER: { type: 'durable-object', worker: 'holdfast', exportName: 'Cluster' },
+            DB: { type: 'd1', id: 'tenants' },
+          },
+        },
+      },
+    ],
+  } as unknown as ConstructorParameters<typeof Miniflare>[0])
+  // Its own signal listeners would exit at once, before anything is cleaned up.
+  for (const s of signals)
+    for (const own of process.listeners(s))
+      if (!before.get(s)?.includes(own)) process.off(s, own as () => void)
+  return miniflare
+}
+
+function workerdWrapper(folder: string): string {
+  const workerd = createRequire(createRequire(import.meta.url).resolve('miniflare'))
+    .resolve('workerd/bin/workerd')
+  const path = join(folder, 'workerd.sh')
+  writeFileSync(
+    path,
+    `#!/bin/sh\nif command -v setpriv >/dev/null; then exec setpriv --pdeathsig KILL '${workerd}' "$@"; fi\nexec '${workerd}' "$@"\n`,
+  )
+  chmodSync(path, 0o755)
+  return path
+}
+
+function findWorkerd(): number | null {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'latin1')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      if (Number(fields[1]) !== process.pid || fields[0] === 'Z') continue
+      if (readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes('workerd')) return Number(entry)
+    } catch {
+      // It has just ended.
+    }
+  }
+  return null
+}
+
+/** The operator's key of this machine: made once, kept with the state, readable by its owner. */
+function readKey(folder: string): string {
+  const path = join(folder, 'api-key')
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    const key = `hfk_${randomBytes(24).toString('base64url')}`
+    writeFileSync(path, key, { mode: 0o600 })
+    return key
+  }
+}
+
+async function migrate(miniflare: Miniflare): Promise<void> {
+  const db = await miniflare.getD1Database('DB')
+  await db.exec('CREATE TABLE IF NOT EXISTS d1_migrations (name TEXT PRIMARY KEY)')
+  const folder = join(ROOT, 'worker/d1-migrations')
+  for (const name of readdirSync(folder).filter((f) => f.endsWith('.sql')).sort()) {
+    const known = await db.prepare('SELECT 1 FROM d1_migrations WHERE name = ?').bind(name).first()
+    if (known) continue
+    const statements = readFileSync(join(folder, name), 'utf8')
+      .split('--> statement-breakpoint')
+      .map((sql) => db.prepare(sql))
+    const note = db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name)
+    await db.batch([...statements, note])
+  }
+}
+
+async function addKey(miniflare: Miniflare, key: string): Promise<void> {
+  const db = await miniflare.getD1Database('DB')
+  const hash = createHash('sha256').update(key).digest('hex')
+  await db
+    .prepare(
+      'INSERT INTO api_keys (id, name, hash, created_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    )
+    .bind(randomUUID(), 'operator', hash, Date.now())
+    .run()
+}

@@ -1,0 +1,84 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { HoldfastError } from '../../schema/errors.ts'
+
+const identityFile = z.strictObject({
+  nodeId: z.string(),
+  nodeName: z.string(),
+  clusterId: z.string(),
+  clusterName: z.string(),
+  /** Base address of the control plane. */
+  url: z.string(),
+  sessionPath: z.string(),
+})
+export type IdentityFile = z.infer<typeof identityFile>
+
+/** Who this host is in its cluster: an Ed25519 key made here, which never leaves. */
+export class Identity {
+  readonly file: IdentityFile
+  readonly #key: KeyObject
+  readonly #attemptPath: string
+
+  constructor(folder: string) {
+    this.file = readIdentity(folder)
+    this.#key = createPrivateKey(readFileSync(join(folder, 'identity.key')))
+    this.#attemptPath = join(folder, 'attempt')
+  }
+
+  sign(text: string): string {
+    return sign(null, Buffer.from(text), this.#key).toString('base64url')
+  }
+
+  /** A number that only grows, whatever the wall clock does: no request to connect is used twice. */
+  nextAttempt(): number {
+    let last = 0
+    try {
+      last = Number(readFileSync(this.#attemptPath, 'utf8')) || 0
+    } catch {
+      // The first one.
+    }
+    const next = Math.max(last + 1, Date.now())
+    writeFileSync(`${this.#attemptPath}.new`, String(next), { mode: 0o600 })
+    renameSync(`${this.#attemptPath}.new`, this.#attemptPath)
+    return next
+  }
+}
+
+/** @throws {HoldfastError} NOT_JOINED */
+export function readIdentity(folder: string): IdentityFile {
+  try {
+    return identityFile.parse(JSON.parse(readFileSync(join(folder, 'identity.json'), 'utf8')))
+  } catch (cause) {
+    throw new HoldfastError(
+      {
+        code: 'NOT_JOINED',
+        message: 'this host has not joined a cluster',
+        why: `no usable identity in ${folder}`,
+        remedy: 'Join it first: holdfast-probe join --url https://… < token',
+      },
+      { cause },
+    )
+  }
+}
+
+/** The host's key, made when there is none. @returns the public half, base64url. */
+export function makeKey(folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, 'identity.key')
+  let key: KeyObject
+  try {
+    key = createPrivateKey(readFileSync(path))
+  } catch {
+    key = generateKeyPairSync('ed25519').privateKey
+    writeFileSync(path, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  }
+  return (key.export({ format: 'jwk' }) as { x: string }).x
+}
+
+export function writeIdentity(folder: string, file: IdentityFile): void {
+  const path = join(folder, 'identity.json')
+  writeFileSync(`${path}.new`, JSON.stringify(file, null, 2), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}

@@ -1,0 +1,109 @@
+/** The node's one socket to its cluster's object (S1), with pings and confirms (L1, L3). */
+import WebSocket from 'ws'
+import { type NodeFrame, type ObjectFrame, objectFrame } from '../../schema/session.ts'
+import type { Timing } from '../../schema/timing.ts'
+import { bootMs } from '../clock.ts'
+
+export interface LinkEvents {
+  frame(frame: ObjectFrame): void
+  closed(why: string): void
+  /** A lease was renewed by a request sent at this time (L1). */
+  renewed(lease: 'pong' | 'authority', sentAtMs: number): void
+}
+
+/** A connection that does not open in this time is given up. */
+const OPEN_TIMEOUT_MS = 5_000
+
+export class Link {
+  readonly #events: LinkEvents
+  readonly #ws: WebSocket
+  #pingSentAt: number | null = null
+  #confirms = new Map<number, number>()
+  #nextConfirm = 1
+  #timers: NodeJS.Timeout[] = []
+  #closed = false
+
+  constructor(url: string, headers: Record<string, string>, events: LinkEvents) {
+    this.#events = events
+    this.#ws = new WebSocket(url, { headers, handshakeTimeout: OPEN_TIMEOUT_MS })
+    this.#ws.on('message', (data, binary) => {
+      if (!binary && !this.#closed) this.#message(String(data))
+    })
+    this.#ws.on('close', (code, reason) => this.close(`closed (${code} ${reason})`))
+    this.#ws.on('error', (error) => this.close(error.message))
+    this.#ws.on('unexpected-response', (_, response) => {
+      let text = ''
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('end', () => this.close(`refused: ${response.statusCode} ${text.slice(0, 200)}`))
+    })
+  }
+
+  send(frame: NodeFrame): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(frame))
+  }
+
+  /**
+   * After the welcome. Pings: one outstanding at a time, so that a pong belongs to it. Confirms on
+   * the control plane's clock, so that those of all nodes meet and share one write (L6).
+   */
+  startLeases(timing: Timing, offsetMs: number): void {
+    this.#ping()
+    this.#timers.push(setInterval(() => this.#ping(), timing.pingMs))
+    this.#confirm()
+    const every = Math.floor(timing.ttlAuthorityMs / 3)
+    const untilNext = every - ((Date.now() + offsetMs) % every)
+    this.#timers.push(
+      setTimeout(() => {
+        this.#confirm()
+        this.#timers.push(setInterval(() => this.#confirm(), every))
+      }, untilNext),
+    )
+  }
+
+  close(why: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#ws.terminate()
+    this.#events.closed(why)
+  }
+
+  #ping(): void {
+    if (this.#pingSentAt !== null || this.#ws.readyState !== WebSocket.OPEN) return
+    this.#pingSentAt = bootMs()
+    this.#ws.send('ping')
+  }
+
+  #confirm(): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return
+    const n = this.#nextConfirm
+    this.#nextConfirm += 1
+    this.#confirms.set(n, bootMs())
+    this.#ws.send(JSON.stringify({ t: 'confirm', n }))
+  }
+
+  #message(text: string): void {
+    if (text === 'pong') {
+      const sentAt = this.#pingSentAt
+      this.#pingSentAt = null
+      if (sentAt !== null) this.#events.renewed('pong', sentAt)
+      return
+    }
+    let json: unknown
+    try {
+      json = JSON.parse(text)
+    } catch {
+      return this.close('a frame that is not JSON')
+    }
+    const parsed = objectFrame.safeParse(json)
+    if (!parsed.success)
+      return this.close(`a frame that this probe does not understand: ${parsed.error.message}`)
+    const frame = parsed.data
+    if (frame.t !== 'confirmed') return this.#events.frame(frame)
+    const sentAt = this.#confirms.get(frame.n)
+    this.#confirms.delete(frame.n)
+    if (sentAt !== undefined) this.#events.renewed('authority', sentAt)
+  }
+}

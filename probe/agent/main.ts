@@ -1,0 +1,21 @@
+import { guardToAgent } from '../../schema/ipc.ts'
+import { Agent } from './agent.ts'
+import { Identity } from './identity.ts'
+import { Replica } from './replica.ts'
+
+/** The agent as a process: child of the guard, which restarts it. */
+export function runAgent(stateFolder: string): void {
+  const replica = new Replica(stateFolder)
+  const agent = new Agent(new Identity(stateFolder), replica, (frame) => process.send?.(frame))
+  process.on('message', (message) => {
+    const parsed = guardToAgent.safeParse(message)
+    if (parsed.success) agent.fromGuard(parsed.data)
+    else process.stderr.write(`holdfast agent: from guard: ${parsed.error.message.slice(0, 500)}\n`)
+  })
+  process.on('disconnect', () => {
+    replica.flush()
+    process.exit(0)
+  })
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => {})
+}

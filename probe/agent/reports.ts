@@ -1,0 +1,34 @@
+import type { NodeFrame } from '../../schema/session.ts'
+
+type Numbered = Extract<NodeFrame, { n: number }>
+type Unnumbered<T> = T extends Numbered ? (T extends { t: 'confirm' } ? never : Omit<T, 'n'>) : never
+export type Report = Unnumbered<Numbered>
+
+/**
+ * Reports of this run: numbered, kept until the control plane has made them durable, sent again in
+ * order on the next session (S-16).
+ */
+export class Reports {
+  #next = 1
+  #unacked: Numbered[] = []
+
+  add(report: Report): Numbered {
+    const frame = { ...report, n: this.#next } as Numbered
+    this.#next += 1
+    this.#unacked.push(frame)
+    return frame
+  }
+
+  acked(n: number): void {
+    this.#unacked = this.#unacked.filter((r) => r.n > n)
+  }
+
+  /**
+   * What has to be said again on a new session. Statuses are left out: the comparison after the
+   * welcome tells them all as they are now.
+   */
+  pending(): readonly Numbered[] {
+    this.#unacked = this.#unacked.filter((r) => r.t !== 'status')
+    return this.#unacked
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What a node has to do, derived from its replica of the hive: nodes are driven by state, not by
+ * commands. Local Resource Control Manager: dependency order on start and stop (S-85, S-93).
+ */
+import type { Group, Hive, Resource } from '../../schema/hive.ts'
+import type { HeldResource } from '../../schema/ipc.ts'
+import type { HeldGroup } from '../../schema/session.ts'
+import type { ReportedStatus } from '../../schema/status.ts'
+
+export interface Duties {
+  /** Resources that RHS is to hold, and what each is to do now. */
+  readonly hold: readonly HeldResource[]
+  /** Groups that the guard is to stop (G5), their resources being offline as far as they could. */
+  readonly stop: readonly HeldGroup[]
+}
+
+export interface Known {
+  readonly nodeId: string
+  readonly hive: Hive
+  /** Grants that stand in the guard. Without one nothing is held (C3, U1). */
+  readonly grants: readonly HeldGroup[]
+  /** Last status of each resource that RHS reported, at the epoch of the grant. */
+  readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
+}
+
+export function duties(known: Known): Duties {
+  const hold: HeldResource[] = []
+  const stop: HeldGroup[] = []
+  const members = membersByGroup(known.hive, known.grants)
+  for (const grant of known.grants) {
+    const group = known.hive.groups.get(grant.groupId)
+    const { owner, epoch } = group?.ownership ?? {}
+    // U1: a grant that the hive no longer gives is dropped, without ceremony.
+    if (!group || owner !== known.nodeId || epoch !== grant.epoch) {
+      stop.push(grant)
+      continue
+    }
+    const resources = members.get(group.id) ?? []
+    const held = resources.map((r) => heldResource(known, group, r, resources))
+    hold.push(...held)
+    const leaving = group.ownership.phase === 'releasing'
+    if (leaving && resources.every((r) => !runs(known, r, epoch))) stop.push(grant)
+  }
+  return { hold, stop }
+}
+
+function heldResource(
+  known: Known,
+  group: Group,
+  r: Resource,
+  members: readonly Resource[],
+): HeldResource {
+  const { epoch, correlationId } = group.ownership
+  return {
+    guid: r.id,
+    name: r.name,
+    groupId: group.id,
+    epoch,
+    type: r.type,
+    properties: r.properties,
+    persistentState: r.persistentState,
+    target: target(known, group, r, members),
+    hiveSeq: known.hive.seq,
+    restart: r.restart,
+    poll: r.poll,
+    correlationId,
+  }
+}
+
+/** May run now: wanted, and all it depends on is online. Must go: after those that depend on it. */
+function target(known: Known, group: Group, r: Resource, members: readonly Resource[]): 0 | 1 {
+  const { epoch } = group.ownership
+  const wanted = (x: Resource): boolean =>
+    group.ownership.phase === 'owned' &&
+    x.persistentState === 1 &&
+    x.dependsOn.every((id) => {
+      const provider = members.find((m) => m.id === id)
+      return provider !== undefined && wanted(provider)
+    })
+  if (wanted(r)) {
+    const ready = r.dependsOn.every((id) => statusOf(known, id, epoch) === 'online')
+    return ready ? 1 : 0
+  }
+  const dependentRuns = members.some((m) => m.dependsOn.includes(r.id) && runs(known, m, epoch))
+  return dependentRuns && runs(known, r, epoch) ? 1 : 0
+}
+
+/** Whether anything of it may be running: then what it depends on stays, and its group too. */
+function runs(known: Known, r: Resource, epoch: number): boolean {
+  switch (statusOf(known, r.id, epoch)) {
+    case undefined:
+    case 'offline':
+    case 'stopped':
+      return false
+    case 'failed':
+      return false
+    case 'online':
+    case 'onlinePending':
+    case 'offlinePending':
+    case 'unknown':
+      return true
+  }
+}
+
+function statusOf(known: Known, id: string, epoch: number): ReportedStatus | undefined {
+  const seen = known.statuses.get(id)
+  return seen?.epoch === epoch ? seen.status : undefined
+}
+
+function membersByGroup(hive: Hive, grants: readonly HeldGroup[]): Map<string, Resource[]> {
+  const wanted = new Set(grants.map((g) => g.groupId))
+  const members = new Map<string, Resource[]>()
+  for (const r of hive.resources.values()) {
+    if (!wanted.has(r.groupId)) continue
+    const list = members.get(r.groupId)
+    if (list) list.push(r)
+    else members.set(r.groupId, [r])
+  }
+  for (const list of members.values()) list.sort((a, b) => (a.id < b.id ? -1 : 1))
+  return members
+}

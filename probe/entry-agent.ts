@@ -1,0 +1,3 @@
+import { runAgent } from './agent/main.ts'
+
+runAgent(process.argv[2] as string)

@@ -1,0 +1,3 @@
+import { runRhs } from './rhs/main.ts'
+
+runRhs()

@@ -1,0 +1,369 @@
+/**
+ * The guard: parent of the tree, owner of leases, grants and process groups. No modules, no
+ * network. Everything it decides is `guardStep`; here its effects are carried out, in their order.
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { type HostPolicy, allows, hostPolicy } from '../../schema/host-policy.ts'
+import {
+  agentToGuard,
+  type GuardToAgent,
+  type GuardToRhs,
+  rhsToGuard,
+  type WorkloadRecord,
+} from '../../schema/ipc.ts'
+import { bootId, bootMs } from '../clock.ts'
+import {
+  adoptGuard,
+  type GuardEffect,
+  type GuardEvent,
+  type GuardOutcome,
+  type GuardState,
+  guardDeadline,
+  guardStep,
+  heldGroups,
+} from '../core/guard.ts'
+import { listenGate } from '../gate/gate-listener.ts'
+import { isAlive } from '../gate/proc.ts'
+import { killHandles } from './cgroup.ts'
+import { openDoor, takeLock } from './lock.ts'
+import { StateFile } from './state-file.ts'
+import { killOldTree, TreeChild } from './tree.ts'
+import { type Exit, Workloads } from './workloads.ts'
+
+export interface GuardOptions {
+  /** Folder that lasts: identity, replica. */
+  readonly stateFolder: string
+  /** Folder that does not survive a boot: guard.json, sockets, FIFOs. */
+  readonly runFolder: string
+  readonly policyFile: string
+  readonly nodeId: string
+  readonly nodeName: string
+  readonly agentFile: string
+  readonly rhsFile: string
+}
+
+/** After SIGTERM: how long the agent may take to have everything released in order. */
+const SHUTDOWN_MS = 30_000
+
+export async function runGuard(options: GuardOptions): Promise<void> {
+  const lock = await takeLock(options.runFolder)
+  const guard = new Guard(options)
+  await guard.start()
+  lock.unref()
+}
+
+class Guard {
+  readonly #options: GuardOptions
+  readonly #file: StateFile
+  readonly #handles
+  readonly #workloads: Workloads
+  readonly #agent: TreeChild
+  readonly #rhs: TreeChild
+  readonly #policy: HostPolicy
+  #state: GuardState
+  #timer: NodeJS.Timeout | null = null
+  #gateAnswer: { yes: boolean; reason?: string; resourceId?: string } | null = null
+  #agentInfo: unknown = null
+  #ending = false
+
+  constructor(options: GuardOptions) {
+    this.#options = options
+    this.#policy = readPolicy(options.policyFile)
+    this.#file = new StateFile(options.runFolder)
+    this.#handles = killHandles(options.nodeId)
+    killOldTree(this.#handles)
+    this.#workloads = new Workloads(this.#handles, options.stateFolder, {
+      nothingRuns: (resourceId, process, exit) => this.#nothingRuns(resourceId, process, exit),
+    })
+    const env = this.#handles.mark(`tree-${process.pid}`)
+    const args = [options.stateFolder, options.runFolder]
+    this.#agent = new TreeChild(options.agentFile, args, env, {
+      message: (frame) => this.#fromAgent(frame),
+      up: () => this.#agent.send(this.#hello()),
+      down: () => this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 }),
+    })
+    this.#rhs = new TreeChild(options.rhsFile, args, env, {
+      message: (frame) => this.#fromRhs(frame),
+      up: (generation) => this.#rhsUp(generation),
+      down: (generation, detail) => this.#toAgent({ t: 'rhsDown', generation, detail }),
+    })
+    const boot = bootId()
+    const adopted = adoptGuard(this.#file.read(), boot, bootMs())
+    this.#state = adopted.state
+    queueMicrotask(() => this.#adopt(adopted))
+  }
+
+  async start(): Promise<void> {
+    listenGate(this.#options.runFolder, {
+      ask: (ask) => {
+        this.#gateAnswer = null
+        this.#step({ type: 'gateAsked', gateName: ask.gateName, process: ask.process })
+        return this.#answeredGate(ask.process)
+      },
+      ended: (process) => {
+        const record = this.#state.records.find(
+          (r) => r.process?.pid === process.pid && r.process.startTicks === process.startTicks,
+        )
+        if (record) this.#workloads.endedElsewhere(record.resourceId, process)
+      },
+    })
+    await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
+    this.#rhs.start()
+    this.#agent.start()
+    process.on('SIGTERM', () => this.#shutDown())
+    process.on('SIGINT', () => this.#shutDown())
+    // The service manager stays informed by the guard being there; a hang-up means nothing.
+    process.on('SIGHUP', () => {})
+  }
+
+  /** G10: what is on record and runs goes on; what does not run any more has ended. */
+  #adopt(outcome: GuardOutcome): void {
+    this.#carryOut(outcome)
+    for (const record of this.#state.records) {
+      if (record.process && isAlive(record.process)) this.#workloads.watch(record)
+      else this.#workloads.terminate(record)
+    }
+    // Kill groups of workloads that are not on record: nobody may run them (G10).
+    const known = new Set(this.#state.records.map((r) => `w-${r.resourceId}`))
+    for (const group of this.#handles.groups())
+      if (group.startsWith('w-') && !known.has(group)) {
+        this.#handles.killAll(group)
+        this.#handles.remove(group)
+      }
+  }
+
+  #step(event: GuardEvent): void {
+    this.#carryOut(guardStep(this.#state, event, bootMs()))
+  }
+
+  #carryOut(outcome: GuardOutcome): void {
+    this.#state = outcome.state
+    for (const effect of outcome.effects) this.#effect(effect)
+    if (this.#timer) clearTimeout(this.#timer)
+    const at = guardDeadline(this.#state)
+    this.#timer =
+      at === null
+        ? null
+        : setTimeout(() => this.#step({ type: 'tick' }), Math.max(0, at - bootMs()) + 1)
+  }
+
+  #effect(effect: GuardEffect): void {
+    switch (effect.type) {
+      case 'persist':
+        this.#file.write(this.#state)
+        break
+      case 'toAgent':
+        this.#toAgent(effect.frame)
+        break
+      case 'answerRhs': {
+        const { type: _, ...answer } = effect
+        this.#toRhs({ t: 'answer', ...answer })
+        break
+      }
+      case 'answerGate':
+        this.#gateAnswer = effect
+        break
+      case 'killRhs':
+        this.#rhs.kill()
+        break
+      case 'spawn':
+        this.#spawn(effect)
+        break
+      case 'terminate':
+        this.#workloads.terminate(effect.record)
+        break
+    }
+  }
+
+  /** In the same step as the lease check: nothing lies between the yes and the fork (G2). */
+  #spawn(effect: Extract<GuardEffect, { type: 'spawn' }>): void {
+    const { ask, spec } = effect
+    const { requestId, resourceId } = ask
+    const forbidden = this.#forbidden(spec.command, spec.uid)
+    if (forbidden) {
+      this.#toRhs({ t: 'answer', requestId, ok: false, reason: forbidden })
+      this.#step({ type: 'nothingRuns', resourceId })
+      return
+    }
+    try {
+      const started = this.#workloads.spawn(resourceId, spec)
+      this.#step({ type: 'childStarted', resourceId, process: started })
+      this.#toRhs({ t: 'answer', requestId, ok: true, process: started })
+    } catch (error) {
+      this.#toRhs({ t: 'answer', requestId, ok: false, reason: `cannot start: ${error}` })
+      this.#step({ type: 'nothingRuns', resourceId })
+    }
+  }
+
+  /** The host's own policy, checked by the one who starts. The control plane cannot override it. */
+  #forbidden(command: string, uid: number | undefined): string | null {
+    const policy = this.#policy.process
+    if (!policy || !allows(policy.commands, command))
+      return `hostPolicy: this host's policy does not allow ${command} (${this.#options.policyFile})`
+    if (uid !== undefined && uid !== process.getuid?.() && !policy.users)
+      return 'hostPolicy: this host’s policy does not allow another user'
+    return null
+  }
+
+  #answeredGate(asking: { pid: number; startTicks: number }) {
+    const answer = this.#gateAnswer ?? { yes: false, reason: 'no answer' }
+    const record = this.#state.records.find((r) => r.resourceId === answer.resourceId)
+    if (answer.yes && record) {
+      this.#toRhs({ t: 'gatePassed', resourceId: record.resourceId, process: asking })
+      this.#workloads.watch(record)
+    }
+    return { yes: answer.yes, ...(answer.reason !== undefined && { reason: answer.reason }) }
+  }
+
+  #nothingRuns(resourceId: string, ended: WorkloadRecord['process'], exit: Exit | null): void {
+    this.#step({ type: 'nothingRuns', resourceId })
+    if (ended)
+      this.#toRhs({
+        t: 'exited',
+        resourceId,
+        process: ended,
+        exit: exit ?? { code: null, signal: null },
+      })
+  }
+
+  #fromAgent(message: unknown): void {
+    const parsed = agentToGuard.safeParse(message)
+    if (!parsed.success) return complain('agent', parsed.error.message)
+    const frame = parsed.data
+    switch (frame.t) {
+      case 'challenge':
+        return this.#step({ type: 'challenged', session: frame.session })
+      case 'welcomed':
+        return this.#step({ type: 'welcomed', session: frame.session, timing: frame.timing })
+      case 'sessionClosed':
+        return this.#step({ type: 'sessionClosed', session: frame.session })
+      case 'renewed': {
+        const { session, lease, sentAtMs } = frame
+        return this.#step({ type: 'renewed', session, lease, sentAtMs })
+      }
+      case 'grant': {
+        const { session, groupId, epoch } = frame
+        return this.#step({ type: 'granted', session, groupId, epoch })
+      }
+      case 'stopGroup':
+        return this.#step({ type: 'groupStopAsked', groupId: frame.groupId, epoch: frame.epoch })
+      case 'stopAll':
+        return this.#step({ type: 'everythingMustStop' })
+      case 'toRhs':
+        return this.#toRhs({ t: 'fromAgent', frame: frame.frame })
+      case 'shutdownDone':
+        return this.#end(0)
+      case 'left':
+        return this.#end(0)
+      case 'info':
+        this.#agentInfo = frame.info
+    }
+  }
+
+  #fromRhs(message: unknown): void {
+    const parsed = rhsToGuard.safeParse(message)
+    if (!parsed.success) return complain('rhs', parsed.error.message)
+    const frame = parsed.data
+    switch (frame.t) {
+      case 'startChild': {
+        const { spec, t: _, ...ask } = frame
+        return this.#step({ type: 'childAsked', ask, spec })
+      }
+      case 'permitGate': {
+        const { gateName, t: _, ...ask } = frame
+        return this.#step({ type: 'gatePermitAsked', ask, gateName })
+      }
+      case 'signal': {
+        const record = this.#state.records.find((r) => r.resourceId === frame.resourceId)
+        const ok = record
+          ? this.#workloads.signal(record, frame.signal as NodeJS.Signals)
+          : false
+        return this.#toRhs({ t: 'answer', requestId: frame.requestId, ok })
+      }
+      case 'stop': {
+        const { resourceId, requestId } = frame
+        return this.#step({ type: 'resourceStopAsked', resourceId, requestId })
+      }
+      case 'toAgent':
+        return this.#toAgent({ t: 'fromRhs', frame: frame.frame })
+    }
+  }
+
+  /** G8: a new RHS gets the records and adopts what it finds. */
+  #rhsUp(generation: number): void {
+    this.#toRhs({
+      t: 'records',
+      records: [...this.#state.records],
+      policy: this.#policy as never,
+      folder: this.#options.runFolder,
+      nodeName: this.#options.nodeName,
+    })
+    this.#toAgent({ t: 'rhsUp', generation })
+  }
+
+  #hello(): GuardToAgent {
+    return { t: 'hello', boot: this.#state.boot, held: heldGroups(this.#state) }
+  }
+
+  #toAgent(frame: GuardToAgent): void {
+    this.#agent.send(frame)
+  }
+
+  #toRhs(frame: GuardToRhs): void {
+    this.#rhs.send(frame)
+  }
+
+  #answerDoor(request: string): object {
+    if (request === 'leave') {
+      this.#toAgent({ t: 'leave' })
+      return { ok: true }
+    }
+    const { leases, grants, records, session, stops } = this.#state
+    return {
+      node: { id: this.#options.nodeId, name: this.#options.nodeName },
+      nowMs: bootMs(),
+      killHandles: this.#handles.kind,
+      guard: { pid: process.pid, leases, grants, records, session, stops },
+      agent: { pid: this.#agent.pid ?? null, info: this.#agentInfo },
+      rhs: { pid: this.#rhs.pid ?? null },
+    }
+  }
+
+  /** Orderly shutdown of the host: the agent has everything released; else it is killed here. */
+  #shutDown(): void {
+    if (this.#ending) return
+    this.#ending = true
+    this.#toAgent({ t: 'shutdown' })
+    setTimeout(() => this.#end(1), SHUTDOWN_MS)
+  }
+
+  #end(code: number): void {
+    this.#ending = true
+    this.#step({ type: 'everythingMustStop' })
+    const wait = () => {
+      if (this.#state.records.length > 0) return void setTimeout(wait, 10)
+      this.#agent.end()
+      this.#rhs.end()
+      process.exit(code)
+    }
+    wait()
+  }
+}
+
+/** A missing policy allows nothing; one that others may write is not the host's own. */
+function readPolicy(file: string): HostPolicy {
+  try {
+    if ((statSync(file).mode & 0o022) !== 0) {
+      complain('policy', `${file} can be written by others than its owner: it is not used`)
+      return {}
+    }
+    return hostPolicy.parse(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (error) {
+    complain('policy', `${file} cannot be used, so nothing may run here: ${error}`)
+    return {}
+  }
+}
+
+function complain(who: string, what: string): void {
+  process.stderr.write(`holdfast guard: ${who}: ${what.slice(0, 500)}\n`)
+}

@@ -1,0 +1,60 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { workloadRecord } from '../../schema/ipc.ts'
+import { heldGroup } from '../../schema/session.ts'
+import { timing } from '../../schema/timing.ts'
+import type { GuardFile } from '../core/guard.ts'
+
+const guardFile = z.strictObject({
+  boot: z.string(),
+  timing,
+  leases: z.strictObject({
+    pongEndMs: z.number().nullable(),
+    authorityEndMs: z.number().nullable(),
+  }),
+  grants: z.array(heldGroup),
+  seen: z.array(heldGroup),
+  records: z.array(workloadRecord),
+})
+
+/**
+ * The guard's state file (G9): replaced whole by an atomic rename. It outlives the guard, not the
+ * machine, so nothing is synced to disk; the boot id in it says so even if the folder lasts.
+ */
+export class StateFile {
+  readonly #path: string
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    this.#path = join(folder, 'guard.json')
+  }
+
+  /**
+   * @returns null when there is none, or it cannot be understood: then nothing is adopted, and all
+   *   that is found of an old tree is killed
+   */
+  read(): GuardFile | null {
+    let text: string
+    try {
+      text = readFileSync(this.#path, 'utf8')
+    } catch {
+      return null
+    }
+    try {
+      return guardFile.parse(JSON.parse(text)) as GuardFile
+    } catch {
+      return null
+    }
+  }
+
+  write(state: GuardFile): void {
+    const { boot, timing: t, leases, grants, seen, records } = state
+    writeFileSync(
+      `${this.#path}.new`,
+      JSON.stringify({ boot, timing: t, leases, grants, seen, records }),
+      { mode: 0o600 },
+    )
+    renameSync(`${this.#path}.new`, this.#path)
+  }
+}

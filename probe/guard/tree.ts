@@ -1,0 +1,106 @@
+/** The guard's children that hold no workload: the agent and the RHS. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import type { KillHandles } from './cgroup.ts'
+
+/** A child that dies at once is started again after this long, and not sooner. */
+const RESTART_MIN_MS = 20
+const RESTART_MAX_MS = 2_000
+
+export interface ChildEvents {
+  message(frame: unknown): void
+  up(generation: number): void
+  down(generation: number, detail: string): void
+}
+
+/** One supervised child: restarted when it ends, each time as a new generation. */
+export class TreeChild {
+  readonly #file: string
+  readonly #args: readonly string[]
+  readonly #events: ChildEvents
+  readonly #env: Record<string, string>
+  #child: ChildProcess | null = null
+  #generation = 0
+  #startedMs = 0
+  #delayMs = RESTART_MIN_MS
+  #ended = false
+
+  constructor(
+    file: string,
+    args: readonly string[],
+    env: Record<string, string>,
+    events: ChildEvents,
+  ) {
+    this.#file = file
+    this.#args = args
+    this.#env = env
+    this.#events = events
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  start(): void {
+    this.#generation += 1
+    this.#startedMs = performance.now()
+    const generation = this.#generation
+    const child = fork(this.#file, [...this.#args], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, ...this.#env },
+      // Small heaps: these processes hold little, and there are three of them on every host.
+      execArgv: ['--max-semi-space-size=1'],
+    })
+    this.#child = child
+    child.on('message', (frame) => {
+      if (this.#child === child) this.#events.message(frame)
+    })
+    child.on('error', () => {})
+    child.once('exit', (code, signal) => {
+      if (this.#child !== child) return
+      this.#child = null
+      this.#events.down(generation, signal ?? `exit ${code}`)
+      this.#again()
+    })
+    this.#events.up(generation)
+  }
+
+  send(frame: object): void {
+    if (this.#child?.connected) this.#child.send(frame)
+  }
+
+  /** G5: it may hold an open yes. A new one follows. */
+  kill(): void {
+    this.#child?.kill('SIGKILL')
+  }
+
+  end(): void {
+    this.#ended = true
+    this.kill()
+  }
+
+  #again(): void {
+    if (this.#ended) return
+    const lived = performance.now() - this.#startedMs
+    this.#delayMs = lived > 5_000 ? RESTART_MIN_MS : Math.min(this.#delayMs * 2, RESTART_MAX_MS)
+    setTimeout(() => this.start(), this.#delayMs)
+  }
+}
+
+/**
+ * G11: kills every process of an earlier tree (agent, all generations of RHS, a child that had not
+ * yet become its workload), and moves this guard into a group of its own.
+ */
+export function killOldTree(handles: KillHandles): void {
+  const own = `tree-${process.pid}`
+  if (handles.kind === 'cgroup') {
+    const enter = handles.enterScript(own)
+    const path = /'([^']+)'/.exec(enter)?.[1]
+    if (path) writeFileSync(path, String(process.pid))
+  }
+  for (const group of handles.groups())
+    if (group.startsWith('tree-') && group !== own) {
+      handles.killAll(group)
+      handles.remove(group)
+    }
+}

@@ -1,0 +1,27 @@
+import type { HostPolicy } from '../../schema/host-policy.ts'
+import type { ResourceModule } from '../../schema/resource-module.ts'
+import { processModule } from './process.ts'
+
+/**
+ * The modules of this host: shipped with the probe, and allowed by the host's policy. A type that
+ * the policy does not name is not offered to the cluster at all.
+ *
+ * @throws {Error} a module without isAlive or looksAlive (S-45), or with a `restart` (S-47)
+ */
+export function loadModules(
+  policy: HostPolicy,
+  _runFolder: string,
+): ReadonlyMap<string, ResourceModule> {
+  const modules = new Map<string, ResourceModule>()
+  if (policy.process) add(modules, processModule as ResourceModule)
+  return modules
+}
+
+function add(modules: Map<string, ResourceModule>, module: ResourceModule): void {
+  for (const required of ['isAlive', 'looksAlive'] as const)
+    if (typeof module[required] !== 'function')
+      throw new Error(`module ${module.type} is refused: it has no ${required} (S-45)`)
+  if ('restart' in module)
+    throw new Error(`module ${module.type} is refused: a restart is Online (S-47)`)
+  modules.set(module.type, module)
+}

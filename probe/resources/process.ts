@@ -1,0 +1,108 @@
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import {
+  type ProcessProperties,
+  processProperties,
+} from '../../schema/resource-types/process.ts'
+import { isAlive as lives } from '../gate/proc.ts'
+
+/**
+ * Resource type `process`: one program and everything it forks, a daemonised grandchild included.
+ * It lives as long as its main process; what that leaves behind is killed before anything else is
+ * started. The guard starts it in one step with the lease check (G4 a).
+ */
+export const processModule: ResourceModule<ProcessProperties> = {
+  type: 'process',
+  version: '1.0.0',
+  properties: processProperties,
+  way: 'child',
+
+  async online(call) {
+    const { properties: p } = call
+    const started = await call.workload.startChild({
+      command: p.command,
+      args: p.args,
+      env: environment(call),
+      ...(p.cwd !== undefined && { cwd: p.cwd }),
+      ...(p.user !== undefined && userOf(p.user)),
+    })
+    if (p.startGraceMs > 0) await sleep(p.startGraceMs, undefined, { signal: call.signal })
+    if (!lives(started)) throw new Error('it ended as soon as it had started')
+  },
+
+  async offline(call) {
+    const asked = await call.workload.signal(call.properties.stopSignal)
+    if (asked) await gone(call, call.properties.stopTimeoutMs)
+    await call.workload.stop()
+  },
+
+  async terminate(call) {
+    await call.workload.stop()
+  },
+
+  async isAlive(calls) {
+    return calls.map(state)
+  },
+
+  async looksAlive(calls) {
+    return calls.map((call) => {
+      const problem = programProblem(call.properties.command)
+      const answer = state(call)
+      return problem && answer.status === 'online' ? { ...answer, detail: problem } : answer
+    })
+  },
+
+  watch(call, push) {
+    return call.workload.onExit((exit) => {
+      const how = exit.signal ? `signal ${exit.signal}` : `exit code ${exit.code ?? 'unknown'}`
+      push({ guid: call.guid, status: 'failed', detail: `its process ended (${how})` })
+    })
+  },
+}
+
+function state(call: Call<ProcessProperties>): Answer {
+  const { process } = call.workload
+  return { guid: call.guid, status: process && lives(process) ? 'online' : 'offline' }
+}
+
+function environment(call: Call<ProcessProperties>): Record<string, string> {
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ...call.properties.env,
+    HOLDFAST_RESOURCE: call.name,
+    HOLDFAST_GROUP: call.groupId,
+    HOLDFAST_EPOCH: String(call.epoch),
+    HOLDFAST_NODE: call.nodeName,
+  }
+}
+
+/** Waits for the main process to end, at most so long. */
+async function gone(call: Call<ProcessProperties>, timeoutMs: number): Promise<void> {
+  const end = performance.now() + timeoutMs
+  for (;;) {
+    const { process } = call.workload
+    if (!process || !lives(process) || performance.now() > end || call.signal.aborted) return
+    await sleep(2)
+  }
+}
+
+/** Why the program could not be started again, or null. */
+function programProblem(command: string): string | null {
+  try {
+    if (!statSync(command).isFile()) return `${command} is not a file`
+    accessSync(command, constants.X_OK)
+    return null
+  } catch {
+    return `${command} is missing or cannot be executed: a restart would fail`
+  }
+}
+
+function userOf(user: string): { uid: number; gid: number } {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((text) => text.split(':'))
+    .find((fields) => fields[0] === user)
+  if (!line) throw new Error(`there is no user ${user} on this host`)
+  return { uid: Number(line[2]), gid: Number(line[3]) }
+}

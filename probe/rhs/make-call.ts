@@ -1,0 +1,38 @@
+import type { HeldResource } from '../../schema/ipc.ts'
+import type { Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { GuardLink } from './guard-link.ts'
+
+/**
+ * What a module is given with a call, and all that it is given (S-30, S-31).
+ *
+ * @throws {Error} the properties do not fit the module's schema
+ */
+export function makeCall(
+  held: HeldResource,
+  module: ResourceModule,
+  link: GuardLink,
+  call: Pick<Call, 'nodeName' | 'signal' | 'progress' | 'log'>,
+): Call {
+  const { guid, name, groupId, epoch, persistentState, hiveSeq } = held
+  const subject = { resourceId: guid, groupId, epoch }
+  return {
+    guid,
+    name,
+    groupId,
+    epoch,
+    persistentState,
+    hiveSeq,
+    properties: module.properties.parse(held.properties),
+    ...call,
+    workload: {
+      get process() {
+        return link.processOf(guid)
+      },
+      startChild: (spec) => link.startChild(subject, spec),
+      permitGate: (gateName) => link.permitGate(subject, gateName),
+      signal: (signal) => link.signal(guid, signal),
+      stop: () => link.stop(guid),
+      onExit: (listener) => link.onExit(guid, listener),
+    },
+  }
+}

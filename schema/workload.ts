@@ -1,0 +1,16 @@
+/** How a workload's processes are named between guard, RHS and modules. */
+
+/** A process the guard knows: identified by pid and start time (clock ticks since boot). */
+export interface ProcessRef {
+  readonly pid: number
+  readonly startTicks: number
+}
+
+export interface ChildSpec {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd?: string | undefined
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+}

@@ -1,0 +1,192 @@
+/**
+ * A FAKE control plane: canned bodies over real HTTP, no cluster behind them. It shows what the
+ * command does with answers of the agreed form; that the real control plane gives such answers is
+ * for test/worker and test/e2e to show. Requests and answers are checked against the route table.
+ */
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type * as z from 'zod'
+import type { ClusterView, GroupView } from '../../schema/api/bodies.ts'
+import { type Response, type RouteName, routes } from '../../schema/api/routes.ts'
+import { ERRORS, type ErrorCode } from '../../schema/errors.ts'
+import { id, NOW_MS, sampleView } from './sample-view.ts'
+
+export const KEY = 'hfk_test'
+
+interface Call {
+  readonly route: RouteName
+  readonly params: Record<string, string>
+  readonly query: Record<string, string>
+  readonly body: unknown
+}
+
+class FakeRefusal extends Error {
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export class FakeControlPlane {
+  view: ClusterView = sampleView()
+  readonly calls: Call[] = []
+  /** Whether moves and stops get anywhere. */
+  works = true
+  readonly #server: Server
+
+  constructor() {
+    this.#server = createServer((request, answer) => {
+      void this.#serve(request).then(({ status, body }) => {
+        answer.writeHead(status, { 'content-type': 'application/json' })
+        answer.end(JSON.stringify(body))
+      })
+    })
+  }
+
+  async listen(port = 0): Promise<void> {
+    await new Promise<void>((done) => this.#server.listen(port, '127.0.0.1', done))
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((done) => this.#server.close(done))
+  }
+
+  async #serve(request: IncomingMessage): Promise<{ status: number; body: unknown }> {
+    try {
+      if (request.headers.authorization !== `Bearer ${KEY}`)
+        throw new FakeRefusal('UNAUTHENTICATED', 'the API key is not known')
+      const call = await readCall(request)
+      this.calls.push(call)
+      return { status: 200, body: routes[call.route].response.parse(this.#answer(call)) }
+    } catch (error) {
+      const code = error instanceof FakeRefusal ? error.code : 'INTERNAL'
+      const { http, title } = ERRORS[code]
+      const detail = (error as Error).message
+      const body = { type: 'about:blank', title, status: http, detail, code, request: 'req_1' }
+      return { status: http, body }
+    }
+  }
+
+  #answer(call: Call): unknown {
+    const { view } = this
+    const { cluster } = call.params
+    if (cluster !== undefined && cluster !== view.name && cluster !== view.id)
+      throw new FakeRefusal('NOT_FOUND', `no cluster "${cluster}"`)
+    const node = find('node', view.nodes, call)
+    const group = find('group', view.groups, call)
+    const resource = find(
+      'resource',
+      view.groups.flatMap((one) => one.resources),
+      call,
+    )
+    if (call.route === 'moveGroup') this.#move(group as GroupView, call)
+    if (call.route === 'offlineGroup' && this.works)
+      for (const one of group?.resources ?? []) one.status = 'offline'
+    if (call.route === 'offlineResource' && this.works && resource) resource.status = 'offline'
+    if (call.route === 'evictNode') throw new FakeRefusal('NODE_OWNS_GROUPS', 'n1 still owns web')
+    return canned(view, { node, group, resource })[call.route] ?? { seq: view.seq + 1, id: id(7) }
+  }
+
+  #move(group: GroupView, call: Call): void {
+    const { to } = call.body as { to?: string }
+    if (to === group.owner) throw new FakeRefusal('ALREADY_THERE', `web is on ${to} already`)
+    if (!this.works) return
+    group.epoch += 1
+    group.owner = to ?? 'n2'
+  }
+}
+
+function find<T extends { id: string; name: string }>(
+  kind: 'node' | 'group' | 'resource',
+  all: readonly T[],
+  call: Call,
+): T | undefined {
+  const wanted = call.params[kind]
+  if (wanted === undefined) return undefined
+  const found = all.find((one) => one.id === wanted || one.name === wanted)
+  if (!found) throw new FakeRefusal('NOT_FOUND', `no ${kind} "${wanted}"`)
+  return found
+}
+
+async function readCall(request: IncomingMessage): Promise<Call> {
+  const url = new URL(request.url ?? '/', 'http://fake')
+  for (const route of Object.keys(routes) as RouteName[]) {
+    const { method, path, ...rest } = routes[route]
+    const params = method === request.method ? match(path, url.pathname) : null
+    if (!params) continue
+    let text = ''
+    for await (const part of request) text += part
+    const check = rest as { body?: z.ZodType; query?: z.ZodType }
+    const query = Object.fromEntries(url.searchParams)
+    check.query?.parse(query)
+    return { route, params, query, body: check.body?.parse(JSON.parse(text)) ?? null }
+  }
+  throw new FakeRefusal('NOT_FOUND', `no route ${request.method} ${url.pathname}`)
+}
+
+function match(pattern: string, path: string): Record<string, string> | null {
+  const names = pattern.split('/')
+  const parts = path.split('/')
+  if (names.length !== parts.length) return null
+  const params: Record<string, string> = {}
+  for (const [i, name] of names.entries())
+    if (name.startsWith(':')) params[name.slice(1)] = decodeURIComponent(parts[i] as string)
+    else if (name !== parts[i]) return null
+  return params
+}
+
+type Found = Record<'node' | 'group' | 'resource', unknown>
+
+function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unknown>> {
+  const summary = {
+    id: view.id,
+    name: view.name,
+    profile: view.profile,
+    createdAtMs: NOW_MS - 7_200_000,
+  }
+  return {
+    health: { ok: true, version: '0.1.0' },
+    listClusters: { clusters: [summary] },
+    createCluster: summary,
+    getCluster: view,
+    getHive: { seq: view.seq, hash: view.hash, value: { Cluster: { Name: 'prod', Nodes: {} } } },
+    createToken: { id: id(8), token: 'hfj_secret', uses: 1, expiresAtMs: NOW_MS + 3_600_000 },
+    listTypes: { types: [{ type: 'process', title: 'A program', properties: {}, nodes: ['n1'] }] },
+    listNodes: { nodes: view.nodes },
+    getNode: found.node,
+    listGroups: { groups: view.groups },
+    getGroup: found.group,
+    listResources: { resources: view.groups.flatMap((one) => one.resources) },
+    getResource: found.resource,
+    listEvents: { events: [cannedEvent], next: 41 },
+    listLog: { entries: [cannedEntry], next: 9 },
+  }
+}
+
+const cannedEvent: Response<'listEvents'>['events'][number] = {
+  seq: 41,
+  atMs: NOW_MS,
+  type: 'group.owned',
+  subject: 'web',
+  message: 'group web: n1 owns it at epoch 4',
+  because: { manager: 'FM', code: 'placed', rule: 'O2' },
+  correlationId: 'c1',
+}
+
+const cannedEntry: Response<'listLog'>['entries'][number] = {
+  id: 9,
+  atMs: NOW_MS,
+  node: 'n1',
+  component: 'RHS',
+  group: 'web',
+  resource: 'nginx1',
+  resourceId: id(201),
+  correlationId: 'c1',
+  message: 'Online called',
+}

@@ -1,0 +1,11 @@
+/** `npm run build`: what is deployed, in dist/. From a clone everything runs without it. */
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { bundleWorker } from './bundle.ts'
+import { bundleProbe } from './bundle-probe.ts'
+
+const dist = new URL('../dist/', import.meta.url).pathname
+mkdirSync(dist, { recursive: true })
+writeFileSync(`${dist}worker.js`, await bundleWorker())
+const probe = await bundleProbe(dist.replace(/\/$/, ''))
+for (const file of [`${dist}worker.js`, probe.probe, probe.agent, probe.rhs])
+  process.stdout.write(`${file.slice(dist.length - 5)}  ${Math.round(statSync(file).size / 1024)} KB\n`)

@@ -1,0 +1,43 @@
+/** The probe as three files of JavaScript: a host needs Node.js and nothing from npm. */
+import { chmodSync } from 'node:fs'
+import { build } from 'esbuild'
+
+export interface ProbeFiles {
+  readonly probe: string
+  readonly agent: string
+  readonly rhs: string
+}
+
+/** @returns the paths of the files in `folder` */
+export async function bundleProbe(folder: string): Promise<ProbeFiles> {
+  const result = await build({
+    entryPoints: {
+      'holdfast-probe': 'probe/main.ts',
+      'holdfast-agent': 'probe/entry-agent.ts',
+      'holdfast-rhs': 'probe/entry-rhs.ts',
+    },
+    absWorkingDir: new URL('..', import.meta.url).pathname,
+    outdir: folder,
+    outExtension: { '.js': '.js' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    // ws asks for its optional native helpers by require.
+    banner: {
+      js: "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);",
+    },
+    external: ['bufferutil', 'utf-8-validate'],
+    minifyWhitespace: true,
+    logLevel: 'silent',
+  })
+  if (result.errors.length > 0) throw new Error(result.errors[0]?.text ?? 'esbuild failed')
+  const files = {
+    probe: `${folder}/holdfast-probe.js`,
+    agent: `${folder}/holdfast-agent.js`,
+    rhs: `${folder}/holdfast-rhs.js`,
+  }
+  chmodSync(files.probe, 0o755)
+  return files
+}
+
