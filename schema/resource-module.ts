@@ -72,7 +72,7 @@ export interface Workload {
   startChild(spec: ChildSpec): Promise<ProcessRef>
   /**
    * G4 (b): the guard records *starting*; the gate process asks for itself later, by `gateName`.
-   * Resolves when recorded. `started()` tells when a gate process was let through.
+   * Resolves when recorded; `process` is set once a gate process was let through.
    */
   permitGate(gateName: string): Promise<void>
   /** Sends a signal to the main process; false when it is gone. */

@@ -14,7 +14,7 @@ import { unreachable } from '../schema/unreachable.ts'
 import { applyUpdate } from '../schema/update.ts'
 import { concernedNodes, isRepeated } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
-import type { ClusterState, Decision, Effect } from './core/decision.ts'
+import type { ClusterState, Decision, Effect, LogLine } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { explain } from './core/explain.ts'
 import { step } from './core/step.ts'
@@ -108,8 +108,16 @@ export class Cluster extends DurableObject<Env> {
   #linesOf(decision: Decision, nowMs: number): StoredLine[] {
     const { hive } = this.#loaded()
     const at = { atMs: nowMs, node: 'control' }
-    const lines: StoredLine[] = decision.log.map((line) => ({ ...line, ...at }))
-    for (const u of decision.updates)
+    const lines: StoredLine[] = []
+    const said = [...decision.log]
+    const sayUntil = (count: number) => {
+      while (said[0] && said[0].after <= count) {
+        const { after: _, ...line } = said.shift() as LogLine
+        lines.push({ ...line, ...at })
+      }
+    }
+    decision.updates.forEach((u, i) => {
+      sayUntil(i)
       lines.push({
         ...at,
         component: u.because.manager === 'MM' ? 'NM' : u.because.manager,
@@ -118,6 +126,8 @@ export class Cluster extends DurableObject<Env> {
         correlationId: u.correlationId,
         message: explain(u, hive).message,
       })
+    })
+    sayUntil(decision.updates.length)
     return lines
   }
 

@@ -14,7 +14,7 @@ import type { ClusterState, Decision, LogLine } from './core/decision.ts'
 export const EMPTY_HASH = '0'.repeat(64)
 
 /** A log line as it is stored: with the clock and the place it was written at. */
-export interface StoredLine extends LogLine {
+export interface StoredLine extends Omit<LogLine, 'after'> {
   atMs: number
   node: string
 }

@@ -2,7 +2,8 @@
  * The guard: parent of the tree, owner of leases, grants and process groups. No modules, no
  * network. Everything it decides is `guardStep`; here its effects are carried out, in their order.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { type HostPolicy, allows, hostPolicy } from '../../schema/host-policy.ts'
 import {
   agentToGuard,
@@ -23,6 +24,7 @@ import {
   heldGroups,
 } from '../core/guard.ts'
 import { listenGate } from '../gate/gate-listener.ts'
+import { installGate } from '../gate/gate-script.ts'
 import { isAlive } from '../gate/proc.ts'
 import { killHandles } from './cgroup.ts'
 import { openDoor, takeLock } from './lock.ts'
@@ -44,6 +46,9 @@ export interface GuardOptions {
 
 /** After SIGTERM: how long the agent may take to have everything released in order. */
 const SHUTDOWN_MS = 30_000
+
+/** What the gate becomes where the host policy names nothing else. */
+const EMULATOR = '/usr/bin/qemu-system-x86_64'
 
 export async function runGuard(options: GuardOptions): Promise<void> {
   const lock = await takeLock(options.runFolder)
@@ -79,7 +84,10 @@ class Guard {
     const args = [options.stateFolder, options.runFolder]
     this.#agent = new TreeChild(options.agentFile, args, env, {
       message: (frame) => this.#fromAgent(frame),
-      up: () => this.#agent.send(this.#hello()),
+      up: () => {
+        this.#agent.send(this.#hello())
+        if (this.#rhs.pid !== undefined) this.#toAgent({ t: 'rhsUp', generation: 0 })
+      },
       down: () => this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 }),
     })
     this.#rhs = new TreeChild(options.rhsFile, args, env, {
@@ -94,7 +102,7 @@ class Guard {
   }
 
   async start(): Promise<void> {
-    listenGate(this.#options.runFolder, {
+    listenGate(this.#gateFolder(), {
       ask: (ask) => {
         this.#gateAnswer = null
         this.#step({ type: 'gateAsked', gateName: ask.gateName, process: ask.process })
@@ -114,6 +122,16 @@ class Guard {
     process.on('SIGINT', () => this.#shutDown())
     // The service manager stays informed by the guard being there; a hang-up means nothing.
     process.on('SIGHUP', () => {})
+  }
+
+  /** Where the gate of virtual machines stands; emulators may run as another user than we. */
+  #gateFolder(): string {
+    chmodSync(this.#options.runFolder, 0o711)
+    const folder = join(this.#options.runFolder, 'gate')
+    mkdirSync(folder, { recursive: true, mode: 0o711 })
+    const emulator = this.#policy['virtual-machine']?.emulators?.[0] ?? EMULATOR
+    if (this.#policy['virtual-machine'] && existsSync(emulator)) installGate(folder, { emulator })
+    return folder
   }
 
   /** G10: what is on record and runs goes on; what does not run any more has ended. */
@@ -271,6 +289,10 @@ class Guard {
       }
       case 'permitGate': {
         const { gateName, t: _, ...ask } = frame
+        if (!allows(this.#policy['virtual-machine']?.domains ?? [], gateName)) {
+          const reason = `hostPolicy: this host's policy does not allow domain ${gateName}`
+          return this.#toRhs({ t: 'answer', requestId: ask.requestId, ok: false, reason })
+        }
         return this.#step({ type: 'gatePermitAsked', ask, gateName })
       }
       case 'signal': {

@@ -1,6 +1,9 @@
+import { join } from 'node:path'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { ResourceModule } from '../../schema/resource-module.ts'
+import { GATE_NAME } from '../gate/gate-script.ts'
 import { processModule } from './process.ts'
+import { createVirtualMachine } from './virtual-machine.ts'
 
 /**
  * The modules of this host: shipped with the probe, and allowed by the host's policy. A type that
@@ -10,10 +13,15 @@ import { processModule } from './process.ts'
  */
 export function loadModules(
   policy: HostPolicy,
-  _runFolder: string,
+  runFolder: string,
 ): ReadonlyMap<string, ResourceModule> {
   const modules = new Map<string, ResourceModule>()
   if (policy.process) add(modules, processModule as ResourceModule)
+  const vm = policy['virtual-machine']
+  if (vm) {
+    const gate = join(runFolder, 'gate', GATE_NAME)
+    add(modules, createVirtualMachine({ gate, ...(vm.socket && { socket: vm.socket }) }) as ResourceModule)
+  }
   return modules
 }
 

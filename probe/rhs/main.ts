@@ -72,8 +72,9 @@ class Rhs {
         this.#step({ type: 'dropped', guids: frame.guids })
         break
       case 'tell':
-        this.#tell({ t: 'ready', types: hosted(this.#modules), holding: this.#holding() })
+        // Statuses first: what depends on something must not be stopped for want of knowing it.
         this.#step({ type: 'toldAgain' })
+        this.#tell({ t: 'ready', types: hosted(this.#modules), holding: this.#holding() })
         break
     }
   }

@@ -20,7 +20,10 @@ export type Effect =
 
 export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown'
 
-export type LogLine = Omit<LogEntry, 'atMs'>
+export type LogLine = Omit<LogEntry, 'atMs'> & {
+  /** How many updates of the decision came before it: the log tells both in their order. */
+  after: number
+}
 
 /** The whole outcome of one event. Commit updates, observations and journal, then send effects. */
 export interface Decision {

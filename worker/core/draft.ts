@@ -121,8 +121,8 @@ export class Draft {
     this.#seen.set(`${o.table} ${o.id}`, o)
   }
 
-  log(line: LogLine): void {
-    this.logLines.push(line)
+  log(line: Omit<LogLine, 'after'>): void {
+    this.logLines.push({ ...line, after: this.updates.length })
   }
 
   decision(): Decision {

@@ -1,0 +1,233 @@
+/** One pretend host on this machine: a complete probe tree with its own folders and node key. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { appendFileSync, chmodSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { HostPolicy } from '../schema/host-policy.ts'
+import { killHandles } from '../probe/guard/cgroup.ts'
+import { identityOf } from '../probe/gate/proc.ts'
+import type { LibvirtHost } from './libvirt-host.ts'
+
+export interface HostOptions {
+  readonly name: string
+  /** Keeps identity and replica. */
+  readonly folder: string
+  /** Bundled probe, in a folder with agent and RHS. */
+  readonly probe: string
+  readonly policy: HostPolicy
+  /** Its private libvirtd, where there is one: part of the host, and dies with it. */
+  readonly libvirt?: LibvirtHost
+  readonly env?: Record<string, string>
+}
+
+/** What `holdfast-probe status --json` says, as far as tests look at it. */
+export interface HostStatus {
+  killHandles: 'cgroup' | 'mark'
+  guard: {
+    pid: number
+    leases: { pongEndMs: number | null; authorityEndMs: number | null }
+    grants: { groupId: string; epoch: number }[]
+    records: { resourceId: string; epoch: number; process: { pid: number } | null }[]
+  }
+  agent: {
+    pid: number | null
+    info: {
+      connected: boolean
+      session: number | null
+      replica: { seq: number; hash: string }
+      resources: { name: string; status: string; epoch: number }[]
+    } | null
+  }
+  rhs: { pid: number | null }
+}
+
+/**
+ * Plays the service manager too: a guard that ends without having been asked to is started again
+ * at once, well within T_gap (A6).
+ */
+export class DemoHost {
+  readonly options: HostOptions
+  #guard: ChildProcess | null = null
+  #wanted = false
+
+  constructor(options: HostOptions) {
+    this.options = options
+    mkdirSync(this.stateFolder, { recursive: true, mode: 0o700 })
+    mkdirSync(this.runFolder, { recursive: true, mode: 0o700 })
+    const policy = join(options.folder, 'policy.json')
+    writeFileSync(policy, JSON.stringify(options.policy, null, 2))
+    chmodSync(policy, 0o600)
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  get stateFolder(): string {
+    return join(this.options.folder, 'state')
+  }
+
+  get runFolder(): string {
+    return join(this.options.folder, 'run')
+  }
+
+  get guardPid(): number | undefined {
+    return this.#guard?.pid
+  }
+
+  /** With a real join token, through the real command. @returns whether it was new */
+  async join(url: string, token: string): Promise<boolean> {
+    const child = promisify(execFile)(
+      process.execPath,
+      [this.options.probe, 'join', '--url', url, '--name', this.name, '--json', ...this.#folders()],
+      { env: { ...process.env, HOLDFAST_JOIN_TOKEN: token } },
+    )
+    return JSON.parse((await child).stdout).changed
+  }
+
+  get joined(): boolean {
+    try {
+      readFileSync(join(this.stateFolder, 'identity.json'))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** The host boots: its libvirtd first, where it has one. */
+  async boot(): Promise<void> {
+    const { libvirt } = this.options
+    if (libvirt && libvirt.daemonPid() === null) await libvirt.start()
+    this.start()
+  }
+
+  start(): void {
+    this.#wanted = true
+    const log = openSync(join(this.options.folder, 'probe.log'), 'a')
+    const child = spawn(
+      process.execPath,
+      ['--max-semi-space-size=1', this.options.probe, 'run', ...this.#folders()],
+      {
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ...this.options.env },
+        // Of its own process group: a Ctrl-C in the terminal is for the demo, not for its hosts.
+        detached: true,
+      },
+    )
+    this.#guard = child
+    child.once('exit', (code, signal) => {
+      if (this.#guard !== child) return
+      this.#guard = null
+      appendFileSync(
+        join(this.options.folder, 'probe.log'),
+        `runner: guard ended (${signal ?? code})\n`,
+      )
+      if (this.#wanted) this.start()
+    })
+  }
+
+  #folders(): string[] {
+    const { folder } = this.options
+    return [
+      '--state',
+      this.stateFolder,
+      '--run',
+      this.runFolder,
+      '--policy',
+      join(folder, 'policy.json'),
+    ]
+  }
+
+  /** Orderly shutdown of the host: SIGTERM to the guard, which has everything released first. */
+  async shutDown(timeoutMs = 40_000): Promise<void> {
+    this.#wanted = false
+    const child = this.#guard
+    if (!child) return
+    await new Promise<void>((resolve) => {
+      child.once('exit', () => resolve())
+      child.kill('SIGTERM')
+      setTimeout(resolve, timeoutMs).unref()
+    })
+  }
+
+  /**
+   * Power cut: SIGKILL to everything at once, workloads included.
+   * @returns when it was done, performance.now()
+   */
+  powerCut(): number {
+    this.#wanted = false
+    const at = performance.now()
+    const status = this.#guard?.pid
+    this.killProbe()
+    if (status !== undefined) killPid(status)
+    const { libvirt } = this.options
+    const daemon = libvirt?.daemonPid()
+    if (daemon) killPid(daemon)
+    for (const pid of libvirt?.emulators().values() ?? []) killPid(pid)
+    const handles = killHandles(this.nodeId)
+    for (let round = 0; round < 3; round += 1)
+      for (const group of handles.groups()) handles.killAll(group)
+    return at
+  }
+
+  /** SIGKILL to guard, agent and RHS alone; workloads live on. */
+  killProbe(): void {
+    const pids = this.treePids()
+    for (const pid of [pids.guard, pids.agent, pids.rhs]) if (pid) killPid(pid)
+  }
+
+  /** Pids of the tree by /proc: works whatever state the tree is in. */
+  treePids(): { guard?: number; agent?: number; rhs?: number } {
+    const guard = this.#guard?.pid
+    if (guard === undefined) return {}
+    const found: { guard?: number; agent?: number; rhs?: number } = { guard }
+    for (const pid of childrenOf(guard)) {
+      const text = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+      if (text.includes('holdfast-agent')) found.agent = pid
+      if (text.includes('holdfast-rhs')) found.rhs = pid
+    }
+    return found
+  }
+
+  get nodeId(): string {
+    return JSON.parse(readFileSync(join(this.stateFolder, 'identity.json'), 'utf8')).nodeId
+  }
+
+  /** What the guard's door says, or null when nobody answers. */
+  status(): Promise<HostStatus | null> {
+    return new Promise((resolve) => {
+      const socket = createConnection(join(this.runFolder, 'guard.sock'))
+      let text = ''
+      socket.setEncoding('utf8')
+      socket.setTimeout(2_000, () => socket.destroy())
+      socket.on('connect', () => socket.write('status\n'))
+      socket.on('data', (chunk) => {
+        text += chunk
+      })
+      socket.on('close', () => resolve(text ? JSON.parse(text) : null))
+      socket.on('error', () => {})
+    })
+  }
+}
+
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
+      .filter((child) => identityOf(child) !== null)
+  } catch {
+    return []
+  }
+}
+
+export function killPid(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone already.
+  }
+}

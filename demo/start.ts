@@ -1,0 +1,169 @@
+/** `npm start`: the control plane and a demo cluster of three hosts, until Ctrl-C. */
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { renderStatus } from '../cli/render-status.ts'
+import { profileName } from '../schema/timing.ts'
+import { CLUSTER, Demo, program } from './cluster.ts'
+import { startControlPlane } from './control-plane.ts'
+
+const { values } = parseArgs({
+  options: {
+    bare: { type: 'boolean', default: false },
+    port: { type: 'string', default: '8787' },
+    profile: { type: 'string', default: 'standard' },
+    state: { type: 'string', default: '.holdfast' },
+    'no-vm': { type: 'boolean', default: false },
+  },
+})
+const folder = join(process.cwd(), values.state)
+const port = Number(values.port)
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+let ending = false
+const onEnd = (end: () => Promise<void>) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      if (ending) return
+      ending = true
+      void end().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          process.stderr.write(`${error}\n`)
+          process.exit(1)
+        },
+      )
+    })
+}
+
+await (values.bare ? bare() : demo())
+
+/** The control plane alone, for hosts that join from elsewhere. */
+async function bare(): Promise<void> {
+  const control = await startControlPlane({ folder: join(folder, 'control'), port, log: complain })
+  onEnd(() => control.stop())
+  say(`control plane  ${control.url}`)
+  say(`API key        ${join(folder, 'control/api-key')}`)
+  say('')
+  say('A cluster, a join token, and a host that joins:')
+  say(`  export HOLDFAST_URL=${control.url} HOLDFAST_API_KEY=$(cat ${values.state}/control/api-key)`)
+  say('  npx holdfast cluster create prod')
+  say('  export HOLDFAST_CLUSTER=prod')
+  say('  npx holdfast token create --uses 3')
+  say(`  npx holdfast-probe join --url ${control.url}      # on each host; paste the token`)
+  say('  npx holdfast-probe run')
+  say('')
+  say('Ctrl-C ends it; the next start goes on with its state.')
+}
+
+async function demo(): Promise<void> {
+  say('starting the control plane and three hosts …')
+  const begun = performance.now()
+  const d = await Demo.start({
+    folder,
+    port,
+    profile: profileName.parse(values.profile),
+    vm: !values['no-vm'],
+    log: complain,
+  })
+  onEnd(async () => {
+    process.stdout.write('\nstopping: every host releases its groups in order …\n')
+    await d.stop()
+    say('stopped. The next start goes on from here.')
+  })
+  if (d.control.port !== port) say(`port ${port} is taken: using ${d.control.port}`)
+  await d.allUp()
+  await firstGroups(d)
+  await d.until(
+    'all groups are online',
+    (v) => v.groups.length > 0 && v.groups.every((g) => g.state === 'online' || g.state === 'offline' || g.state === 'partialOnline'),
+    90_000,
+  )
+  const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
+  const hints = await tryThis(d)
+  if (process.stdout.isTTY) await liveView(d, hints)
+  else {
+    say(renderStatus(await d.view(), { ascii: false }))
+    say(`up in ${seconds} s`)
+    say(hints)
+    await changes(d)
+  }
+}
+
+/** Made once; later starts find them in the hive. */
+async function firstGroups(d: Demo): Promise<void> {
+  const known = new Set((await d.view()).groups.map((g) => g.name))
+  if (!known.has('web')) {
+    await d.addGroup('web')
+    await d.addProcess('http', 'web', [program('web.ts'), '8080'])
+  }
+  if (!known.has('ledger')) {
+    await d.addGroup('ledger')
+    await d.addWitness('ledger', 'ledger')
+  }
+  if (known.has('vm')) return
+  if (d.vmMissing !== null) {
+    say(`no group vm: ${d.vmMissing}`)
+    return
+  }
+  await d.addGroup('vm')
+  await d.addVm('vm', 'vm')
+}
+
+async function tryThis(d: Demo): Promise<string> {
+  const owner = (await d.group('web')).owner ?? 'n1'
+  const host = d.host(owner)
+  const status = await host.status()
+  const pid = status?.guard.records[0]?.process?.pid
+  return [
+    `control plane ${d.control.url}, cluster ${CLUSTER}. Try, in another terminal:`,
+    `  curl http://127.0.0.1:8080/              who serves it`,
+    `  kill -9 ${pid ?? '<pid>'}                            a workload on ${owner}: restarted where it stands`,
+    `  npx holdfast move web                    planned move`,
+    `  npx holdfast status                      one screen; log and events tell why`,
+    `  kill -9 -- $(pgrep -f hosts/${owner}/state)     all of ${owner}'s probe: brought back by its runner`,
+    `  kill -STOP ${host.treePids().agent ?? '<agent>'}                          the agent of ${owner} falls silent: its groups come up elsewhere`,
+    'Ctrl-C stops everything in order.',
+  ].join('\n')
+}
+
+/** Repaints when something changed, and once a second for the clock. */
+async function liveView(d: Demo, hints: string): Promise<void> {
+  for (;;) {
+    const view = await d.view().catch(() => null)
+    if (ending) return
+    const width = Math.min(process.stdout.columns ?? 80, 100)
+    const screen = view ? renderStatus(view, { color: true, width }) : 'no answer from the control plane\n'
+    process.stdout.write(`\u001b[H\u001b[2J${screen}\n${hints}\n`)
+    await d
+      .api('listEvents', {
+        params: { cluster: CLUSTER },
+        query: { after: view?.seq ?? 0, limit: 1, waitMs: 1_000 },
+      })
+      .catch(() => sleep(1_000))
+  }
+}
+
+/** Without a terminal: one line per change. */
+async function changes(d: Demo): Promise<void> {
+  let after = (await d.view()).seq
+  for (;;) {
+    try {
+      const page = await d.api('listEvents', {
+        params: { cluster: CLUSTER },
+        query: { after, waitMs: 10_000 },
+      })
+      if (ending) return
+      for (const e of page.events) say(`${new Date(e.atMs).toISOString()}  ${e.message}`)
+      after = page.next
+    } catch (error) {
+      if (ending) return
+      complain('warn', String(error))
+      await sleep(1_000)
+    }
+  }
+}
+
+function complain(level: string, message: string): void {
+  if (level === 'error' || level === 'warn') process.stderr.write(`control plane: ${message}\n`)
+}
