@@ -7,7 +7,12 @@ const forbid = (name, comment, from, to) => ({ name, severity: 'error', comment,
 
 module.exports = {
   forbidden: [
-    forbid('no-cycle', 'Modules that need each other are one module.', {}, { circular: true }),
+    forbid(
+      'no-cycle',
+      'Modules that need each other are one module; types may point both ways.',
+      {},
+      { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    ),
     forbid(
       'resolvable',
       'An import that leads nowhere.',
@@ -18,7 +23,7 @@ module.exports = {
       'schema-is-data',
       'schema/ is the contract: data and checks, so it needs zod and drizzle-orm and nothing else.',
       { path: '^schema/' },
-      { pathNot: '^(schema/|node_modules/(zod|drizzle-orm)/)' },
+      { pathNot: '^schema/|(^|/)node_modules/(zod|drizzle-orm)/' },
     ),
     forbid(
       'worker-core-is-pure',
@@ -60,7 +65,7 @@ module.exports = {
       'guard-without-packages',
       'The guard ends workloads when all else hangs (G1): of the packages only zod, by the schema.',
       { path: '^probe/guard/' },
-      { path: '^node_modules/', pathNot: '^node_modules/(zod|@types)/' },
+      { path: '(^|/)node_modules/', pathNot: '(^|/)node_modules/(zod|@types)/' },
     ),
     forbid(
       'modules-in-rhs-only',

@@ -17,14 +17,20 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit)
 }
 
-/** For people: two significant places, the unit that fits. */
+/** For people: the unit that fits, and the next smaller one where it says something. */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`
-  if (ms < 86_400_000)
-    return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`
-  return `${Math.floor(ms / 86_400_000)} d ${Math.round((ms % 86_400_000) / 3_600_000)} h`
+  if (ms < 60_000) return `${Number((ms / 1_000).toFixed(1))} s`
+  const seconds = Math.round(ms / 1_000)
+  if (seconds < 3_600) return two(seconds, 60, 'min', 's')
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 1_440) return two(minutes, 60, 'h', 'min')
+  return two(Math.round(minutes / 60), 24, 'd', 'h')
+}
+
+function two(value: number, per: number, large: string, small: string): string {
+  const rest = value % per
+  return `${Math.floor(value / per)} ${large}${rest > 0 ? ` ${rest} ${small}` : ''}`
 }
 
 /** UTC. Only the time when it is of the same day as `nowMs`. */

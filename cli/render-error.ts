@@ -38,8 +38,9 @@ export function renderFailure(failure: Failure, look: Look): string {
   const c = paint(look)
   const lines = [`${c.red('error:')} ${clean(failure.message)}   [${failure.code}]`]
   if (failure.why) lines.push(`  why:  ${indented(failure.why)}`)
+  const said = (message: string) => failure.why?.includes(message) ?? false
   for (const { pointer, message } of failure.errors ?? [])
-    lines.push(`        ${clean(pointer)}: ${clean(message)}`)
+    if (!said(message)) lines.push(`        ${clean(pointer)}: ${clean(message)}`)
   if (failure.remedy) lines.push(`  try:  ${indented(failure.remedy)}`)
   return `${lines.join('\n')}\n`
 }

@@ -82,6 +82,11 @@ export class Session {
     })
   }
 
+  /** Another cluster than the one that was set up. */
+  select(cluster: string): void {
+    this.#connection().cluster = cluster
+  }
+
   #connection(): { client: Client; cluster: string | undefined } {
     if (!this.#known) {
       const { url, key, cluster } = findContext(this.#flags)
@@ -90,39 +95,70 @@ export class Session {
     return this.#known
   }
 
-  /** A wrong name in a call: looks up what names there are. The error stays what it was. */
+  /** A wrong name in a call: says what names there are, and which one may have been meant. */
   async #withSuggestion(
     error: HoldfastError,
     cluster: string,
     typed: Record<string, unknown>,
   ): Promise<HoldfastError> {
-    const near = await this.#suggest(cluster, typed)
-    if (!near) return error
-    const { remedy } = error.refusal
-    const meant = `did you mean "${near}"?`
+    const wrong = await this.#wrongName(cluster, typed)
+    if (!wrong) return error
+    const near = nearest(wrong.name, wrong.known)
+    const { remedy = '' } = error.refusal
+    const shown = wrong.known.slice(0, NAMES_SHOWN).join(', ')
+    const more = wrong.known.length > NAMES_SHOWN ? ', …' : ''
     return new HoldfastError(
-      { ...error.refusal, remedy: remedy ? `${meant}  ${remedy}` : meant },
+      {
+        ...error.refusal,
+        why: `${wrong.where} ${shown ? `these: ${shown}${more}.` : 'none.'}`,
+        remedy: near ? `did you mean "${near}"?  ${remedy}`.trim() : remedy,
+      },
       { cause: error },
     )
   }
 
-  async #suggest(cluster: string, typed: Record<string, unknown>): Promise<string | null> {
+  async #wrongName(cluster: string, typed: Record<string, unknown>): Promise<WrongName | null> {
     const { clusters } = await this.call('listClusters')
-    const names = clusters.map((one) => one.name)
     if (!clusters.some((one) => one.name === cluster || one.id === cluster))
-      return nearest(cluster, names)
+      return { name: cluster, where: 'There are', known: clusters.map((one) => one.name) }
     const view = await this.call('getCluster', { params: { cluster } })
-    const known = namesIn(view)
-    for (const value of Object.values(typed).flat()) {
-      if (typeof value !== 'string' || known.ids.includes(value)) continue
-      const near = known.names.includes(value) ? null : nearest(value, known.names)
-      if (near) return near
+    for (const [field, values] of Object.entries(typed)) {
+      const kind = KIND_OF[field]
+      if (!kind) continue
+      const all = thingsIn(view, kind)
+      const name = [values]
+        .flat()
+        .find((value) => !all.some((one) => one.id === value || one.name === value))
+      if (typeof name !== 'string') continue
+      return { name, where: `Of ${kind}s, ${view.name} has`, known: all.map((one) => one.name) }
     }
     return null
   }
 }
 
-function namesIn(view: ClusterView): { names: string[]; ids: string[] } {
-  const all = [...view.nodes, ...view.groups, ...view.groups.flatMap((group) => group.resources)]
-  return { names: all.map((one) => one.name), ids: all.map((one) => one.id) }
+const NAMES_SHOWN = 10
+
+interface WrongName {
+  readonly name: string
+  readonly where: string
+  readonly known: string[]
+}
+
+type Kind = 'node' | 'group' | 'resource'
+
+/** Which parameters and fields name what. */
+const KIND_OF: Readonly<Record<string, Kind>> = {
+  node: 'node',
+  to: 'node',
+  preferredOwners: 'node',
+  possibleOwners: 'node',
+  group: 'group',
+  resource: 'resource',
+  dependsOn: 'resource',
+}
+
+function thingsIn(view: ClusterView, kind: Kind): readonly { id: string; name: string }[] {
+  if (kind === 'node') return view.nodes
+  if (kind === 'group') return view.groups
+  return view.groups.flatMap((group) => group.resources)
 }

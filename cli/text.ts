@@ -41,12 +41,16 @@ export interface Row {
   readonly spare?: number
 }
 
-/** A list for people: a line of titles, then the rows. Nothing is cut: it may go to a pipe. */
+/** A list for people: a line of titles, then the rows. */
 export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  return facts([titles.map((title) => title.toUpperCase()), ...rows])
+}
+
+/** Aligned rows without titles. Nothing is cut: it may go to a pipe. */
+export function facts(rows: readonly (readonly string[])[]): string {
   const look: Look = { color: false, ascii: false, width: Number.POSITIVE_INFINITY }
-  const all = [titles.map((title) => title.toUpperCase()), ...rows.map((row) => row.map(clean))]
   return columns(
-    all.map((cells) => ({ cells })),
+    rows.map((row) => ({ cells: row.map(clean) })),
     look,
   ).join('\n')
 }

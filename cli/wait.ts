@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../schema/errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 
-export const POLL_MS = 200
+/** How often it looks: at first often, since most things take milliseconds, then less so. */
+const POLL_MIN_MS = 20
+const POLL_MAX_MS = 200
 /** A group that stood Failed or waiting before gets this long to begin to move. */
 const SETTLE_MS = 2_000
 
@@ -17,7 +19,7 @@ export interface Waited<T> {
 }
 
 /**
- * Looks every 200 ms until it is done, stuck for longer than it takes to begin, or too late.
+ * Looks again and again until it is done, stuck for longer than it takes to begin, or too late.
  *
  * @param limitMs null: does not wait at all
  */
@@ -38,7 +40,8 @@ export async function waitFor<T>(
       if (progress === 'stuck' && took() > SETTLE_MS)
         return { outcome: 'problems', tookMs: took(), last }
       if (took() >= limitMs) return { outcome: 'timeout', tookMs: took(), last }
-      await sleep(POLL_MS, undefined, { signal })
+      const pauseMs = Math.min(POLL_MAX_MS, POLL_MIN_MS + took() / 5)
+      await sleep(pauseMs, undefined, { signal })
       last = (await unlessAway(look)) ?? last
     }
   } catch (error) {

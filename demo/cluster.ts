@@ -156,16 +156,26 @@ export class Demo {
     name: string,
     group: string,
     args: readonly string[],
-    more: { dependsOn?: string[]; restart?: Partial<RestartPolicy>; persistentState?: 0 | 1 } = {},
+    more: {
+      dependsOn?: string[]
+      restart?: Partial<RestartPolicy>
+      persistentState?: 0 | 1
+      startGraceMs?: number
+    } = {},
   ): Promise<void> {
+    const { startGraceMs, ...rest } = more
     await this.api('createResource', {
       params: { cluster: CLUSTER },
       body: {
         name,
         group,
         type: 'process',
-        properties: { command: process.execPath, args: [...args] },
-        ...more,
+        properties: {
+          command: process.execPath,
+          args: [...args],
+          ...(startGraceMs !== undefined && { startGraceMs }),
+        },
+        ...rest,
       },
     })
   }

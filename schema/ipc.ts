@@ -157,6 +157,8 @@ export const workloadRecord = z.strictObject({
   phase: z.enum(['starting', 'running']),
   gateName: z.string().optional(),
   process: processRef.nullable(),
+  /** Kill group of this start, by which everything of it is found (a child's). */
+  group: z.string().optional(),
 })
 export type WorkloadRecord = z.infer<typeof workloadRecord>
 

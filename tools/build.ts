@@ -8,4 +8,6 @@ mkdirSync(dist, { recursive: true })
 writeFileSync(`${dist}worker.js`, await bundleWorker())
 const probe = await bundleProbe(dist.replace(/\/$/, ''))
 for (const file of [`${dist}worker.js`, probe.probe, probe.agent, probe.rhs])
-  process.stdout.write(`${file.slice(dist.length - 5)}  ${Math.round(statSync(file).size / 1024)} KB\n`)
+  process.stdout.write(
+    `${file.slice(dist.length - 5)}  ${Math.round(statSync(file).size / 1024)} KB\n`,
+  )

@@ -40,4 +40,3 @@ export async function bundleProbe(folder: string): Promise<ProbeFiles> {
   chmodSync(files.probe, 0o755)
   return files
 }
-

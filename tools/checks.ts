@@ -41,7 +41,7 @@ function hasSources(folder: string): boolean {
 
 export async function lint(): Promise<Check[]> {
   return Promise.all([
-    check('biome', 'biome', ['check', '--error-on-warnings', '--max-diagnostics=100']),
+    check('biome', 'biome', ['check', '--error-on-warnings', '--max-diagnostics=30']),
     check('knip', 'knip', ['--no-config-hints']),
     layers(),
   ])

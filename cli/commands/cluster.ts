@@ -59,8 +59,8 @@ async function create(
 }
 
 async function show(session: Session, _: unknown, name?: string): Promise<undefined> {
-  const cluster = name ?? (await session.cluster())
-  const view = await session.call('getCluster', { params: { cluster } })
+  if (name !== undefined) session.select(name)
+  const view = await session.view()
   session.out.answer(view, () => renderStatus(view, { ...session.out.look, wide: true }))
 }
 

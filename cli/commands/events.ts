@@ -70,7 +70,7 @@ async function events(session: Session, options: EventsOptions): Promise<number>
   })
 }
 
-const eventLine = (event: EventView) =>
+export const eventLine = (event: EventView) =>
   `${new Date(event.atMs).toISOString()}  ${event.seq}  ${event.type}  ${clean(event.message)}`
 
 interface LogOptions extends EventsOptions {

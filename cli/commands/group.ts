@@ -3,7 +3,7 @@ import type { Body } from '../../schema/api/routes.ts'
 import { duration, list, noun, type Runner } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
-import { table } from '../text.ts'
+import { facts, table } from '../text.ts'
 
 interface Settings {
   name?: string
@@ -75,20 +75,18 @@ async function show(session: Session, _: unknown, name: string): Promise<undefin
   const group = await session.inCluster('getGroup', { params: { group: name } })
   const failovers = `${group.recentFailovers} of ${group.failoverThreshold} in ${formatDuration(group.failoverPeriodMs)}`
   session.out.answer(group, () =>
-    table(
+    facts([
       ['group', group.name],
-      [
-        ['id', group.id],
-        ['state', group.state],
-        ['owner', group.owner ?? '-'],
-        ['moving to', group.movingTo ?? '-'],
-        ['epoch', String(group.epoch)],
-        ['preferred', group.preferredOwners.join(', ') || '-'],
-        ['failovers', failovers],
-        ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
-        ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
-      ],
-    ),
+      ['id', group.id],
+      ['state', group.state],
+      ['owner', group.owner ?? '-'],
+      ['moving to', group.movingTo ?? '-'],
+      ['epoch', String(group.epoch)],
+      ['preferred', group.preferredOwners.join(', ') || '-'],
+      ['failovers', failovers],
+      ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
+      ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
+    ]),
   )
 }
 

@@ -181,7 +181,7 @@ export async function wantResource(
 
 const groupNow = (group: GroupView) =>
   [
-    `${group.state} on ${group.owner ?? 'no node'}`,
+    group.owner ? `${group.state} on ${group.owner}` : group.state,
     ...group.waitingReasons.map(({ node, reason }) => `${node} ${reason}`),
     ...group.resources
       .filter((one) => one.status === 'failed')

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { noun, type Runner } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
-import { table } from '../text.ts'
+import { facts, table } from '../text.ts'
 
 export function addNode(program: Command, runner: Runner): void {
   const node = noun('node', 'hosts that joined')
@@ -57,23 +57,21 @@ async function show(session: Session, _: unknown, name: string): Promise<undefin
   const node = await session.inCluster('getNode', { params: { node: name } })
   const ago = node.lastAnswerAgoMs
   session.out.answer(node, () =>
-    table(
+    facts([
       ['node', node.name],
-      [
-        ['id', node.id],
-        ['state', node.state + (node.paused ? ', paused' : '')],
-        ['session', node.connected ? 'open' : 'none'],
-        ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
-        ['position', String(node.position)],
-        ['groups', String(node.groups)],
-        ['epoch', String(node.epoch)],
-        ['boot', node.bootId ?? '-'],
-        ['joined', new Date(node.joinedAtMs).toISOString()],
-        ...node.types.map((type) => [
-          'type',
-          `${type.type} ${type.version} ${type.sha256.slice(0, 12)}`,
-        ]),
-      ],
-    ),
+      ['id', node.id],
+      ['state', node.state + (node.paused ? ', paused' : '')],
+      ['session', node.connected ? 'open' : 'none'],
+      ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
+      ['position', String(node.position)],
+      ['groups', String(node.groups)],
+      ['epoch', String(node.epoch)],
+      ['boot', node.bootId ?? '-'],
+      ['joined', new Date(node.joinedAtMs).toISOString()],
+      ...node.types.map((type) => [
+        'type',
+        `${type.type} ${type.version} ${type.sha256.slice(0, 12)}`,
+      ]),
+    ]),
   )
 }

@@ -5,7 +5,7 @@ import type { Body } from '../../schema/api/routes.ts'
 import { collect, duration, list, noun, type Runner, wholeNumber } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
-import { table } from '../text.ts'
+import { facts, table } from '../text.ts'
 import { wantResource, withWait } from './move.ts'
 
 type Json = z.infer<ReturnType<typeof z.json>>
@@ -216,24 +216,22 @@ async function show(session: Session, _: unknown, name: string): Promise<undefin
   const one = await session.inCluster('getResource', { params: { resource: name } })
   const { restart, poll } = one
   session.out.answer(one, () =>
-    table(
+    facts([
       ['resource', one.name],
-      [
-        ['id', one.id],
-        ['group', one.group],
-        ['type', one.type],
-        ['wanted', one.persistentState === 1 ? 'online' : 'offline'],
-        ['status', one.status + (one.detail ? ` (${one.detail})` : '')],
-        ['node', one.node ?? '-'],
-        ['restarts', String(one.restarts)],
-        ['depends on', one.dependsOn.join(', ') || '-'],
-        ['possible', one.possibleOwners?.join(', ') ?? 'all'],
-        ['restart', `${restart.attempts} in ${formatDuration(restart.periodMs)}`],
-        ['is alive', formatDuration(poll.isAliveMs)],
-        ['looks alive', formatDuration(poll.looksAliveMs)],
-        ['monitor', one.separateMonitor ? 'separate' : 'shared'],
-        ...Object.entries(one.properties).map(([key, value]) => [key, JSON.stringify(value)]),
-      ],
-    ),
+      ['id', one.id],
+      ['group', one.group],
+      ['type', one.type],
+      ['wanted', one.persistentState === 1 ? 'online' : 'offline'],
+      ['status', one.status + (one.detail ? ` (${one.detail})` : '')],
+      ['node', one.node ?? '-'],
+      ['restarts', String(one.restarts)],
+      ['depends on', one.dependsOn.join(', ') || '-'],
+      ['possible', one.possibleOwners?.join(', ') ?? 'all'],
+      ['restart', `${restart.attempts} in ${formatDuration(restart.periodMs)}`],
+      ['is alive', formatDuration(poll.isAliveMs)],
+      ['looks alive', formatDuration(poll.looksAliveMs)],
+      ['monitor', one.separateMonitor ? 'separate' : 'shared'],
+      ...Object.entries(one.properties).map(([key, value]) => [key, JSON.stringify(value)]),
+    ]),
   )
 }

@@ -7,6 +7,7 @@ import { EXIT } from '../exit-codes.ts'
 import { renderStatus, type StatusOptions } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { unlessAway } from '../wait.ts'
+import { eventLine } from './events.ts'
 
 const REFRESH_MS = 500
 
@@ -42,14 +43,14 @@ const lookOf = ({ out }: Session, { wide }: Options): StatusOptions => ({
 async function watch(session: Session, options: Options, first: ClusterView): Promise<number> {
   let seen = first
   let staleSinceMs: number | null = null
-  show(session, options, null, first, staleSinceMs)
+  await show(session, options, null, first, staleSinceMs)
   for (;;) {
     try {
       await sleep(REFRESH_MS, undefined, { signal: session.signal })
       const next = await unlessAway(() => session.view())
       if (!next && staleSinceMs === null) staleSinceMs = seen.nowMs
       if (next) staleSinceMs = null
-      show(session, options, seen, next ?? seen, staleSinceMs)
+      await show(session, options, seen, next ?? seen, staleSinceMs)
       seen = next ?? seen
     } catch (error) {
       if (session.signal.aborted) return EXIT.interrupted
@@ -58,13 +59,13 @@ async function watch(session: Session, options: Options, first: ClusterView): Pr
   }
 }
 
-function show(
+async function show(
   session: Session,
   options: Options,
   before: ClusterView | null,
   view: ClusterView,
   staleSinceMs: number | null,
-): void {
+): Promise<void> {
   const { out } = session
   const stale = staleSinceMs === null ? {} : { staleSinceMs }
   if (out.repaints) {
@@ -75,8 +76,14 @@ function show(
     out.item(view, () => renderStatus(view, lookOf(session, options)))
     return
   }
-  const changes = diffViews(before, view)
-  if (changes.length === 0) return
   const at = new Date(view.nowMs).toISOString()
-  out.item(view, () => changes.map((change) => `${at}  ${change}`).join('\n'))
+  const changes = diffViews(before, view).map((change) => `${at}  ${change}`)
+  // Two looks miss what came and went between them; the updates do not.
+  const decided = view.seq > before.seq ? await updatesAfter(session, before.seq) : []
+  if (decided.length + changes.length > 0) out.item(view, () => [...decided, ...changes].join('\n'))
+}
+
+async function updatesAfter(session: Session, after: number): Promise<string[]> {
+  const page = await unlessAway(() => session.inCluster('listEvents', { query: { after } }))
+  return page?.events.map(eventLine) ?? []
 }

@@ -47,7 +47,7 @@ async function firstStart(demo: Demo) {
   await demo.addGroup('ledger')
   await demo.addWitness('ledger', 'ledger', { delayMs: 0, attempts: 2 })
   await demo.online('ledger')
-  return timesOf(demo, faultMs, lastStart(demo), /offer to/, /owns it/)
+  return timesOf(demo, faultMs, await nextStart(demo, 0), /offer to/, /owns it/)
 }
 
 async function crashRestart(demo: Demo) {
@@ -140,12 +140,13 @@ async function dependencies(demo: Demo) {
   const faultMs = Date.now()
   await demo.addGroup('chain')
   const args = [program('step.ts'), ledger]
-  await demo.addProcess('base', 'chain', args)
-  await demo.addProcess('app', 'chain', args, { dependsOn: ['base'] })
+  // Online once they have lived so long: by then they have written that they started.
+  await demo.addProcess('base', 'chain', args, { startGraceMs: 400 })
+  await demo.addProcess('app', 'chain', args, { startGraceMs: 400, dependsOn: ['base'] })
   await demo.online('chain')
   const from = (await demo.group('chain')).owner as string
   await moveTo(demo, 'chain', otherNode(demo, from))
-  await sleep(50)
+  await sleep(400)
   const said = readLines(ledger).map((line) => `${line.what} ${line.name}`)
   const want = ['start base', 'start app', 'end app', 'end base', 'start base', 'start app']
   ensure(said.join(', ') === want.join(', '), `order was ${said.join(', ')}`)
@@ -198,16 +199,18 @@ export function otherNode(demo: Demo, than: string): string {
 }
 
 export function lastStart(demo: Demo): LedgerLine {
-  const start = demo.ledger('ledger').filter((line) => line.what === 'start').at(-1)
+  const start = starts(demo).at(-1)
   ensure(start, 'the witness has not started')
   return start
 }
 
+const starts = (demo: Demo) => demo.ledger('ledger').filter((line) => line.what === 'start')
+
 export async function nextStart(demo: Demo, pid: number, timeoutMs = 15_000): Promise<LedgerLine> {
   const end = performance.now() + timeoutMs
   while (performance.now() < end) {
-    const start = lastStart(demo)
-    if (start.pid !== pid) return start
+    const start = starts(demo).at(-1)
+    if (start && start.pid !== pid) return start
     await sleep(2)
   }
   throw new Error(`the witness did not start again within ${timeoutMs} ms`)

@@ -44,7 +44,7 @@ export type GuardEvent =
   | { type: 'childAsked'; ask: StartAsk; spec: ChildSpec }
   | { type: 'gatePermitAsked'; ask: StartAsk; gateName: string }
   | { type: 'gateAsked'; gateName: string; process: ProcessRef }
-  | { type: 'childStarted'; resourceId: string; process: ProcessRef }
+  | { type: 'childStarted'; resourceId: string; process: ProcessRef; group: string }
   | { type: 'resourceStopAsked'; resourceId: string; requestId: number }
   /** Seen on processes, not believed (G5): nothing of this resource runs any more. */
   | { type: 'nothingRuns'; resourceId: string }
@@ -61,6 +61,8 @@ export interface StartAsk {
 export type GuardEffect =
   /** Atomic rename of the state file; what follows may leave only then (G9). */
   | { type: 'persist' }
+  /** The same, but nothing waits for it. */
+  | { type: 'persistLater' }
   | { type: 'toAgent'; frame: GuardToAgent }
   | { type: 'answerRhs'; requestId: number; ok: boolean; reason?: string; process?: ProcessRef }
   | { type: 'answerGate'; yes: boolean; reason?: string; resourceId?: string }
@@ -145,7 +147,7 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
     case 'gateAsked':
       return answerGate(state, event.gateName, event.process, nowMs)
     case 'childStarted':
-      return running(state, event.resourceId, event.process)
+      return running(state, event.resourceId, event.process, event.group)
     case 'resourceStopAsked':
       return stopResource(state, event.resourceId, event.requestId)
     case 'nothingRuns':
@@ -228,7 +230,7 @@ function renew(state: GuardState, event: Extract<GuardEvent, { type: 'renewed' }
   if (!state.session?.welcomed || state.session.number !== event.session) return nothing(state)
   const leases = renewed(state.leases, event.lease, event.sentAtMs, state.timing)
   // G9: a renewed deadline is written after the answer that renewed it. Nothing waits for it.
-  return { state: { ...state, leases }, effects: [{ type: 'persist' }] }
+  return { state: { ...state, leases }, effects: [{ type: 'persistLater' }] }
 }
 
 /** U2 is the agent's check; C2 is made here, where the memory of epochs outlives the agent. */
@@ -327,11 +329,16 @@ function answerGate(
   }
 }
 
-function running(state: GuardState, resourceId: string, process: ProcessRef): GuardOutcome {
+function running(
+  state: GuardState,
+  resourceId: string,
+  process: ProcessRef,
+  group: string,
+): GuardOutcome {
   const record = recordOf(state, resourceId)
   if (!record) return nothing(state)
   return {
-    state: withRecord(state, { ...record, phase: 'running', process }),
+    state: withRecord(state, { ...record, phase: 'running', process, group }),
     effects: [{ type: 'persist' }],
   }
 }
@@ -381,7 +388,9 @@ function clear(state: GuardState, resourceId: string): GuardOutcome {
   if (!recordOf(state, resourceId)) return nothing(state)
   const records = state.records.filter((r) => r.resourceId !== resourceId)
   const done = finishStops({ ...state, records })
-  return { state: done.state, effects: [{ type: 'persist' }, ...done.effects] }
+  // Where nothing is acked the file may follow later: a record of what is dead ends by itself.
+  const persist = { type: done.effects.length > 0 ? 'persist' : 'persistLater' } as const
+  return { state: done.state, effects: [persist, ...done.effects] }
 }
 
 /** Acks every stop that has nothing left on record; then a waiting challenge is answered. */

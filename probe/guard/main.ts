@@ -10,7 +10,6 @@ import {
   type GuardToAgent,
   type GuardToRhs,
   rhsToGuard,
-  type WorkloadRecord,
 } from '../../schema/ipc.ts'
 import { bootId, bootMs } from '../clock.ts'
 import {
@@ -30,7 +29,7 @@ import { killHandles } from './cgroup.ts'
 import { openDoor, takeLock } from './lock.ts'
 import { StateFile } from './state-file.ts'
 import { killOldTree, TreeChild } from './tree.ts'
-import { type Exit, Workloads } from './workloads.ts'
+import { Workloads } from './workloads.ts'
 
 export interface GuardOptions {
   /** Folder that lasts: identity, replica. */
@@ -46,6 +45,9 @@ export interface GuardOptions {
 
 /** After SIGTERM: how long the agent may take to have everything released in order. */
 const SHUTDOWN_MS = 30_000
+
+/** A renewed deadline reaches the file this much later; an old one is only shorter (G9). */
+const PERSIST_LATER_MS = 25
 
 /** What the gate becomes where the host policy names nothing else. */
 const EMULATOR = '/usr/bin/qemu-system-x86_64'
@@ -64,11 +66,14 @@ class Guard {
   readonly #workloads: Workloads
   readonly #agent: TreeChild
   readonly #rhs: TreeChild
+  /** Starts that wait until what ended before them is gone. */
+  readonly #waiting = new Map<string, () => void>()
   readonly #policy: HostPolicy
   #state: GuardState
   #timer: NodeJS.Timeout | null = null
   #gateAnswer: { yes: boolean; reason?: string; resourceId?: string } | null = null
   #agentInfo: unknown = null
+  #persistSoon = false
   #ending = false
 
   constructor(options: GuardOptions) {
@@ -78,7 +83,9 @@ class Guard {
     this.#handles = killHandles(options.nodeId)
     killOldTree(this.#handles)
     this.#workloads = new Workloads(this.#handles, options.stateFolder, {
-      nothingRuns: (resourceId, process, exit) => this.#nothingRuns(resourceId, process, exit),
+      mainEnded: (resourceId, process, exit) =>
+        this.#toRhs({ t: 'exited', resourceId, process, exit }),
+      nothingRuns: (resourceId) => this.#nothingRuns(resourceId),
     })
     const env = this.#handles.mark(`tree-${process.pid}`)
     const args = [options.stateFolder, options.runFolder]
@@ -112,7 +119,7 @@ class Guard {
         const record = this.#state.records.find(
           (r) => r.process?.pid === process.pid && r.process.startTicks === process.startTicks,
         )
-        if (record) this.#workloads.endedElsewhere(record.resourceId, process)
+        if (record) this.#workloads.endedElsewhere(record, process)
       },
     })
     await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
@@ -142,9 +149,10 @@ class Guard {
       else this.#workloads.terminate(record)
     }
     // Kill groups of workloads that are not on record: nobody may run them (G10).
-    const known = new Set(this.#state.records.map((r) => `w-${r.resourceId}`))
+    const known = new Set(this.#state.records.map((r) => r.group))
+    const spares = this.#workloads.spares()
     for (const group of this.#handles.groups())
-      if (group.startsWith('w-') && !known.has(group)) {
+      if (group.startsWith('w-') && !known.has(group) && !spares.has(group)) {
         this.#handles.killAll(group)
         this.#handles.remove(group)
       }
@@ -168,7 +176,17 @@ class Guard {
   #effect(effect: GuardEffect): void {
     switch (effect.type) {
       case 'persist':
+        this.#persistSoon = false
         this.#file.write(this.#state)
+        break
+      case 'persistLater':
+        if (this.#persistSoon) break
+        this.#persistSoon = true
+        setTimeout(() => {
+          if (!this.#persistSoon) return
+          this.#persistSoon = false
+          this.#file.write(this.#state)
+        }, PERSIST_LATER_MS)
         break
       case 'toAgent':
         this.#toAgent(effect.frame)
@@ -204,9 +222,9 @@ class Guard {
       return
     }
     try {
-      const started = this.#workloads.spawn(resourceId, spec)
-      this.#step({ type: 'childStarted', resourceId, process: started })
+      const { process: started, group } = this.#workloads.spawn(resourceId, spec)
       this.#toRhs({ t: 'answer', requestId, ok: true, process: started })
+      this.#step({ type: 'childStarted', resourceId, process: started, group })
     } catch (error) {
       this.#toRhs({ t: 'answer', requestId, ok: false, reason: `cannot start: ${error}` })
       this.#step({ type: 'nothingRuns', resourceId })
@@ -233,15 +251,11 @@ class Guard {
     return { yes: answer.yes, ...(answer.reason !== undefined && { reason: answer.reason }) }
   }
 
-  #nothingRuns(resourceId: string, ended: WorkloadRecord['process'], exit: Exit | null): void {
+  #nothingRuns(resourceId: string): void {
     this.#step({ type: 'nothingRuns', resourceId })
-    if (ended)
-      this.#toRhs({
-        t: 'exited',
-        resourceId,
-        process: ended,
-        exit: exit ?? { code: null, signal: null },
-      })
+    const waiting = this.#waiting.get(resourceId)
+    this.#waiting.delete(resourceId)
+    waiting?.()
   }
 
   #fromAgent(message: unknown): void {
@@ -285,7 +299,11 @@ class Guard {
     switch (frame.t) {
       case 'startChild': {
         const { spec, t: _, ...ask } = frame
-        return this.#step({ type: 'childAsked', ask, spec })
+        const start = () => this.#step({ type: 'childAsked', ask, spec })
+        // What an ended workload left behind goes first: it may hold what the new one needs.
+        if (this.#workloads.isEnding(ask.resourceId)) this.#waiting.set(ask.resourceId, start)
+        else start()
+        return
       }
       case 'permitGate': {
         const { gateName, t: _, ...ask } = frame

@@ -1,11 +1,11 @@
 /** Starting, watching and killing what the guard has on record. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ChildSpec, ProcessRef } from '../../schema/resource-module.ts'
 import type { WorkloadRecord } from '../../schema/ipc.ts'
+import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import { identityOf, isAlive } from '../gate/proc.ts'
 import type { KillHandles } from './cgroup.ts'
+import { Launchers } from './launchers.ts'
 
 export interface Exit {
   readonly code: number | null
@@ -13,60 +13,46 @@ export interface Exit {
 }
 
 export interface WorkloadEvents {
-  /** The main process has ended, and nothing of the workload runs any more. */
-  nothingRuns(resourceId: string, process: ProcessRef | null, exit: Exit | null): void
+  /** The main process has ended; what it left behind is being killed. */
+  mainEnded(resourceId: string, process: ProcessRef, exit: Exit): void
+  /** Nothing of the workload runs any more. */
+  nothingRuns(resourceId: string): void
 }
 
 /** Processes that are not our children have no exit event: they are looked at this often. */
 const LOOK_MS = 50
 /** How often a killed workload is looked at and killed again until nothing runs (G5). */
 const KILL_CHECK_MS = 2
+/** At first without a pause: what was killed is mostly gone within the millisecond. */
+const QUICK_CHECKS = 20
 
 export class Workloads {
   readonly #handles: KillHandles
+  readonly #launchers: Launchers
   readonly #events: WorkloadEvents
   readonly #folder: string
   readonly #watches = new Map<string, NodeJS.Timeout>()
-  readonly #kills = new Map<string, NodeJS.Timeout>()
+  readonly #kills = new Set<string>()
 
   constructor(handles: KillHandles, folder: string, events: WorkloadEvents) {
     this.#handles = handles
+    this.#launchers = new Launchers(handles)
     this.#events = events
     this.#folder = join(folder, 'workloads')
     mkdirSync(this.#folder, { recursive: true })
   }
 
   /**
-   * Forks the child. The shell enters the kill group before it becomes the workload, and until
-   * then it is in the guard's own group, which a new guard kills (G4 a, G11).
+   * One step: whoever called this has checked the leases in the same turn (G2).
    *
+   * @returns the process and the kill group that everything of it is in
    * @throws {Error} it could not be started
    */
-  spawn(resourceId: string, spec: ChildSpec): ProcessRef {
-    const group = groupOf(resourceId)
-    const log = openSync(join(this.#folder, `${resourceId}.log`), 'a', 0o600)
-    let child: ChildProcess
-    try {
-      child = spawn(
-        '/bin/sh',
-        ['-c', `${this.#handles.enterScript(group)}exec "$0" "$@"`, spec.command, ...spec.args],
-        {
-          detached: true,
-          stdio: ['ignore', log, log],
-          env: { ...spec.env, ...this.#handles.mark(group) },
-          ...(spec.cwd !== undefined && { cwd: spec.cwd }),
-          ...(spec.uid !== undefined && { uid: spec.uid }),
-          ...(spec.gid !== undefined && { gid: spec.gid }),
-        },
-      )
-    } finally {
-      closeSync(log)
-    }
-    child.on('error', () => {})
-    const process = child.pid === undefined ? null : identityOf(child.pid)
-    if (!process) throw new Error('the process ended at once')
-    child.once('exit', (code, signal) => this.#ended(resourceId, process, { code, signal }))
-    return process
+  spawn(resourceId: string, spec: ChildSpec): { process: ProcessRef; group: string } {
+    const log = join(this.#folder, `${resourceId}.log`)
+    const { child, process, group } = this.#launchers.launch(spec, log)
+    child.once('exit', (code, signal) => this.#ended(resourceId, process, group, { code, signal }))
+    return { process, group }
   }
 
   /** Watches a workload that is not our child: one that an earlier guard started, or a VM. */
@@ -77,20 +63,30 @@ export class Workloads {
     const timer = setInterval(() => {
       if (isAlive(process)) return
       this.#unwatch(resourceId)
-      this.#ended(resourceId, process, null)
+      this.#ended(resourceId, process, record.group, null)
     }, LOOK_MS)
     this.#watches.set(resourceId, timer)
   }
 
   /** The gate's socket said so before the next look. */
-  endedElsewhere(resourceId: string, process: ProcessRef): void {
-    this.#unwatch(resourceId)
-    this.#ended(resourceId, process, null)
+  endedElsewhere(record: WorkloadRecord, process: ProcessRef): void {
+    this.#unwatch(record.resourceId)
+    this.#ended(record.resourceId, process, record.group, null)
   }
 
   /** SIGKILL to all of it, again and again until nothing runs; then says so (G5). */
   terminate(record: WorkloadRecord): void {
-    this.#killUntilGone(record.resourceId, record.process, null)
+    this.#killUntilGone(record.resourceId, record.process, record.group)
+  }
+
+  /** Whether what an ended workload left behind is still being killed. */
+  isEnding(resourceId: string): boolean {
+    return this.#kills.has(resourceId)
+  }
+
+  /** Kill groups of launchers that have not become anything yet. */
+  spares(): Set<string> {
+    return this.#launchers.waiting()
   }
 
   /** Sends a signal to the main process, if it is still that process. */
@@ -105,28 +101,38 @@ export class Workloads {
   }
 
   /** The main process is gone: what it left behind belongs to it and goes too. */
-  #ended(resourceId: string, main: ProcessRef, exit: Exit | null): void {
+  #ended(
+    resourceId: string,
+    main: ProcessRef,
+    group: string | undefined,
+    exit: Exit | null,
+  ): void {
     if (this.#kills.has(resourceId)) return
-    this.#killUntilGone(resourceId, main, exit)
+    this.#killUntilGone(resourceId, main, group)
+    this.#events.mainEnded(resourceId, main, exit ?? { code: null, signal: null })
   }
 
-  #killUntilGone(resourceId: string, main: ProcessRef | null, exit: Exit | null): void {
-    clearTimeout(this.#kills.get(resourceId))
-    const group = groupOf(resourceId)
+  #killUntilGone(resourceId: string, main: ProcessRef | null, group: string | undefined): void {
+    if (this.#kills.has(resourceId)) return
+    this.#kills.add(resourceId)
+    let looks = 0
     const look = () => {
       if (main && isAlive(main)) killPid(main.pid)
-      const left = this.#handles.members(group).filter((pid) => identityOf(pid) !== null)
-      if (left.length > 0) this.#handles.killAll(group)
-      if (left.length > 0 || (main && isAlive(main))) {
-        this.#kills.set(resourceId, setTimeout(look, KILL_CHECK_MS))
+      const left = group ? this.#handles.members(group) : []
+      const alive = left.filter((pid) => identityOf(pid) !== null)
+      if (group && alive.length > 0) this.#handles.killAll(group)
+      if (alive.length > 0 || (main && isAlive(main))) {
+        looks += 1
+        if (looks <= QUICK_CHECKS) setImmediate(look)
+        else setTimeout(look, KILL_CHECK_MS)
         return
       }
       this.#kills.delete(resourceId)
       this.#unwatch(resourceId)
-      this.#handles.remove(group)
-      this.#events.nothingRuns(resourceId, main, exit)
+      if (group) this.#handles.remove(group)
+      this.#events.nothingRuns(resourceId)
     }
-    look()
+    setImmediate(look)
   }
 
   #unwatch(resourceId: string): void {
@@ -134,8 +140,6 @@ export class Workloads {
     this.#watches.delete(resourceId)
   }
 }
-
-export const groupOf = (resourceId: string) => `w-${resourceId}`
 
 function killPid(pid: number): void {
   try {

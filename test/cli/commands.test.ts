@@ -93,7 +93,7 @@ describe('--json', () => {
       error: {
         code: 'NOT_FOUND',
         message: 'no group "wbe"',
-        why: 'Not found.',
+        why: 'Of groups, prod has these: web.',
         remedy: 'did you mean "web"?',
         exit: 5,
       },

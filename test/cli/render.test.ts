@@ -155,11 +155,13 @@ it('durations', () => {
     500, 1_500, 120_000, 3_600_000, 86_400_000,
   ])
   for (const bad of ['', '5', '5 s', '-1s', '1y']) expect(() => parseDuration(bad)).toThrow()
-  expect([7, 1_234, 61_000, 3_660_000, 90_000_000].map(formatDuration)).toEqual([
+  expect([7, 1_234, 5_000, 61_000, 119_900, 3_600_000, 90_000_000].map(formatDuration)).toEqual([
     '7 ms',
     '1.2 s',
+    '5 s',
     '1 min 1 s',
-    '1 h 1 min',
+    '2 min',
+    '1 h',
     '1 d 1 h',
   ])
   expect(formatInstant(NOW_MS - 86_400_000, NOW_MS)).toBe('2026-11-22 12:03Z')

@@ -1,0 +1,101 @@
+/**
+ * Shells that wait to become a workload. Forking this process and moving the child into a cgroup
+ * takes 8 to 15 ms, most of it in the kernel; a launcher has both behind it. It goes on only by the
+ * guard's own word, so a start is still one step in the guard (G2), and it is in its kill group
+ * before there is anything to kill (G4 a). When the guard dies its input ends, and so does it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
+import { identityOf } from '../gate/proc.ts'
+import type { KillHandles } from './cgroup.ts'
+
+export interface Launched {
+  readonly child: ChildProcess
+  readonly process: ProcessRef
+  /** Kill group of this start; a later start of the same resource gets another. */
+  readonly group: string
+}
+
+/** Kept ready. A failover of many groups at once uses them up and then forks as it goes. */
+const READY = 2
+const REFILL_MS = 20
+
+export class Launchers {
+  readonly #handles: KillHandles
+  readonly #ready: Launched[] = []
+  #refill: NodeJS.Timeout | null = null
+  #next = 0
+
+  constructor(handles: KillHandles) {
+    this.#handles = handles
+    this.#fillSoon(0)
+  }
+
+  /** @throws {Error} the process could not be started */
+  launch(spec: ChildSpec, log: string): Launched {
+    // Another user can only be set at the fork.
+    const own = spec.uid === undefined && spec.gid === undefined
+    const launched = (own ? this.#takeReady() : null) ?? this.#fork(spec)
+    this.#fillSoon(REFILL_MS)
+    const { stdin } = launched.child
+    if (!stdin) throw new Error('no launcher could be started')
+    stdin.on('error', () => {})
+    stdin.end(script(spec, this.#handles.mark(launched.group), log))
+    return launched
+  }
+
+  /** Kill groups of launchers that wait: nobody else may take them for leftovers. */
+  waiting(): Set<string> {
+    return new Set(this.#ready.map((launched) => launched.group))
+  }
+
+  #takeReady(): Launched | null {
+    for (;;) {
+      const launched = this.#ready.shift()
+      if (!launched) return null
+      if (launched.child.exitCode === null && launched.child.signalCode === null) return launched
+    }
+  }
+
+  #fork(spec?: ChildSpec): Launched {
+    this.#next += 1
+    const group = `w-${process.pid}-${this.#next}`
+    const enter = this.#handles.enterScript(group)
+    const child = spawn('/bin/sh', [], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: this.#handles.mark(group),
+      ...(spec?.uid !== undefined && { uid: spec.uid }),
+      ...(spec?.gid !== undefined && { gid: spec.gid }),
+    })
+    child.on('error', () => {})
+    const ref = child.pid === undefined ? null : identityOf(child.pid)
+    if (!ref) throw new Error('no launcher could be started')
+    // A workload is never started outside of its kill group.
+    child.stdin?.write(`${enter}: || exit 126\n`)
+    return { child, process: ref, group }
+  }
+
+  #fillSoon(afterMs: number): void {
+    this.#refill ??= setTimeout(() => {
+      this.#refill = null
+      try {
+        while (this.#ready.length < READY) this.#ready.push(this.#fork())
+      } catch {
+        // No process to be had now: the next start tries again, and says so if it fails.
+      }
+    }, afterMs)
+  }
+}
+
+function script(spec: ChildSpec, mark: Record<string, string>, log: string): string {
+  const exports = Object.entries({ ...spec.env, ...mark }).map(
+    ([key, value]) => `export ${key}=${quoted(value)}`,
+  )
+  const enter = spec.cwd === undefined ? [] : [`cd ${quoted(spec.cwd)} || exit 126`]
+  const words = [spec.command, ...spec.args].map(quoted).join(' ')
+  const run = `exec ${words} </dev/null >>${quoted(log)} 2>&1`
+  return `${[...exports, ...enter, run].join('\n')}\n`
+}
+
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
