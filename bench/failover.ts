@@ -11,10 +11,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { PROFILES, type ProfileName, profileName, waitMs } from '../schema/timing.ts'
 import { CLUSTER, Demo } from '../demo/cluster.ts'
 import { killPid } from '../demo/host.ts'
-import { median, printTable, spread, type Spread } from './figures.ts'
+import { PROFILES, type ProfileName, profileName, waitMs } from '../schema/timing.ts'
+import { median, printTable, type Spread, spread } from './figures.ts'
 import { pssMb } from './memory.ts'
 
 const { values } = parseArgs({
@@ -51,7 +51,8 @@ const nowMs = () => performance.timeOrigin + performance.now()
 const results: Record<string, Record<string, Spread & { overhead: Spread }>> = {}
 let probeTreePssMb: Spread | null = null
 const ownMs = await measureOwnStart()
-for (const name of values.profiles.split(',')) results[name] = await benchProfile(profileName.parse(name))
+for (const name of values.profiles.split(','))
+  results[name] = await benchProfile(profileName.parse(name))
 report()
 
 async function benchProfile(profile: ProfileName) {
@@ -70,7 +71,10 @@ async function benchProfile(profile: ProfileName) {
     await addWorkload(demo, 'restarts', { attempts: 1_000, delayMs: 0 })
     await addWorkload(demo, 'moves', { attempts: 0, delayMs: 0 })
     const failedOver = { failoverThreshold: 1_000, failoverPeriodMs: 1 }
-    await demo.api('changeGroup', { params: { cluster: CLUSTER, group: 'moves' }, body: failedOver })
+    await demo.api('changeGroup', {
+      params: { cluster: CLUSTER, group: 'moves' },
+      body: failedOver,
+    })
     await sleep(3_000)
     probeTreePssMb ??= spread(await Promise.all(demo.hosts.map((h) => pssMb(h.treePids()))))
     for (let i = 0; i < runs; i += 1) {
@@ -100,7 +104,11 @@ async function benchProfile(profile: ProfileName) {
   )
 }
 
-async function addWorkload(demo: Demo, name: string, restart: { attempts: number; delayMs: number }) {
+async function addWorkload(
+  demo: Demo,
+  name: string,
+  restart: { attempts: number; delayMs: number },
+) {
   await demo.addGroup(name)
   await demo.api('createResource', {
     params: { cluster: CLUSTER },
@@ -140,7 +148,11 @@ async function move(demo: Demo): Promise<Sample> {
  * stay open; the guard stops the workload when the lease ends. Overhead: beyond W(TTL) from the last
  * answered ping.
  */
-async function loseHost(demo: Demo, profile: ProfileName, how: 'death' | 'silent'): Promise<Sample> {
+async function loseHost(
+  demo: Demo,
+  profile: ProfileName,
+  how: 'death' | 'silent',
+): Promise<Sample> {
   const group = await settled(demo, 'moves')
   const owner = group.owner as string
   const host = demo.host(owner)

@@ -8,10 +8,10 @@ import { type Failure, failureOf, renderFailure } from './render-error.ts'
 /** Runs one command line; returns the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   const runner = new Runner()
-  process.once('SIGINT', () => {
-    runner.interrupt()
+  process.on('SIGINT', () => {
     // Whoever asks twice does not want to wait for anything.
-    process.once('SIGINT', () => process.exit(EXIT.interrupted))
+    if (runner.signal.aborted) process.exit(EXIT.interrupted)
+    runner.interrupt()
   })
   const program = makeProgram(runner)
   if (args.length === 0) {

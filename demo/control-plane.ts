@@ -94,8 +94,9 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
 }
 
 function workerdWrapper(folder: string): string {
-  const workerd = createRequire(createRequire(import.meta.url).resolve('miniflare'))
-    .resolve('workerd/bin/workerd')
+  const workerd = createRequire(createRequire(import.meta.url).resolve('miniflare')).resolve(
+    'workerd/bin/workerd',
+  )
   const path = join(folder, 'workerd.sh')
   writeFileSync(
     path,
@@ -136,7 +137,9 @@ async function migrate(miniflare: Miniflare): Promise<void> {
   const db = await miniflare.getD1Database('DB')
   await db.exec('CREATE TABLE IF NOT EXISTS d1_migrations (name TEXT PRIMARY KEY)')
   const folder = join(ROOT, 'worker/d1-migrations')
-  for (const name of readdirSync(folder).filter((f) => f.endsWith('.sql')).sort()) {
+  for (const name of readdirSync(folder)
+    .filter((f) => f.endsWith('.sql'))
+    .sort()) {
     const known = await db.prepare('SELECT 1 FROM d1_migrations WHERE name = ?').bind(name).first()
     if (known) continue
     const statements = readFileSync(join(folder, name), 'utf8')

@@ -1,13 +1,20 @@
 /** One pretend host on this machine: a complete probe tree with its own folders and node key. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { appendFileSync, chmodSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
-import { readFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { HostPolicy } from '../schema/host-policy.ts'
-import { killHandles } from '../probe/guard/cgroup.ts'
 import { identityOf } from '../probe/gate/proc.ts'
+import { killHandles } from '../probe/guard/cgroup.ts'
+import type { HostPolicy } from '../schema/host-policy.ts'
 import type { LibvirtHost } from './libvirt-host.ts'
 
 export interface HostOptions {
@@ -120,10 +127,11 @@ export class DemoHost {
     child.once('exit', (code, signal) => {
       if (this.#guard !== child) return
       this.#guard = null
-      appendFileSync(
-        join(this.options.folder, 'probe.log'),
-        `runner: guard ended (${signal ?? code})\n`,
-      )
+      if (existsSync(this.options.folder))
+        appendFileSync(
+          join(this.options.folder, 'probe.log'),
+          `runner: guard ended (${signal ?? code})\n`,
+        )
       if (this.#wanted) this.start()
     })
   }

@@ -1,7 +1,7 @@
 /** `npm start`: the control plane and a demo cluster of three hosts, until Ctrl-C. */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { renderStatus } from '../cli/render-status.ts'
 import { profileName } from '../schema/timing.ts'
 import { CLUSTER, Demo, program } from './cluster.ts'
@@ -46,7 +46,9 @@ async function bare(): Promise<void> {
   say(`API key        ${join(folder, 'control/api-key')}`)
   say('')
   say('A cluster, a join token, and a host that joins:')
-  say(`  export HOLDFAST_URL=${control.url} HOLDFAST_API_KEY=$(cat ${values.state}/control/api-key)`)
+  say(
+    `  export HOLDFAST_URL=${control.url} HOLDFAST_API_KEY=$(cat ${values.state}/control/api-key)`,
+  )
   say('  npx holdfast cluster create prod')
   say('  export HOLDFAST_CLUSTER=prod')
   say('  npx holdfast token create --uses 3')
@@ -76,7 +78,11 @@ async function demo(): Promise<void> {
   await firstGroups(d)
   await d.until(
     'all groups are online',
-    (v) => v.groups.length > 0 && v.groups.every((g) => g.state === 'online' || g.state === 'offline' || g.state === 'partialOnline'),
+    (v) =>
+      v.groups.length > 0 &&
+      v.groups.every(
+        (g) => g.state === 'online' || g.state === 'offline' || g.state === 'partialOnline',
+      ),
     90_000,
   )
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
@@ -133,7 +139,9 @@ async function liveView(d: Demo, hints: string): Promise<void> {
     const view = await d.view().catch(() => null)
     if (ending) return
     const width = Math.min(process.stdout.columns ?? 80, 100)
-    const screen = view ? renderStatus(view, { color: true, width }) : 'no answer from the control plane\n'
+    const screen = view
+      ? renderStatus(view, { color: true, width })
+      : 'no answer from the control plane\n'
     process.stdout.write(`\u001b[H\u001b[2J${screen}\n${hints}\n`)
     await d
       .api('listEvents', {

@@ -21,7 +21,15 @@ mkdirSync(folder, { recursive: true })
 
 function record(what: string, more: object = {}): void {
   const { HOLDFAST_NODE: owner, HOLDFAST_EPOCH: epoch, HOLDFAST_RESOURCE: name } = process.env
-  const line = { what, atMs: bootMs(), owner, epoch: Number(epoch), name, pid: process.pid, ...more }
+  const line = {
+    what,
+    atMs: bootMs(),
+    owner,
+    epoch: Number(epoch),
+    name,
+    pid: process.pid,
+    ...more,
+  }
   // One write of one line, appended: lines of several hosts do not mix.
   appendFileSync(join(folder, 'ledger'), `${JSON.stringify(line)}\n`)
 }
@@ -36,6 +44,7 @@ if (role === 'grandchild') {
     stdio: ['ignore', 'ignore', 'inherit', fd],
   })
   if (free.status !== 0) record('overlap')
+  process.on('SIGTERM', () => setTimeout(end, stopDelayMs))
   record('start')
   const grandchild = spawn(process.execPath, [process.argv[1] as string, folder, 'grandchild'], {
     detached: true,
@@ -46,13 +55,11 @@ if (role === 'grandchild') {
     // An overlap has been recorded; from here on it waits for the lock like anybody.
     spawnSync('flock', ['--exclusive', '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] })
   }
-  process.on('SIGTERM', () => {
-    setTimeout(() => {
-      record('end')
-      if (grandchild.pid) process.kill(grandchild.pid, 'SIGKILL')
-      closeSync(fd)
-      process.exit(0)
-    }, stopDelayMs)
-  })
+  function end(): void {
+    record('end')
+    if (grandchild.pid) process.kill(grandchild.pid, 'SIGKILL')
+    closeSync(fd)
+    process.exit(0)
+  }
   setInterval(() => {}, 60_000)
 }

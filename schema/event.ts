@@ -4,7 +4,17 @@
  */
 import * as z from 'zod'
 import { hostedType, pollPolicy, restartPolicy } from './hive.ts'
-import { bootId, detail, durationMs, epoch, guid, instantMs, name, publicKey, typeName } from './ids.ts'
+import {
+  bootId,
+  detail,
+  durationMs,
+  epoch,
+  guid,
+  instantMs,
+  name,
+  publicKey,
+  typeName,
+} from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { heldGroup, statusItem } from './session.ts'
 import { profileName } from './timing.ts'

@@ -112,11 +112,20 @@ export const pollPolicy = z.strictObject({
   /** IsAlive: the quick status check (the seeds' naming; Microsoft's documents swap the two). */
   isAliveMs: z.int().min(200).max(3_600_000),
   /** LooksAlive: the thorough check. */
-  looksAliveMs: z.int().min(1_000).max(24 * 3_600_000),
+  looksAliveMs: z
+    .int()
+    .min(1_000)
+    .max(24 * 3_600_000),
   /** Time since the last progress report after which a pending call has failed. */
-  pendingMs: z.int().min(100).max(24 * 3_600_000),
+  pendingMs: z
+    .int()
+    .min(100)
+    .max(24 * 3_600_000),
   /** Time without any answer after which the module is held to be deadlocked. */
-  deadlockMs: z.int().min(100).max(24 * 3_600_000),
+  deadlockMs: z
+    .int()
+    .min(100)
+    .max(24 * 3_600_000),
 })
 export type PollPolicy = z.infer<typeof pollPolicy>
 

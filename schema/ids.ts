@@ -13,12 +13,18 @@ export const name = z
     message: 'use letters, digits, ".", "-" and "_", beginning and ending with a letter or digit',
   })
 
-export const typeName = z.string().max(LIMITS.nameLengthMax).regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/)
+export const typeName = z
+  .string()
+  .max(LIMITS.nameLengthMax)
+  .regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/)
 
 /** Milliseconds since the Unix epoch on the Durable Object's clock, never a host's. */
 export const instantMs = z.int().nonnegative()
 
-export const durationMs = z.int().nonnegative().max(366 * 24 * 3_600_000)
+export const durationMs = z
+  .int()
+  .nonnegative()
+  .max(366 * 24 * 3_600_000)
 
 export const epoch = z.int().nonnegative()
 
@@ -29,6 +35,13 @@ export const detail = z
   .transform((text) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' '))
 
 /** `/proc/sys/kernel/random/boot_id`: new for each start of the kernel (F4). */
-export const bootId = z.string().min(8).max(64).regex(/^[A-Za-z0-9-]+$/)
+export const bootId = z
+  .string()
+  .min(8)
+  .max(64)
+  .regex(/^[A-Za-z0-9-]+$/)
 
-export const publicKey = z.string().max(64).regex(/^[A-Za-z0-9_-]{43}$/)
+export const publicKey = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9_-]{43}$/)

@@ -181,7 +181,12 @@ export const guardToRhs = z.discriminatedUnion('t', [
   }),
   /** A gate process was let through and has become the workload. */
   z.strictObject({ t: z.literal('gatePassed'), resourceId: guid, process: processRef }),
-  z.strictObject({ t: z.literal('exited'), resourceId: guid, process: processRef, exit: exitCause }),
+  z.strictObject({
+    t: z.literal('exited'),
+    resourceId: guid,
+    process: processRef,
+    exit: exitCause,
+  }),
   z.strictObject({ t: z.literal('fromAgent'), frame: toRhs }),
 ])
 export type GuardToRhs = z.infer<typeof guardToRhs>

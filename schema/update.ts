@@ -18,7 +18,10 @@ export const because = z.strictObject({
     .record(z.string().max(32), z.union([z.string().max(LIMITS.detailLengthMax), z.number()]))
     .optional(),
   /** Nodes that were not taken, each with its reason, in the order they were looked at. */
-  rejected: z.array(z.strictObject({ node: z.string(), reason: z.string() })).max(1_000).optional(),
+  rejected: z
+    .array(z.strictObject({ node: z.string(), reason: z.string() }))
+    .max(1_000)
+    .optional(),
 })
 export type Because = z.infer<typeof because>
 

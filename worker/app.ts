@@ -84,7 +84,9 @@ async function readBody(c: Context<Bindings>): Promise<unknown> {
 }
 
 interface Parser {
-  safeParse(value: unknown):
+  safeParse(
+    value: unknown,
+  ):
     | { success: true; data: unknown }
     | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } }
 }

@@ -18,8 +18,8 @@ import type { ClusterState, Decision, Effect, LogLine } from './core/decision.ts
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { explain } from './core/explain.ts'
 import { step } from './core/step.ts'
-import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
 import migrations from './hive-migrations/migrations.js'
+import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
 import { Liveness, suspicionMs } from './liveness.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { checkConnect, checkReport } from './session-auth.ts'
@@ -266,7 +266,11 @@ export class Cluster extends DurableObject<Env> {
     sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#timing, welcomedMs)
   }
 
-  #frame(ws: WebSocket, a: Attachment, frame: Exclude<NodeFrame, { t: 'report' | 'confirm' }>): void {
+  #frame(
+    ws: WebSocket,
+    a: Attachment,
+    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' }>,
+  ): void {
     const from = { nodeId: a.nodeId, session: a.session }
     if (frame.t === 'log') {
       const node = this.#loaded().hive.nodes.get(a.nodeId)?.name ?? a.nodeId
@@ -277,15 +281,13 @@ export class Cluster extends DurableObject<Env> {
     if (frame.t === 'accept' || frame.t === 'refuse') {
       const { groupId, epoch } = frame
       if (frame.t === 'accept') this.#handle({ type: 'offerAccepted', ...from, groupId, epoch })
-      else
-        this.#handle({ type: 'offerRefused', ...from, groupId, epoch, reason: frame.reason })
+      else this.#handle({ type: 'offerRefused', ...from, groupId, epoch, reason: frame.reason })
       return
     }
     // S-16: numbered reports have their effect once, however often they come.
     const known = this.#store.session(a.nodeId)
     const repeated = known && isRepeated({ run: known.run, n: known.reportN }, a.run, frame.n)
-    if (!repeated)
-      this.#handle(eventOf(frame, from), { nodeId: a.nodeId, run: a.run, n: frame.n })
+    if (!repeated) this.#handle(eventOf(frame, from), { nodeId: a.nodeId, run: a.run, n: frame.n })
     this.#sockets.send(ws, { t: 'ack', n: frame.n })
   }
 

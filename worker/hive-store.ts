@@ -3,9 +3,20 @@ import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import { type DrizzleSqliteDODatabase, drizzle } from 'drizzle-orm/durable-sqlite'
 import { canonicalJson } from '../schema/canonical.ts'
 import type { Event } from '../schema/event.ts'
-import { emptyHive, fromDocument, type Hive, type HiveDocument, toDocument } from '../schema/hive.ts'
+import {
+  emptyHive,
+  fromDocument,
+  type Hive,
+  type HiveDocument,
+  toDocument,
+} from '../schema/hive.ts'
 import { LIMITS } from '../schema/limits.ts'
-import { emptyObserved, type Observation, type Observed, applyObservation } from '../schema/observed.ts'
+import {
+  applyObservation,
+  emptyObserved,
+  type Observation,
+  type Observed,
+} from '../schema/observed.ts'
 import * as t from '../schema/tables/durable.ts'
 import { applyUpdate, type Update } from '../schema/update.ts'
 import { snapshotDue } from './core/database-manager.ts'
@@ -164,7 +175,10 @@ export class HiveStore {
         .where(and(gt(t.snapshots.seq, 1), lt(t.snapshots.seq, keepFrom)))
         .run()
       const newest = this.db.select({ id: sql<number>`max(id)` }).from(t.log).get()?.id ?? 0
-      this.db.delete(t.log).where(lt(t.log.id, newest - LIMITS.logRowsKept)).run()
+      this.db
+        .delete(t.log)
+        .where(lt(t.log.id, newest - LIMITS.logRowsKept))
+        .run()
     })
   }
 

@@ -1,6 +1,6 @@
+import { createPublicKey, verify } from 'node:crypto'
 import type { Hive } from '../schema/hive.ts'
 import { connectText, type NodeFrame, PROTOCOL, sessionText } from '../schema/session.ts'
-import { createPublicKey, verify } from 'node:crypto'
 import type { HiveStore } from './hive-store.ts'
 import type { Attachment } from './sockets.ts'
 

@@ -97,7 +97,8 @@ export class Sockets {
     if (!left || this.#gather !== null) return
     this.#gather = setTimeout(() => {
       this.#gather = null
-      for (const { ws, attachment } of this.allWelcomed()) this.#catchUp(ws, attachment, null, [], '')
+      for (const { ws, attachment } of this.allWelcomed())
+        this.#catchUp(ws, attachment, null, [], '')
     }, LIMITS.gatherMs)
   }
 
@@ -128,7 +129,10 @@ export class Sockets {
       const last = rows.at(-1)
       if (!last) break
       if (rows[0]?.update.seq !== sent + 1) {
-        this.close(ws, CLOSE.badFrame, { code: 'resync', detail: 'the journal is shorter than that' })
+        this.close(ws, CLOSE.badFrame, {
+          code: 'resync',
+          detail: 'the journal is shorter than that',
+        })
         return
       }
       this.send(ws, { t: 'updates', hash: last.hash, updates: rows.map((row) => row.update) })

@@ -1,10 +1,10 @@
 /** The steps of the tour, in order. Each builds on what the ones before it left. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bootMs } from '../../probe/clock.ts'
 import { isAlive } from '../../probe/gate/proc.ts'
 import { CLUSTER, type Demo, type LedgerLine, program, readLines } from '../cluster.ts'
 import { killPid } from '../host.ts'
-import { breakDown, logSince, type Times } from './times.ts'
+import { ensure, judged, lastStart, moveTo, nextStart, otherNode, timesOf } from './helpers.ts'
+import type { Times } from './times.ts'
 import { vmCrash, vmFailover } from './vm-steps.ts'
 
 export interface StepResult extends Omit<Times, 'totalMs'> {
@@ -20,10 +20,6 @@ export interface TourStep {
   run(demo: Demo): Promise<Times & { overlaps: number }>
 }
 
-/** Boot time and wall clock are read together once: nothing steps the clock during a tour. */
-const wallOffset = Date.now() - bootMs()
-export const wall = (bootTimeMs: number) => bootTimeMs + wallOffset
-
 export const steps: readonly TourStep[] = [
   { name: 'first start of the witness', run: firstStart },
   { name: 'crash, restarted where it stands', run: crashRestart },
@@ -37,10 +33,6 @@ export const steps: readonly TourStep[] = [
   { name: 'dependency order on start and stop', run: dependencies },
   { name: 'admin offline stays offline across a failover', run: offlineStays },
 ]
-
-export function ensure(condition: unknown, text: string): asserts condition {
-  if (!condition) throw new Error(text)
-}
 
 async function firstStart(demo: Demo) {
   const faultMs = Date.now()
@@ -99,7 +91,13 @@ async function hostReturns(demo: Demo) {
   const after = await demo.group('ledger')
   ensure(after.owner === before.owner, 'the group moved back by itself')
   const upMs = Date.now()
-  return { detectMs: null, decideMs: null, onlineMs: null, totalMs: upMs - faultMs, ...judged(demo) }
+  return {
+    detectMs: null,
+    decideMs: null,
+    onlineMs: null,
+    totalMs: upMs - faultMs,
+    ...judged(demo),
+  }
 }
 
 /** A6: the runner brings the guard back within T_gap; the workload must not notice. */
@@ -120,7 +118,13 @@ async function probeDeath(demo: Demo) {
   const group = await demo.online('ledger', owner)
   ensure(group.owner === owner, 'it was moved')
   ensure(lastStart(demo).pid === workload.pid, 'it was started again')
-  return { detectMs: null, decideMs: null, onlineMs: null, totalMs: backMs - faultMs, ...judged(demo) }
+  return {
+    detectMs: null,
+    decideMs: null,
+    onlineMs: null,
+    totalMs: backMs - faultMs,
+    ...judged(demo),
+  }
 }
 
 async function plannedMove(demo: Demo) {
@@ -161,7 +165,9 @@ async function offlineStays(demo: Demo) {
   const owner = (await demo.group('chain')).owner as string
   await demo.api('offlineResource', { params: { cluster: CLUSTER, resource: 'app' } })
   await demo.until('app is offline', (v) =>
-    v.groups.find((g) => g.name === 'chain')?.resources.some((r) => r.name === 'app' && r.status === 'offline'),
+    v.groups
+      .find((g) => g.name === 'chain')
+      ?.resources.some((r) => r.name === 'app' && r.status === 'offline'),
   )
   const faultMs = Date.now()
   demo.host(owner).powerCut()
@@ -184,56 +190,4 @@ async function offlineStays(demo: Demo) {
   await demo.host(owner).boot()
   await demo.allUp()
   return times
-}
-
-// ── Helpers ────────────────────────────────────────────────────────────────────────────────────
-
-export async function moveTo(demo: Demo, group: string, to: string): Promise<void> {
-  if ((await demo.group(group)).owner === to) return
-  await demo.api('moveGroup', { params: { cluster: CLUSTER, group }, body: { to } })
-  await demo.online(group, to)
-}
-
-export function otherNode(demo: Demo, than: string): string {
-  return demo.hosts.find((host) => host.name !== than)?.name as string
-}
-
-export function lastStart(demo: Demo): LedgerLine {
-  const start = starts(demo).at(-1)
-  ensure(start, 'the witness has not started')
-  return start
-}
-
-const starts = (demo: Demo) => demo.ledger('ledger').filter((line) => line.what === 'start')
-
-export async function nextStart(demo: Demo, pid: number, timeoutMs = 15_000): Promise<LedgerLine> {
-  const end = performance.now() + timeoutMs
-  while (performance.now() < end) {
-    const start = starts(demo).at(-1)
-    if (start && start.pid !== pid) return start
-    await sleep(2)
-  }
-  throw new Error(`the witness did not start again within ${timeoutMs} ms`)
-}
-
-async function timesOf(
-  demo: Demo,
-  faultMs: number,
-  start: LedgerLine,
-  detected: RegExp,
-  decided: RegExp,
-) {
-  // Lines of the hosts arrive a moment later.
-  await sleep(100)
-  const lines = await logSince(demo, faultMs)
-  return { ...breakDown(lines, faultMs, wall(start.atMs), detected, decided), ...judged(demo) }
-}
-
-let seen = 0
-/** Overlaps recorded since the last look. */
-export function judged(demo: Demo): { overlaps: number } {
-  const all = demo.overlaps('ledger')
-  const overlaps = all - seen
-  seen = all
-  return { overlaps }
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Demo } from '../cluster.ts'
 import { killPid } from '../host.ts'
-import { ensure, judged } from './steps.ts'
+import { ensure, judged } from './helpers.ts'
 import { breakDown, logSince } from './times.ts'
 
 /** The guest writes this line each time it boots. */
@@ -37,7 +37,10 @@ export async function vmCrash(demo: Demo) {
   ensure(group.owner === owner, 'it was moved')
   await sleep(100)
   const lines = await logSince(demo, faultMs)
-  return { ...breakDown(lines, faultMs, bootedMs, /failed: /, /restart .* → online/), ...judged(demo) }
+  return {
+    ...breakDown(lines, faultMs, bootedMs, /failed: /, /restart .* → online/),
+    ...judged(demo),
+  }
 }
 
 /** The host died in the step before, with its libvirtd and the VM: where is the VM now? */

@@ -290,14 +290,20 @@ export class Agent {
       if (ownership?.phase !== 'owned' || ownership.owner !== this.#identity.file.nodeId) continue
       // U2: permission only on the welcomed session, and committed after its welcome.
       if (session?.seqW == null || u.seq <= session.seqW) continue
-      if (this.#grants.some((g) => g.groupId === u.change.id && g.epoch === ownership.epoch)) continue
+      if (this.#grants.some((g) => g.groupId === u.change.id && g.epoch === ownership.epoch))
+        continue
       this.#toGuard({
         t: 'grant',
         session: session.number,
         groupId: u.change.id,
         epoch: ownership.epoch,
       })
-      this.#log('FM', `list for RHS: ${this.#memberList(u.change.id)}`, u.change.id, ownership.correlationId)
+      this.#log(
+        'FM',
+        `list for RHS: ${this.#memberList(u.change.id)}`,
+        u.change.id,
+        ownership.correlationId,
+      )
     }
     this.#act()
   }

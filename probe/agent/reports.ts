@@ -1,7 +1,11 @@
 import type { NodeFrame } from '../../schema/session.ts'
 
 type Numbered = Extract<NodeFrame, { n: number }>
-type Unnumbered<T> = T extends Numbered ? (T extends { t: 'confirm' } ? never : Omit<T, 'n'>) : never
+type Unnumbered<T> = T extends Numbered
+  ? T extends { t: 'confirm' }
+    ? never
+    : Omit<T, 'n'>
+  : never
 export type Report = Unnumbered<Numbered>
 
 /**

@@ -3,11 +3,12 @@
  * C2, C3, C6, U2). The shell carries the effects out in their order: what is to be written to the
  * state file is written before what follows it leaves (G9).
  */
-import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
+
 import type { GuardToAgent, WorkloadRecord } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import { type Leases, mayStart, NO_LEASES, renewed, stopTime } from './lease.ts'
 
 /** Everything that a new guard of the same boot needs to know (G9, G10). */
@@ -131,9 +132,7 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
     case 'welcomed':
       return welcome(state, event.session, event.timing)
     case 'sessionClosed':
-      return nothing(
-        state.session?.number === event.session ? { ...state, session: null } : state,
-      )
+      return nothing(state.session?.number === event.session ? { ...state, session: null } : state)
     case 'renewed':
       return renew(state, event)
     case 'granted':
@@ -277,8 +276,7 @@ function startChild(
   const reason = whyNot(state, ask, nowMs)
   if (reason) return { state, effects: [answer(ask, false, reason)] }
   const known = recordOf(state, ask.resourceId)
-  if (known?.process)
-    return { state, effects: [{ ...answer(ask, true), process: known.process }] }
+  if (known?.process) return { state, effects: [{ ...answer(ask, true), process: known.process }] }
   return {
     state: withRecord(state, { ...ask, way: 'child', phase: 'starting', process: null }),
     effects: [{ type: 'persist' }, { type: 'spawn', ask, spec }],
@@ -295,9 +293,14 @@ function permitGate(
   const reason = whyNot(state, ask, nowMs)
   if (reason) return { state, effects: [answer(ask, false, reason)] }
   const known = recordOf(state, ask.resourceId)
-  if (known?.process)
-    return { state, effects: [{ ...answer(ask, true), process: known.process }] }
-  const record = { ...ask, way: 'gate' as const, phase: 'starting' as const, gateName, process: null }
+  if (known?.process) return { state, effects: [{ ...answer(ask, true), process: known.process }] }
+  const record = {
+    ...ask,
+    way: 'gate' as const,
+    phase: 'starting' as const,
+    gateName,
+    process: null,
+  }
   return {
     state: withRecord(state, record),
     effects: [{ type: 'persist' }, answer(ask, true)],

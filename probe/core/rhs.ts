@@ -17,7 +17,11 @@ export interface Run {
   readonly status: ReportedStatus
   readonly detail: string | undefined
   /** The entry point that is being called now; one at a time per resource. */
-  readonly call: { readonly fn: EntryPoint; readonly id: number; readonly deadlineMs: number } | null
+  readonly call: {
+    readonly fn: EntryPoint
+    readonly id: number
+    readonly deadlineMs: number
+  } | null
   readonly opened: boolean
   /** Something of it is on the guard's record: look before starting (adoption, G8). */
   readonly adopt: boolean
@@ -436,11 +440,15 @@ function answered(work: Work, guid: string, status: ReportedStatus, detail?: str
 
 /** Counted against the restart policy: restarted where it stands, or given up. */
 function failed(work: Work, run: Run, why: string): void {
-  const cause = run.restarts.length === 0 ? `${run.held.guid.slice(0, 8)}@${work.nowMs | 0}` : undefined
+  const cause =
+    run.restarts.length === 0 ? `${run.held.guid.slice(0, 8)}@${work.nowMs | 0}` : undefined
   const known = { ...run, correlationId: cause ?? run.correlationId }
   const decision = afterFailure(run.held.restart, run.restarts, work.nowMs)
   if (decision.action === 'restart') {
-    work.log(known, `failed: ${why}; restart ${decision.restarts.length} of ${run.held.restart.attempts}`)
+    work.log(
+      known,
+      `failed: ${why}; restart ${decision.restarts.length} of ${run.held.restart.attempts}`,
+    )
     const { restarts, atMs } = decision
     work.status({ ...known, restarts, restartAtMs: atMs }, 'failed', why, true)
     return

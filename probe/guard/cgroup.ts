@@ -4,14 +4,7 @@
  * descendants are found in /proc by a mark in their environment, which a program can shake off:
  * the status says which of the two a host has.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { identityOf } from '../gate/proc.ts'
 

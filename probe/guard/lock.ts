@@ -1,6 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net'
 import { createHash } from 'node:crypto'
 import { mkdirSync, realpathSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { HoldfastError } from '../../schema/errors.ts'
 

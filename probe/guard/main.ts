@@ -4,13 +4,8 @@
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type HostPolicy, allows, hostPolicy } from '../../schema/host-policy.ts'
-import {
-  agentToGuard,
-  type GuardToAgent,
-  type GuardToRhs,
-  rhsToGuard,
-} from '../../schema/ipc.ts'
+import { allows, type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
+import { agentToGuard, type GuardToAgent, type GuardToRhs, rhsToGuard } from '../../schema/ipc.ts'
 import { bootId, bootMs } from '../clock.ts'
 import {
   adoptGuard,
@@ -315,9 +310,7 @@ class Guard {
       }
       case 'signal': {
         const record = this.#state.records.find((r) => r.resourceId === frame.resourceId)
-        const ok = record
-          ? this.#workloads.signal(record, frame.signal as NodeJS.Signals)
-          : false
+        const ok = record ? this.#workloads.signal(record, frame.signal as NodeJS.Signals) : false
         return this.#toRhs({ t: 'answer', requestId: frame.requestId, ok })
       }
       case 'stop': {

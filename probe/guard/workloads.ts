@@ -101,12 +101,7 @@ export class Workloads {
   }
 
   /** The main process is gone: what it left behind belongs to it and goes too. */
-  #ended(
-    resourceId: string,
-    main: ProcessRef,
-    group: string | undefined,
-    exit: Exit | null,
-  ): void {
+  #ended(resourceId: string, main: ProcessRef, group: string | undefined, exit: Exit | null): void {
     if (this.#kills.has(resourceId)) return
     this.#killUntilGone(resourceId, main, group)
     this.#events.mainEnded(resourceId, main, exit ?? { code: null, signal: null })

@@ -20,7 +20,10 @@ export function loadModules(
   const vm = policy['virtual-machine']
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)
-    add(modules, createVirtualMachine({ gate, ...(vm.socket && { socket: vm.socket }) }) as ResourceModule)
+    add(
+      modules,
+      createVirtualMachine({ gate, ...(vm.socket && { socket: vm.socket }) }) as ResourceModule,
+    )
   }
   return modules
 }

@@ -1,10 +1,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
-import {
-  type ProcessProperties,
-  processProperties,
-} from '../../schema/resource-types/process.ts'
+import { type ProcessProperties, processProperties } from '../../schema/resource-types/process.ts'
 import { isAlive as lives } from '../gate/proc.ts'
 
 /**

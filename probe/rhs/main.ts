@@ -9,7 +9,14 @@ import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
 import { type FromRhs, guardToRhs, type ToRhs } from '../../schema/ipc.ts'
 import type { Answer, ResourceModule } from '../../schema/resource-module.ts'
 import { bootMs } from '../clock.ts'
-import { type CallOutcome, emptyRhs, type RhsEffect, type RhsEvent, rhsDeadline, rhsStep } from '../core/rhs.ts'
+import {
+  type CallOutcome,
+  emptyRhs,
+  type RhsEffect,
+  type RhsEvent,
+  rhsDeadline,
+  rhsStep,
+} from '../core/rhs.ts'
 import { loadModules } from '../resources/index.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { makeCall } from './make-call.ts'
@@ -146,7 +153,10 @@ class Rhs {
     const entry = module[fn]
     const { persistentState, hiveSeq, epoch } = run.held
     // S-30: status wanted and GUID are read from the replica before each call.
-    this.#log(guid, `${fn} ${run.held.name} PersistentState=${persistentState} epoch=${epoch} hive=${hiveSeq}`)
+    this.#log(
+      guid,
+      `${fn} ${run.held.name} PersistentState=${persistentState} epoch=${epoch} hive=${hiveSeq}`,
+    )
     if (!entry) return fn === 'open' || fn === 'close' ? { ok: true } : { ok: 'notImplemented' }
     try {
       const call = makeCall(run.held, module, this.#link, {
@@ -158,7 +168,8 @@ class Rhs {
       await entry.call(module, call)
       return { ok: true }
     } catch (error) {
-      if (error instanceof GuardRefused && error.forNow) return { ok: false, refused: error.message }
+      if (error instanceof GuardRefused && error.forNow)
+        return { ok: false, refused: error.message }
       return { ok: false, error: error instanceof Error ? error.message : String(error) }
     }
   }
@@ -233,7 +244,9 @@ class Rhs {
 
 /** Types with their modules loaded, each with the hash of the code that holds it. */
 function hosted(modules: ReadonlyMap<string, ResourceModule>): HostedType[] {
-  const sha256 = createHash('sha256').update(readFileSync(process.argv[1] as string)).digest('hex')
+  const sha256 = createHash('sha256')
+    .update(readFileSync(process.argv[1] as string))
+    .digest('hex')
   return [...modules.values()].map((m) => ({ type: m.type, version: m.version, sha256 }))
 }
 
@@ -241,4 +254,3 @@ function policyOf(value: unknown): HostPolicy {
   const parsed = hostPolicy.safeParse(value)
   return parsed.success ? parsed.data : {}
 }
-

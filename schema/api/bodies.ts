@@ -1,11 +1,11 @@
 /** Bodies of the HTTP API `/v1`. Requests are strict; answers are what the CLI and tools rely on. */
 import * as z from 'zod'
-import { groupSettings, pollSettings, restartSettings } from './settings.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
+import { groupSettings, pollSettings, restartSettings } from './settings.ts'
 
 const reason = z.object({ node: z.string(), reason: z.string() })
 const flag = z.union([z.literal(0), z.literal(1)])
@@ -183,8 +183,10 @@ export const createResource = z.strictObject({
 export const changeResource = createResource
   .omit({ group: true, type: true, persistentState: true })
   .partial()
-  .extend({ properties: z.record(z.string().max(64), z.json()).optional(),
-    dependsOn: z.array(reference).max(LIMITS.dependenciesMax).optional() })
+  .extend({
+    properties: z.record(z.string().max(64), z.json()).optional(),
+    dependsOn: z.array(reference).max(LIMITS.dependenciesMax).optional(),
+  })
 export const moveGroup = z.strictObject({
   /** Name or GUID; absent: the best possible node. */
   to: reference.optional(),

@@ -1,7 +1,14 @@
 /** The one client of the API, made from the route table. Works in Node.js, browsers and workerd. */
-import { HoldfastError, type ErrorCode, ERRORS } from '../errors.ts'
+import { ERRORS, type ErrorCode, HoldfastError } from '../errors.ts'
 import { problem } from './bodies.ts'
-import { type Body, type Params, type Query, type Response, type RouteName, routes } from './routes.ts'
+import {
+  type Body,
+  type Params,
+  type Query,
+  type Response,
+  type RouteName,
+  routes,
+} from './routes.ts'
 
 export interface ClientOptions {
   /** Base address of the control plane, e.g. `http://127.0.0.1:8787`. */

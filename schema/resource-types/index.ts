@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { type PollPolicy, type RestartPolicy } from '../hive.ts'
+import type { PollPolicy, RestartPolicy } from '../hive.ts'
 import { processProperties } from './process.ts'
 import { virtualMachineProperties } from './virtual-machine.ts'
 

@@ -9,11 +9,22 @@ export const processProperties = z.strictObject({
     .describe('Absolute path of the program. The host policy must allow it.'),
   args: z.array(z.string().max(32_768)).max(1_000).default([]).describe('Arguments.'),
   env: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/).max(256), z.string().max(32_768))
+    .record(
+      z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+        .max(256),
+      z.string().max(32_768),
+    )
     .default({})
     .describe('Environment, besides HOLDFAST_EPOCH, HOLDFAST_GROUP and HOLDFAST_NODE.'),
   cwd: z.string().regex(/^\//).max(4_096).optional().describe('Working directory.'),
-  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/).max(32).optional().describe('Runs as this user.'),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]*$/)
+    .max(32)
+    .optional()
+    .describe('Runs as this user.'),
   stopSignal: z
     .enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'])
     .default('SIGTERM')

@@ -27,8 +27,11 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
   })
   let stdout = ''
   let stderr = ''
+  let interrupted = false
   const interrupt = () => {
-    if (options.interruptAt?.test(stdout + stderr)) child.kill('SIGINT')
+    if (interrupted || !options.interruptAt?.test(stdout + stderr)) return
+    interrupted = true
+    child.kill('SIGINT')
   }
   options.signal?.addEventListener('abort', () => child.kill('SIGINT'))
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

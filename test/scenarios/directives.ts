@@ -2,8 +2,8 @@
 import type { ResourceSettings } from '../../schema/event.ts'
 import { type ReportedStatus, reportedStatus } from '../../schema/status.ts'
 import { profileName } from '../../schema/timing.ts'
-import { availableNodes } from '../../worker/core/node-manager.ts'
 import { Draft } from '../../worker/core/draft.ts'
+import { availableNodes } from '../../worker/core/node-manager.ts'
 import { viewCluster } from '../../worker/core/view.ts'
 import { PretendNode } from './pretend-node.ts'
 import type { World } from './world.ts'
@@ -46,7 +46,10 @@ class Words {
   }
 
   list(key: string): string[] | undefined {
-    return this.#keyed.get(key)?.split(',').filter((word) => word !== '')
+    return this.#keyed
+      .get(key)
+      ?.split(',')
+      .filter((word) => word !== '')
   }
 
   number(key: string, otherwise: number): number {
@@ -61,7 +64,8 @@ class Words {
 const nodeIds = (world: World, names: readonly string[]) => names.map((n) => world.id('node', n))
 
 /** `web` is a group, `web/nginx` one of its resources. */
-const resourceOf = (world: World, path: string) => world.id('resource', path.split('/').at(-1) ?? '')
+const resourceOf = (world: World, path: string) =>
+  world.id('resource', path.split('/').at(-1) ?? '')
 
 function settings(world: World, w: Words): ResourceSettings {
   const after = w.list('after')
@@ -73,6 +77,12 @@ function settings(world: World, w: Words): ResourceSettings {
     ...(attempts !== undefined && { restart: { attempts: Number(attempts) } }),
     ...(w.get('command') !== undefined && { properties: { command: w.get('command') as string } }),
   }
+}
+
+/** What a resource of the type is made with, unless the scenario says else. */
+const PROPERTIES: Record<string, Record<string, string>> = {
+  process: { command: '/bin/true' },
+  'virtual-machine': { domain: 'guest', xml: '<domain/>' },
 }
 
 function groupSettings(world: World, w: Words) {
@@ -125,7 +135,7 @@ function report(world: World, w: Words, change: { gaveUp: boolean }): void {
 /** Events of a session or epoch that is over: they must change nothing (S2, C2, O2). */
 function stale(world: World, w: Words): void {
   const node = world.node(w.at(0))
-  const groupId = world.id('group', w.at(2))
+  const groupId = world.id('group', w.bare[2] ?? 'none')
   const epoch = w.number('epoch', node.epochOf(groupId))
   const from = { nodeId: node.id, session: w.number('session', node.number) }
   const seq = world.hive.seq
@@ -148,11 +158,38 @@ function stale(world: World, w: Words): void {
   world.say(world.hive.seq === seq ? 'nothing changed' : 'THE HIVE CHANGED')
 }
 
+/** Comes with a report of its own making: what it says it holds, as `web@1`. */
+function claims(world: World, w: Words): void {
+  const held = w.bare.slice(1).map((text) => {
+    const [group = '', epoch] = text.split('@')
+    return { groupId: world.id('group', group), epoch: Number(epoch) }
+  })
+  world.connect(world.node(w.at(0)), held)
+}
+
+/** The shell asks for a node to be declared down; the core checks the wait itself (D3). */
+function lost(world: World, w: Words): void {
+  const node = world.node(w.at(0))
+  const waitedMs = w.number('waited', 0)
+  const { seq } = world.hive
+  world.handle({
+    type: 'nodeLost',
+    nodeId: node.id,
+    evidence:
+      w.at(1) === 'pong'
+        ? { path: 'pong', waitedMs, lastAnswerMs: 0, closedMs: 0, cause: 'silent' }
+        : { path: 'authority', waitedMs, confirmedMs: 0 },
+  })
+  if (world.hive.seq === seq) world.say('nothing changed')
+}
+
 function show(world: World): void {
   const view = viewCluster(world, new Map(), '', world.nowMs)
   world.say(`cluster ${view.name}: ${view.health}, view ${view.view}`)
   for (const node of view.nodes)
-    world.say(`  node ${node.name}: ${node.state}${node.paused ? ', paused' : ''}, epoch ${node.epoch}`)
+    world.say(
+      `  node ${node.name}: ${node.state}${node.paused ? ', paused' : ''}, epoch ${node.epoch}`,
+    )
   for (const group of view.groups) {
     const where = group.owner === null ? 'nowhere' : `on ${group.owner}`
     world.say(`  group ${group.name}: ${group.state} ${where}, epoch ${group.epoch}`)
@@ -196,7 +233,7 @@ const DIRECTIVES: Record<string, Directive> = {
       name: w.get('name') ?? name,
       resourceType: w.at(1),
       persistentState: w.has('offline') ? 0 : 1,
-      settings: { properties: { command: '/bin/true' }, ...settings(world, w) },
+      settings: { properties: { ...PROPERTIES[w.at(1)] }, ...settings(world, w) },
     })
   },
   change: (world, w) => {
@@ -310,6 +347,8 @@ const DIRECTIVES: Record<string, Directive> = {
     world.handle({ type: 'nodeLeft', nodeId: id, session: number })
   },
   stale,
+  claims,
+  lost,
   restart: (world) => world.restart(),
   advance: (world, w) => world.advance(duration(w.at(0))),
   available: (world) => {

@@ -31,11 +31,11 @@ export function replayed(text: string): string {
   return `${out.join('\n\n')}\n`
 }
 
-/** Null for a block of comments only. */
+/** Null for a block of comments only, and for one that says `quiet`: what it does is known. */
 function happened(world: World, directives: readonly string[]): string[] | null {
   const lines = directives.filter((line) => line.trim() !== '' && !line.startsWith('#'))
   if (lines.length === 0) return null
   world.lines = []
-  for (const line of lines) run(world, line)
-  return world.lines
+  for (const line of lines) if (line !== 'quiet') run(world, line)
+  return lines.includes('quiet') ? null : world.lines
 }

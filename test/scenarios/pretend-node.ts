@@ -2,10 +2,11 @@
  * A node that keeps the rules, with the production `duties` and without processes: what RHS would
  * start is online at once, what it would stop is offline at once, unless the scenario says else.
  */
+
+import { duties } from '../../probe/core/duties.ts'
 import { emptyHive, fromDocument, type Hive, toDocument } from '../../schema/hive.ts'
 import type { HeldGroup, StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
-import { duties } from '../../probe/core/duties.ts'
 import type { World } from './world.ts'
 
 export class PretendNode {
@@ -81,7 +82,7 @@ export class PretendNode {
     const over = () => this.number !== number || (this.seqW !== null && this.silentMs === null)
     const beginMs = Math.max(world.nowMs, lastAnswerMs + ttlMs - stopMs)
     world.at(beginMs, () => {
-      if (over() || this.#grants.length === 0) return
+      if (over() || this.#grants.length === 0 || this.#stoppingUntilMs > world.nowMs) return
       world.say(`node ${this.name}: its lease runs out, it stops ${this.#groupNames()} (L4)`)
       // The slowest clock that is allowed, and every moment of T_stop used.
       this.#stoppingUntilMs = lastAnswerMs + Math.floor((ttlMs * 101) / 99)

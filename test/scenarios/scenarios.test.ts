@@ -3,7 +3,9 @@ import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { replayed } from './engine.ts'
 
-const files = readdirSync(import.meta.dirname).filter((f) => f.endsWith('.scenario')).sort()
+const files = readdirSync(import.meta.dirname)
+  .filter((f) => f.endsWith('.scenario'))
+  .sort()
 
 test('there are scenarios', () => {
   expect(files.length).toBeGreaterThan(10)

@@ -4,18 +4,18 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { canonicalJson } from '../../schema/canonical.ts'
-import { event as eventSchema, type Event, type Request } from '../../schema/event.ts'
+import { type Event, event as eventSchema, type Request } from '../../schema/event.ts'
 import { emptyHive, type Hive, toDocument } from '../../schema/hive.ts'
 import { applyObservation, emptyObserved, type Observed } from '../../schema/observed.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
-import { applyUpdate, update as updateSchema, type Update } from '../../schema/update.ts'
+import { applyUpdate, type Update, update as updateSchema } from '../../schema/update.ts'
 import { nextDeadline } from '../../worker/core/deadlines.ts'
 import type { Decision, Effect } from '../../worker/core/decision.ts'
 import { explain, REASONS } from '../../worker/core/explain.ts'
 import { brokenInvariants } from '../../worker/core/invariants.ts'
 import { step } from '../../worker/core/step.ts'
 import { Liveness, suspicionMs } from '../../worker/liveness.ts'
-import { PretendNode } from './pretend-node.ts'
+import type { PretendNode } from './pretend-node.ts'
 
 interface OpenSession {
   session: number
@@ -211,7 +211,8 @@ export class World {
     if (canonicalJson([toDocument(this.hive), [...this.observed.offers]]) !== before)
       throw new Error('step changed what it was given')
     this.#journal.push({ text, atMs: this.nowMs })
-    for (const line of decision.log) this.say(`[${line.component}] ${line.message}`)
+    for (const line of decision.log)
+      this.say(`[${line.component}] ${line.message}${traced(line.correlationId)}`)
     for (const u of decision.updates) this.#commit(u)
     for (const o of decision.observations) applyObservation(this.observed, o)
     const broken = brokenInvariants(this.hive)
@@ -226,7 +227,7 @@ export class World {
     if (!Object.hasOwn(REASONS, u.because.code))
       throw new Error(`explain() does not know ${u.because.code}`)
     if (u.correlationId === '') throw new Error('an update without correlation id')
-    this.say(`[${u.because.manager}] ${explain(u, this.hive).message}`)
+    this.say(`[${u.because.manager}] ${explain(u, this.hive).message}${traced(u.correlationId)}`)
     applyUpdate(this.hive, u)
     this.#updates.push(JSON.stringify(u))
   }
@@ -326,3 +327,7 @@ export class World {
   }
 }
 
+/** A correlation id that came from a host (S-82); those of the core itself are numbers of updates. */
+function traced(correlationId: string | undefined): string {
+  return correlationId === undefined || /^u[0-9]+$/.test(correlationId) ? '' : ` {${correlationId}}`
+}

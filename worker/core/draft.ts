@@ -1,9 +1,8 @@
-import type { Change, Because } from '../../schema/update.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Observation, ObservedResource, PendingOffer, Waiting } from '../../schema/observed.ts'
-import { gumUpdate } from './gum.ts'
+import type { Because, Change, Update } from '../../schema/update.ts'
 import type { ClusterState, Decision, Effect, LogLine } from './decision.ts'
-import type { Update } from '../../schema/update.ts'
+import { gumUpdate } from './gum.ts'
 
 /**
  * The cluster as it will be when the decision under way is committed: the committed state with the

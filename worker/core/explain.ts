@@ -27,7 +27,9 @@ export function explain(u: Update, hive: Hive): Explained {
       const what = change.value
         ? `${change.value.state}${change.value.paused ? ', paused' : ''}`
         : 'removed'
-      const type = change.value ? `node.${nodeEvent(u.because, change.value.state)}` : 'node.removed'
+      const type = change.value
+        ? `node.${nodeEvent(u.because, change.value.state)}`
+        : 'node.removed'
       return { type, subject: name, message: `node ${name}: ${what}${tail}` }
     }
     case 'group':
@@ -109,6 +111,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   released: 'the owner says that nothing of it runs',
   placed: 'first eligible node',
   resourceFailed: 'a resource failed beyond its restart attempts',
+  notPossibleOwner: 'it may not run where it is',
   operatorMove: 'moved by an operator',
   operatorOnline: 'an operator wants it online',
   operatorOffline: 'an operator wants it offline',

@@ -1,13 +1,13 @@
-import { LIMITS } from '../../schema/limits.ts'
 import type { Event } from '../../schema/event.ts'
-import type { Group, Node, Ownership, ReleaseReason } from '../../schema/hive.ts'
+import type { Group, Node, Ownership, ReleaseReason, Resource } from '../../schema/hive.ts'
+import { LIMITS } from '../../schema/limits.ts'
 import type { PendingOffer } from '../../schema/observed.ts'
 import type { Because } from '../../schema/update.ts'
 import type { OfferReason } from './decision.ts'
 import type { Draft } from './draft.ts'
 import { availableNodes } from './node-manager.ts'
-import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
-import { failedBeyondRestart } from './rcm.ts'
+import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
+import { failedBeyondRestart, seenStopped } from './rcm.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 type Free = Extract<Ownership, { phase: 'free' }>
@@ -29,7 +29,7 @@ export function settleGroups(draft: Draft): boolean {
         placeFree(draft, group, group.ownership)
         break
       case 'owned':
-        failOverIfFailed(draft, group)
+        if (!leaveIfForbidden(draft, group)) failOverIfFailed(draft, group)
         break
       case 'releasing':
         break
@@ -68,7 +68,7 @@ export function beginRelease(
     { ...because, rejected: [...found.rejected] },
     draft.cause,
   )
-  logNodeList(draft, group)
+  logNodeList(draft, value)
   if (target) makeOffer(draft, value, target, how.reason, [])
 }
 
@@ -101,15 +101,7 @@ export function releaseGroup(draft: Draft, event: Of<'groupReleased'>): void {
   const group = draft.group(event.groupId)
   const { owner, epoch } = group?.ownership ?? {}
   if (!group || owner !== event.nodeId || epoch !== event.epoch) return
-  for (const r of draft.resourcesOf(group.id)) {
-    const seen = draft.observed(r.id)
-    if (seen && seen.status !== 'offline' && seen.status !== 'failed')
-      draft.observe({
-        table: 'resource',
-        id: r.id,
-        value: { ...seen, status: 'offline', sinceMs: draft.nowMs },
-      })
-  }
+  seenStopped(draft, group.id)
   freeGroup(draft, group, 'released', {
     manager: 'FM',
     code: 'released',
@@ -158,7 +150,9 @@ function placeFree(draft: Draft, group: Group, free: Free): void {
     offer !== undefined &&
     offer.epoch === free.epoch &&
     target?.state === 'up' &&
-    target.session === offer.session
+    target.session === offer.session &&
+    // Since the offer it may have been paused, or ruled out by an owner list: hard rules hold always.
+    whyNot(draft, group, target) === null
   if (stands && offer.accepted) return commitOwner(draft, group, free, target)
   if (stands && offer.deadlineMs > draft.nowMs) return
   const refused = offer && offer.epoch === free.epoch ? offer.refused : []
@@ -174,18 +168,14 @@ function withTimeout(
   offer: PendingOffer | undefined,
   refused: PendingOffer['refused'],
 ): PendingOffer['refused'] {
-  if (!offer || refused.some((r) => r.nodeId === offer.nodeId)) return refused
+  if (!offer || offer.accepted || offer.deadlineMs > draft.nowMs) return refused
+  if (refused.some((r) => r.nodeId === offer.nodeId)) return refused
   const target = draft.node(offer.nodeId)
   if (target?.state !== 'up' || target.session !== offer.session) return refused
   return [...refused, { nodeId: offer.nodeId, reason: 'no answer to the offer' }]
 }
 
-function askNext(
-  draft: Draft,
-  group: Group,
-  free: Free,
-  refused: PendingOffer['refused'],
-): void {
+function askNext(draft: Draft, group: Group, free: Free, refused: PendingOffer['refused']): void {
   const found = candidates(draft, group, { first: free.to, refused })
   const target = found.eligible[0]
   if (target) {
@@ -216,7 +206,7 @@ function askNext(
     component: 'FM',
     groupId: group.id,
     correlationId: free.correlationId,
-    message: `no eligible node: ${found.rejected.map((r) => `${r.node} ${r.reason}`).join('; ') || 'no nodes'}`,
+    message: rejectedText(found.rejected),
   })
 }
 
@@ -286,25 +276,60 @@ function failOverIfFailed(draft: Draft, group: Group): void {
   const { owner } = group.ownership
   const recent = recentFailovers(draft, group)
   const threshold = failoverThreshold(group, draft.nodes().length)
-  if (recent.length >= threshold) return
+  if (recent.length >= threshold)
+    return stay(draft, group, failed, `${recent.length} of ${threshold} failovers are used up`)
   const found = candidates(draft, group, { without: owner })
-  if (found.eligible.length === 0) return
+  if (found.eligible.length === 0) return stay(draft, group, failed, rejectedText(found.rejected))
   const source = draft.node(owner as string)
   const counted: Group = {
     ...group,
     failovers: [...recent, { atMs: draft.nowMs, nodeId: owner as string }],
   }
-  beginRelease(draft, counted, { reason: 'failover', to: null }, {
-    manager: 'FM',
-    code: 'resourceFailed',
-    rule: 'S-75',
-    evidence: {
-      resource: failed.name,
-      node: source?.name ?? '',
-      failover: recent.length + 1,
-      of: threshold,
+  beginRelease(
+    draft,
+    counted,
+    { reason: 'failover', to: null },
+    {
+      manager: 'FM',
+      code: 'resourceFailed',
+      rule: 'S-75',
+      evidence: {
+        resource: failed.name,
+        node: source?.name ?? '',
+        failover: recent.length + 1,
+        of: threshold,
+      },
     },
-  })
+  )
+}
+
+/** It stays Failed where it is, and says so once: in the step that hears of the failure. */
+function stay(draft: Draft, group: Group, failed: Resource, why: string): void {
+  if (!draft.observations.some((o) => o.table === 'resource' && o.id === failed.id)) return
+  const message = `group ${group.name} stays failed on its node: ${why}`
+  if (draft.logLines.some((line) => line.message === message)) return
+  const { correlationId } = group.ownership
+  draft.log({ component: 'FM', groupId: group.id, resourceId: failed.id, correlationId, message })
+}
+
+/** An owner list that no longer has the owner: a hard rule found broken is repaired by a move. */
+function leaveIfForbidden(draft: Draft, group: Group): boolean {
+  const { owner } = group.ownership
+  const rule = draft
+    .resourcesOf(group.id)
+    .find((r) => r.possibleOwners && !r.possibleOwners.includes(owner as string))
+  if (!rule || candidates(draft, group, { without: owner }).eligible.length === 0) return false
+  beginRelease(
+    draft,
+    group,
+    { reason: 'move', to: null },
+    {
+      manager: 'FM',
+      code: 'notPossibleOwner',
+      evidence: { node: draft.node(owner as string)?.name ?? '', resource: rule.name },
+    },
+  )
+  return true
 }
 
 function logNodeList(draft: Draft, group: Group): void {
@@ -316,6 +341,9 @@ function logNodeList(draft: Draft, group: Group): void {
     message: `node list for FM: ${names.join(', ') || 'none available'}`,
   })
 }
+
+const rejectedText = (rejected: readonly { node: string; reason: string }[]) =>
+  `no eligible node: ${rejected.map((r) => `${r.node} ${r.reason}`).join('; ') || 'no nodes'}`
 
 const sameReasons = (
   a: readonly { node: string; reason: string }[],

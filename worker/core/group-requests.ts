@@ -1,8 +1,8 @@
-import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import type { GroupSettings, Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
+import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
 import type { Draft } from './draft.ts'
 import { beginRelease } from './failover-manager.ts'
 import { candidates, whyNot } from './placement.ts'
@@ -60,7 +60,11 @@ export function changeGroup(draft: Draft, r: Of<'changeGroup'>, by: string): Ref
   const unknown = unknownNode(draft, r.settings.preferredOwners)
   if (unknown) return unknown
   draft.put(
-    { table: 'group', id: group.id, value: { ...group, ...(name && { name }), ...given(r.settings) } },
+    {
+      table: 'group',
+      id: group.id,
+      value: { ...group, ...(name && { name }), ...given(r.settings) },
+    },
     { manager: 'RCM', code: 'groupChanged', evidence: { by } },
   )
   return null

@@ -1,11 +1,11 @@
-import { CLOSE } from '../../schema/session.ts'
 import type { Event, LossEvidence } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
+import { CLOSE } from '../../schema/session.ts'
 import { PROFILES, type Timing, waitMs } from '../../schema/timing.ts'
 import type { Because } from '../../schema/update.ts'
 import type { Draft } from './draft.ts'
 import { beginRelease, freeGroup } from './failover-manager.ts'
-import { forgetResources } from './rcm.ts'
+import { forgetResources, seenStopped } from './rcm.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 
@@ -55,6 +55,7 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
   const held = new Set(event.held.map((h) => h.groupId))
   for (const group of ownedBy(draft, nodeId)) {
     if (held.has(group.id)) continue
+    seenStopped(draft, group.id)
     freeGroup(draft, group, 'missingFromReport', {
       manager: 'FM',
       code: 'missingFromReport',
@@ -97,11 +98,16 @@ export function nodeLeaving(draft: Draft, event: Of<'nodeLeaving'>): void {
   )
   for (const group of ownedBy(draft, node.id))
     if (group.ownership.phase === 'owned')
-      beginRelease(draft, group, { reason: 'hostShutdown', to: null }, {
-        manager: 'FM',
-        code: 'hostShutsDown',
-        evidence: { node: node.name },
-      })
+      beginRelease(
+        draft,
+        group,
+        { reason: 'hostShutdown', to: null },
+        {
+          manager: 'FM',
+          code: 'hostShutsDown',
+          evidence: { node: node.name },
+        },
+      )
 }
 
 /**

@@ -26,5 +26,4 @@ export function nodeTypesChanged(draft: Draft, event: Of<'nodeTypesChanged'>): v
   )
 }
 
-export const typesText = (node: Node): string =>
-  node.types.map((t) => t.type).join(', ') || 'none'
+export const typesText = (node: Node): string => node.types.map((t) => t.type).join(', ') || 'none'

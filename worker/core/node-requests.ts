@@ -1,7 +1,7 @@
-import { CLOSE } from '../../schema/session.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import { LIMITS } from '../../schema/limits.ts'
+import { CLOSE } from '../../schema/session.ts'
 import type { Draft } from './draft.ts'
 import { nextView, ownedBy, removeNode } from './membership-manager.ts'
 import { findNode, isRefusal, limitReached, nameTaken, sameName } from './refusals.ts'
@@ -9,8 +9,7 @@ import { findNode, isRefusal, limitReached, nameTaken, sameName } from './refusa
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
 export function formCluster(draft: Draft, r: Of<'formCluster'>, by: string): Refusal | null {
-  if (draft.cluster)
-    return { code: 'NAME_TAKEN', message: 'the cluster is formed already' }
+  if (draft.cluster) return { code: 'NAME_TAKEN', message: 'the cluster is formed already' }
   const value = {
     id: r.clusterId,
     name: r.name,

@@ -66,6 +66,16 @@ export function failedBeyondRestart(draft: Draft, group: Group): Resource | unde
   })
 }
 
+/** The owner says that nothing of the group runs: by its release, or by a report without it. */
+export function seenStopped(draft: Draft, groupId: string): void {
+  for (const r of draft.resourcesOf(groupId)) {
+    const seen = draft.observed(r.id)
+    if (!seen || seen.status === 'offline' || seen.status === 'failed') continue
+    const value = { ...seen, status: 'offline' as const, sinceMs: draft.nowMs }
+    draft.observe({ table: 'resource', id: r.id, value })
+  }
+}
+
 /** Nothing is known of the members any more: their node is gone. */
 export function forgetResources(draft: Draft, groupId: string): void {
   for (const r of draft.resourcesOf(groupId)) {
@@ -80,7 +90,11 @@ export function forgetResources(draft: Draft, groupId: string): void {
 }
 
 /** Every resource that comes online before this one is asked to: itself and all below it. */
-export function providersOf(draft: Draft, resource: Resource, seen = new Set<string>()): Resource[] {
+export function providersOf(
+  draft: Draft,
+  resource: Resource,
+  seen = new Set<string>(),
+): Resource[] {
   const out: Resource[] = []
   for (const id of resource.dependsOn) {
     const provider = draft.resource(id)

@@ -2,7 +2,13 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import type { Draft } from './draft.ts'
-import { changeGroup, createGroup, deleteGroup, moveGroup, setGroupState } from './group-requests.ts'
+import {
+  changeGroup,
+  createGroup,
+  deleteGroup,
+  moveGroup,
+  setGroupState,
+} from './group-requests.ts'
 import { evictNode, formCluster, joinNode, pauseNode } from './node-requests.ts'
 import {
   changeResource,

@@ -1,8 +1,8 @@
-import { DEFAULT_RESTART, RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { PollPolicy, Resource, RestartPolicy } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
+import { DEFAULT_RESTART, RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
 import type { Draft } from './draft.ts'
 import { findCycle, setPersistentState } from './rcm.ts'
 import {
@@ -92,6 +92,8 @@ export function deleteResource(draft: Draft, r: Of<'deleteResource'>, by: string
       message: `resource "${resource.name}" cannot be deleted while it is wanted online`,
       remedy: `Take it offline first: holdfast resource offline ${resource.name}`,
     }
+  const running = stillRunning(draft, resource)
+  if (running) return running
   draft.put(
     { table: 'resource', id: resource.id, value: null },
     { manager: 'RCM', code: 'resourceDeleted', evidence: { by } },
@@ -99,6 +101,22 @@ export function deleteResource(draft: Draft, r: Of<'deleteResource'>, by: string
   if (draft.observed(resource.id))
     draft.observe({ table: 'resource', id: resource.id, value: null })
   return null
+}
+
+/** What is deleted is told to nobody any more, so it has to have stopped before. */
+function stillRunning(draft: Draft, resource: Resource): Refusal | null {
+  const group = draft.group(resource.groupId)
+  const seen = draft.observed(resource.id)
+  if (!group || group.ownership.phase === 'free' || !seen) return null
+  if (seen.epoch !== group.ownership.epoch) return null
+  if (seen.status === 'offline' || seen.status === 'failed') return null
+  const owner = draft.node(group.ownership.owner)?.name ?? group.ownership.owner
+  return {
+    code: 'GROUP_BUSY',
+    message: `resource "${resource.name}" cannot be deleted: it is ${seen.status} on ${owner}`,
+    why: 'Nobody would stop it any more.',
+    remedy: `Wait until it is offline: holdfast status ${group.name}`,
+  }
 }
 
 export function setResourceState(

@@ -4,14 +4,21 @@
  * Order within a step: the manager that the event concerns takes it; then the Failover Manager
  * looks at every group until nothing changes any more. All changes of one step are one commit.
  */
-import type { Event } from '../../schema/event.ts'
+
 import type { Refusal } from '../../schema/errors.ts'
+import type { Event } from '../../schema/event.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
 import { acceptOffer, refuseOffer, releaseGroup, settleGroups } from './failover-manager.ts'
-import { nodeLeaving, nodeLeft, nodeLost, nodeReported, nodeSaidGoodbye } from './membership-manager.ts'
+import {
+  nodeLeaving,
+  nodeLeft,
+  nodeLost,
+  nodeReported,
+  nodeSaidGoodbye,
+} from './membership-manager.ts'
 import { isCurrent, nodeTypesChanged } from './node-manager.ts'
 import { intentReported, resourceReported } from './rcm.ts'
 import { takeRequest } from './requests.ts'

@@ -1,4 +1,10 @@
-import type { ClusterView, GroupState, GroupView, NodeView, ResourceView } from '../../schema/api/bodies.ts'
+import type {
+  ClusterView,
+  GroupState,
+  GroupView,
+  NodeView,
+  ResourceView,
+} from '../../schema/api/bodies.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { ClusterState } from './decision.ts'
 import { failoverThreshold } from './placement.ts'
@@ -138,7 +144,8 @@ function groupState(
   if (wanted.length === 0)
     return resources.some((r) => r.status === 'online') ? 'pending' : 'offline'
   const online = wanted.filter((r) => r.status === 'online').length
-  if (online === wanted.length) return wanted.length === resources.length ? 'online' : 'partialOnline'
+  if (online === wanted.length)
+    return wanted.length === resources.length ? 'online' : 'partialOnline'
   if (wanted.some((r) => r.status === 'failed')) return 'failed'
   return 'pending'
 }

@@ -1,0 +1,89 @@
+/** The control plane is killed under running workloads (profile `standard`). */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CLUSTER, type Demo } from '../../demo/cluster.ts'
+import { killPid } from '../../demo/host.ts'
+import { endDemo, eventually, startDemo, starts } from './demo.ts'
+
+let demo: Demo
+beforeAll(async () => {
+  demo = await startDemo({ profile: 'standard' })
+  await demo.addGroup('ledger')
+  await demo.addWitness('ledger', 'ledger')
+  await demo.online('ledger')
+  await eventually('the witness writes', () => starts(demo).length === 1)
+})
+afterAll(() => endDemo(demo))
+
+test('C4, D5: workerd killed (-9) and back: no pid changes, no acknowledged change is lost', async () => {
+  const created: string[] = []
+  for (let round = 0; round < 3; round += 1) {
+    const name = `kept-${round}`
+    await demo.addGroup(name)
+    created.push(name)
+    const pid = demo.control.workerdPid()
+    expect(pid).not.toBeNull()
+    killPid(pid as number)
+    await demo.allUp(20_000)
+    await sleep(500)
+  }
+  const view = await demo.view()
+  for (const name of created) expect(view.groups.map((g) => g.name)).toContain(name)
+  expect(starts(demo)).toHaveLength(1)
+  const group = await demo.online('ledger')
+  expect(group.epoch).toBe(1)
+})
+
+test('S-04: every replica reaches the version and hash of the hive', async () => {
+  await demo.addGroup('last')
+  await demo.online('ledger')
+  for (const host of demo.hosts)
+    await eventually(`${host.name} has caught up`, async () => {
+      const { seq, hash } = await demo.view()
+      const replica = (await host.status())?.agent.info?.replica
+      return replica?.seq === seq && replica.hash === hash
+    })
+})
+
+test('S-97, S-81, S-82: the log of a failover has its steps in order, under one id', async () => {
+  const before = await demo.group('ledger')
+  await demo.api('changeResource', {
+    params: { cluster: CLUSTER, resource: 'ledger' },
+    body: { restart: { attempts: 0 } },
+  })
+  await sleep(700)
+  killPid(starts(demo)[0]?.pid as number)
+  await eventually('it comes up elsewhere', () => starts(demo).length === 2)
+  await demo.online('ledger')
+  await sleep(300)
+  const { entries } = await demo.api('listLog', {
+    params: { cluster: CLUSTER },
+    query: { limit: 1_000, resource: 'ledger' },
+  })
+  const failed = entries.find((e) => /attempts used up/.test(e.message))
+  expect(failed?.component).toBe('RHS')
+  const { entries: chain } = await demo.api('listLog', {
+    params: { cluster: CLUSTER },
+    query: { limit: 1_000, correlationId: failed?.correlationId as string },
+  })
+  const text = chain.map((e) => `[${e.component}] ${e.message}`)
+  const steps = [
+    /^\[RHS\] failed: .*attempts used up/,
+    /^\[RCM\] ledger is failed .*restart attempts used up/,
+    /^\[FM\] group ledger: leaves /,
+    /^\[NM\] node list for FM: /,
+    /^\[FM\] offer to /,
+    /^\[FM\] offer accepted by /,
+    /^\[FM\] group ledger: \S+ owns it/,
+    /^\[FM\] list for RHS: .*=1/,
+    /^\[RHS\] open ledger PersistentState=1/,
+    /^\[RHS\] online ledger PersistentState=1/,
+  ]
+  const found = steps.map((step) => text.findIndex((line) => step.test(line)))
+  expect(found, text.join('\n')).not.toContain(-1)
+  // What several hosts write may arrive in another order; what each writes keeps its own.
+  const control = found.slice(1, 7)
+  expect(control).toEqual([...control].sort((a, b) => a - b))
+  expect(found[8]).toBeLessThan(found[9] as number)
+  expect((await demo.group('ledger')).owner).not.toBe(before.owner)
+})
