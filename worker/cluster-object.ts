@@ -223,6 +223,14 @@ export class Cluster extends DurableObject<Env> {
 
   #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
     const { hive } = this.#loaded()
+    const newer = this.#sockets
+      .of(a.nodeId)
+      .some((other) => (this.#sockets.attachment(other)?.session ?? 0) > a.session)
+    if (newer) {
+      const detail = 'a newer session of this node was begun (S2)'
+      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
+      return
+    }
     const problem = checkReport(frame, a, hive)
     if (problem) {
       this.#sockets.close(ws, CLOSE.refused, problem)
@@ -253,17 +261,28 @@ export class Cluster extends DurableObject<Env> {
       .of(nodeId)
       .find((ws) => this.#sockets.attachment(ws)?.session === session)
     const a = ours && this.#sockets.attachment(ours)
-    if (!ours || !a) return
-    // S1: older sockets of the node carry nothing from now on.
-    for (const ws of this.#sockets.of(nodeId))
-      if (ws !== ours)
-        this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })
+    // S1: older sockets of the node carry nothing from now on, not even what is on the way.
+    for (const ws of this.#sockets.of(nodeId)) {
+      const older = this.#sockets.attachment(ws)
+      if (ws === ours || !older) continue
+      this.#sockets.attach(ws, { ...older, phase: 'challenged' })
+      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })
+    }
+    if (!ours || !a) return this.#lostBeforeWelcome(nodeId)
     const welcomedMs = Date.now()
     this.#live.welcomed(nodeId)
     this.#clearTimer(nodeId)
     const { hive, hash } = this.#loaded()
     this.#sockets.attach(ours, { ...a, phase: 'welcomed', welcomedMs, sentSeq: hive.seq })
     sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#timing, welcomedMs)
+  }
+
+  /** Its socket closed while the report was on the way: the node is Up, and lost as from now. */
+  #lostBeforeWelcome(nodeId: string): void {
+    const nowMs = Date.now()
+    const never = { nodeId, welcomedMs: nowMs, lastAnswerMs: null }
+    this.#live.closed(never, nowMs, 'socketClosed', this.#timing)
+    this.#waitForLoss(nodeId)
   }
 
   #frame(

@@ -18,6 +18,7 @@ import {
   type Observed,
 } from '../schema/observed.ts'
 import * as t from '../schema/tables/durable.ts'
+import { PROFILES, profileName, type Timing } from '../schema/timing.ts'
 import { applyUpdate, type Update } from '../schema/update.ts'
 import { snapshotDue } from './core/database-manager.ts'
 import type { ClusterState, Decision, LogLine } from './core/decision.ts'
@@ -112,7 +113,7 @@ export class HiveStore {
       for (const o of decision.observations) this.#observe(o)
       this.appendLog(lines)
       if (mark) this.markReport(mark)
-      for (const u of decision.updates) this.#noteNodeState(u)
+      for (const u of decision.updates) this.#noteForSessions(u)
       return chain
     })
   }
@@ -131,19 +132,28 @@ export class HiveStore {
       .run()
   }
 
-  /** So that a start knows, without loading the hive, which nodes the D rules apply to. */
-  #noteNodeState(u: Update): void {
-    if (u.change.table !== 'node') return
-    if (u.change.value === null)
-      this.db.delete(t.sessions).where(eq(t.sessions.nodeId, u.change.id)).run()
-    else {
-      const up = u.change.value.state === 'down' ? 0 : 1
-      this.db
-        .insert(t.sessions)
-        .values({ nodeId: u.change.id, attempt: 0, up })
-        .onConflictDoUpdate({ target: t.sessions.nodeId, set: { up } })
-        .run()
+  /** What starts, confirms and closes need to know without loading the hive. */
+  #noteForSessions(u: Update): void {
+    const { change } = u
+    if (change.table === 'cluster')
+      this.#setMark('profile', profileName.options.indexOf(change.value.profile))
+    if (change.table !== 'node') return
+    if (change.value === null) {
+      this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()
+      return
     }
+    const { name, state } = change.value
+    const up = state === 'down' ? 0 : 1
+    this.db
+      .insert(t.sessions)
+      .values({ nodeId: change.id, attempt: 0, up, name })
+      .onConflictDoUpdate({ target: t.sessions.nodeId, set: { up, name } })
+      .run()
+  }
+
+  /** The times of the cluster's profile. */
+  timing(): Timing {
+    return PROFILES[profileName.options[this.#mark('profile')] ?? 'standard']
   }
 
   appendLog(lines: readonly StoredLine[]): void {

@@ -1,7 +1,10 @@
 /** Tables of one cluster's Durable Object. Migrations are append-only (worker/hive-migrations). */
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
-/** Counters and marks of the object: `session` (last number given out), `snapshotSeq`. */
+/**
+ * Counters and marks of the object: `session` (last number given out), `snapshotSeq`, and `profile`
+ * (its place among the profiles), so that confirms and closes need no hive.
+ */
 export const meta = sqliteTable('meta', {
   key: text('key').primaryKey(),
   value: integer('value').notNull(),
@@ -15,6 +18,7 @@ export const sessions = sqliteTable('sessions', {
   /** Last report applied: run of the agent and number in that run (S-16). */
   run: text('run').notNull().default(''),
   reportN: integer('report_n').notNull().default(0),
+  name: text('name').notNull().default(''),
   /** 1 while the hive has the node Up or leaving: then the D rules apply to it. */
   up: integer('up').notNull().default(0),
 })

@@ -40,6 +40,7 @@ CREATE TABLE `sessions` (
 	`attempt` integer NOT NULL,
 	`run` text DEFAULT '' NOT NULL,
 	`report_n` integer DEFAULT 0 NOT NULL,
+	`name` text DEFAULT '' NOT NULL,
 	`up` integer DEFAULT 0 NOT NULL
 );
 --> statement-breakpoint

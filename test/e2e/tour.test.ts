@@ -1,0 +1,17 @@
+/** The tour is the product shown: every step has to hold, and none may be left out in CI. */
+import { spawnSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+
+test('npm run tour: every step, judged by the witness', { timeout: 240_000 }, () => {
+  const run = spawnSync(process.execPath, ['demo/tour.ts', '--json'], {
+    encoding: 'utf8',
+    timeout: 220_000,
+  })
+  const last = run.stdout.trim().split('\n').at(-1) ?? ''
+  expect(last, run.stderr).toMatch(/^\{"tour":true/)
+  const result = JSON.parse(last)
+  expect(result.ok, run.stderr).toBe(true)
+  expect(result.overlaps).toBe(0)
+  for (const name of result.skipped) process.stdout.write(`skipped  tour step: ${name}\n`)
+  if (process.env['CI']) expect(result.skipped).toEqual([])
+})

@@ -1,0 +1,120 @@
+/** An operator of the test: an API key in D1, and calls whose answers fit the route table. */
+import { env, exports } from 'cloudflare:workers'
+import { expect } from 'vitest'
+import { type ClusterView, problem, type Problem } from '../../schema/api/bodies.ts'
+import { type RouteName, routes } from '../../schema/api/routes.ts'
+import type { ProfileName } from '../../schema/timing.ts'
+import { sha256 } from '../../worker/tenants.ts'
+
+export const KEY = 'hfk_test-key-of-the-suite'
+
+export async function insertKey(): Promise<void> {
+  await env.DB.prepare(
+    'insert or ignore into api_keys (id, name, hash, created_at_ms) values (?, ?, ?, ?)',
+  )
+    .bind('key-1', 'suite', await sha256(KEY), 0)
+    .run()
+}
+
+export async function fetchApi(path: string, init: RequestInit = {}): Promise<Response> {
+  return exports.default.fetch(`https://holdfast.test${path}`, {
+    ...init,
+    headers: { authorization: `Bearer ${KEY}`, ...init.headers },
+  })
+}
+
+interface Parts {
+  params?: Record<string, string>
+  query?: Record<string, string>
+  body?: unknown
+}
+
+async function call(name: RouteName, { params = {}, query = {}, body }: Parts): Promise<Response> {
+  const route = routes[name]
+  const path = route.path.replace(/:([a-z]+)/g, (_, key: string) => params[key] ?? '')
+  const search = new URLSearchParams(query).toString()
+  return fetchApi(search ? `${path}?${search}` : path, {
+    method: route.method,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+}
+
+/** The answer of a call that is carried out, checked against the route table. */
+export async function ok<T = Record<string, unknown>>(name: RouteName, parts: Parts = {}) {
+  const response = await call(name, parts)
+  const json = await response.json()
+  expect(response.status, JSON.stringify(json)).toBe(200)
+  return routes[name].response.parse(json) as T
+}
+
+/** The problem of a call that is refused, with its status. */
+export async function refused(name: RouteName, parts: Parts = {}): Promise<Problem> {
+  return problemOf(await call(name, parts))
+}
+
+export async function problemOf(response: Response): Promise<Problem> {
+  expect(response.headers.get('content-type')).toBe('application/problem+json')
+  const found = problem.parse(await response.json())
+  expect(found.status).toBe(response.status)
+  expect(response.headers.get('x-request-id')).toBe(found.request)
+  return found
+}
+
+let made = 0
+
+export class TestCluster {
+  readonly name: string
+  readonly params: { cluster: string }
+  id = ''
+
+  private constructor(name: string) {
+    this.name = name
+    this.params = { cluster: name }
+  }
+
+  static async form(profile: ProfileName): Promise<TestCluster> {
+    await insertKey()
+    made += 1
+    const cluster = new TestCluster(`c${made}-${crypto.randomUUID().slice(0, 8)}`)
+    const { id } = await ok<{ id: string }>('createCluster', {
+      body: { name: cluster.name, profile },
+    })
+    cluster.id = id
+    return cluster
+  }
+
+  view(): Promise<ClusterView> {
+    return ok<ClusterView>('getCluster', { params: this.params })
+  }
+
+  async group(name: string, preferredOwners?: string[]): Promise<string> {
+    const body = { name, ...(preferredOwners && { preferredOwners }) }
+    return (await ok<{ id: string }>('createGroup', { params: this.params, body })).id
+  }
+
+  async resource(group: string, name: string, more: object = {}): Promise<string> {
+    const body = { name, group, type: 'process', properties: { command: '/bin/true' }, ...more }
+    return (await ok<{ id: string }>('createResource', { params: this.params, body })).id
+  }
+
+  async stub() {
+    const row = await env.DB.prepare('select object_id from clusters where id = ?')
+      .bind(this.id)
+      .first<{ object_id: string }>()
+    if (!row) throw new Error('no such cluster')
+    return env.CLUSTER.get(env.CLUSTER.idFromString(row.object_id))
+  }
+
+  /** Waits until the view is so. */
+  async until(what: string, is: (view: ClusterView) => boolean, ms = 8_000): Promise<ClusterView> {
+    const endMs = performance.now() + ms
+    for (;;) {
+      const view = await this.view()
+      if (is(view)) return view
+      if (performance.now() > endMs) throw new Error(`not ${what}: ${JSON.stringify(view)}`)
+      await pause(20)
+    }
+  }
+}
+
+export const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
