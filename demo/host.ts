@@ -180,6 +180,12 @@ export class DemoHost {
     return at
   }
 
+  /** The same, and no service manager brings the guard back. */
+  killWithoutRunner(): void {
+    this.#wanted = false
+    this.killProbe()
+  }
+
   /** SIGKILL to guard, agent and RHS alone; workloads live on. */
   killProbe(): void {
     const pids = this.treePids()

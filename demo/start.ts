@@ -87,8 +87,13 @@ async function demo(): Promise<void> {
   )
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
   const hints = await tryThis(d)
-  if (process.stdout.isTTY) await liveView(d, hints)
-  else {
+  if (process.stdout.isTTY && process.stdin.isTTY) {
+    listenToKeys(d)
+    await liveView(
+      d,
+      `${hints}\nKeys: 1, 2, 3 cut the power of a host, and boot it again; q quits.`,
+    )
+  } else {
     say(renderStatus(await d.view(), { ascii: false }))
     say(`up in ${seconds} s`)
     say(hints)
@@ -131,6 +136,23 @@ async function tryThis(d: Demo): Promise<string> {
     `  kill -STOP ${host.treePids().agent ?? '<agent>'}                          the agent of ${owner} falls silent: its groups come up elsewhere`,
     'Ctrl-C stops everything in order.',
   ].join('\n')
+}
+
+/** Keys of the live view: cut a host's power and boot it again, as nobody could with `kill`. */
+function listenToKeys(d: Demo): void {
+  const dead = new Set<string>()
+  process.stdin.setRawMode(true)
+  process.stdin.on('data', (data) => {
+    const key = String(data)
+    if (key === '\u0003' || key === 'q') process.kill(process.pid, 'SIGINT')
+    const host = d.hosts[Number(key) - 1]
+    if (!host) return
+    if (dead.delete(host.name)) void host.boot()
+    else {
+      dead.add(host.name)
+      host.powerCut()
+    }
+  })
 }
 
 /** Repaints when something changed, and once a second for the clock. */

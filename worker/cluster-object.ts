@@ -6,12 +6,11 @@ import { DurableObject } from 'cloudflare:workers'
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
 import type { Refusal } from '../schema/errors.ts'
 import type { Event, Request as OperatorRequest } from '../schema/event.ts'
-import { LIMITS } from '../schema/limits.ts'
 import { applyObservation } from '../schema/observed.ts'
-import { CLOSE, type NodeFrame, nodeFrame, PROTOCOL } from '../schema/session.ts'
-import { PROFILES, type Timing } from '../schema/timing.ts'
+import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
 import { unreachable } from '../schema/unreachable.ts'
 import { applyUpdate } from '../schema/update.ts'
+import { Confirms } from './confirms.ts'
 import { concernedNodes, isRepeated } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision, Effect, LogLine } from './core/decision.ts'
@@ -20,32 +19,37 @@ import { explain } from './core/explain.ts'
 import { step } from './core/step.ts'
 import migrations from './hive-migrations/migrations.js'
 import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
-import { Liveness, suspicionMs } from './liveness.ts'
+import { LossWatch } from './loss-watch.ts'
+import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { checkConnect, checkReport } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
 import { sendWelcome } from './welcome.ts'
 
-/** Confirms that arrive within this time share one storage write (L6). */
-const CONFIRM_GATHER_MS = 5
-
 export class Cluster extends DurableObject<Env> {
   readonly #store: HiveStore
   readonly #sockets: Sockets
-  readonly #live = new Liveness()
   readonly #reads: ObjectReads
-  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
+  readonly #watch: LossWatch
+  readonly #confirms: Confirms
   readonly #phases: StartPhase[] = []
   #state: (ClusterState & { hash: string }) | null = null
-  #confirms: { ws: WebSocket; nodeId: string; n: number }[] = []
-  #confirming = false
-  #alarmAt: number | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     this.#store = new HiveStore(ctx.storage)
     this.#sockets = new Sockets(ctx, this.#store)
     this.#reads = new ObjectReads(this.#store, this.#sockets, () => this.#loaded())
+    this.#watch = new LossWatch({
+      ctx,
+      store: this.#store,
+      sockets: this.#sockets,
+      coreDeadline: () => this.#coreDeadline(),
+      tryLost: (nodeId, evidence) => void this.#handle({ type: 'nodeLost', nodeId, evidence }),
+    })
+    this.#confirms = new Confirms(ctx.storage, this.#store, this.#sockets, (nodeId) =>
+      this.#watch.confirmed(nodeId),
+    )
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
     void ctx.blockConcurrencyWhile(() => this.#start())
   }
@@ -61,14 +65,12 @@ export class Cluster extends DurableObject<Env> {
     this.#enter('loadHive')
     this.#loaded()
     this.#enter('reconcileSessions')
-    this.#log('EVT', `start: ${missing.length} nodes that were up have no open session`)
     this.#enter('restartGrace')
-    // D5: "now" is read after the first storage write of this instance is durable.
-    await this.ctx.storage.sync()
-    this.#live.beginGrace(Date.now())
+    await this.#watch.begin(missing)
     this.#enter('settleGroups')
     this.#handle({ type: 'woke' })
-    for (const nodeId of missing) this.#waitForLoss(nodeId)
+    for (const nodeId of missing) this.#watch.waitFor(nodeId)
+    this.#watch.arm()
   }
 
   #enter(phase: StartPhase): void {
@@ -79,10 +81,6 @@ export class Cluster extends DurableObject<Env> {
   #loaded(): ClusterState & { hash: string } {
     this.#state ??= this.#store.load()
     return this.#state
-  }
-
-  get #timing(): Timing {
-    return PROFILES[this.#loaded().hive.cluster?.profile ?? 'standard']
   }
 
   // ── The one way in ───────────────────────────────────────────────────────────────────────────
@@ -100,7 +98,7 @@ export class Cluster extends DurableObject<Env> {
     for (const o of decision.observations) applyObservation(state.observed, o)
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
-    this.#armAlarm()
+    this.#watch.arm()
     return decision
   }
 
@@ -136,7 +134,8 @@ export class Cluster extends DurableObject<Env> {
     const { hive, hash } = this.#loaded()
     for (const u of decision.updates) {
       if (u.change.table !== 'node') continue
-      if (u.change.value === null || u.change.value.state === 'down') this.#live.forget(u.change.id)
+      if (u.change.value === null || u.change.value.state === 'down')
+        this.#watch.forget(u.change.id)
     }
     for (const effect of decision.effects) if (effect.type === 'welcome') this.#effect(effect)
     const concerned = new Set<string>()
@@ -214,10 +213,7 @@ export class Cluster extends DurableObject<Env> {
     if (frame.t === 'report') return this.#report(ws, attachment, frame)
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
-    if (frame.t === 'confirm') {
-      this.#confirms.push({ ws, nodeId: attachment.nodeId, n: frame.n })
-      return this.#answerConfirms()
-    }
+    if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
     this.#frame(ws, attachment, frame)
   }
 
@@ -268,21 +264,12 @@ export class Cluster extends DurableObject<Env> {
       this.#sockets.attach(ws, { ...older, phase: 'challenged' })
       this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })
     }
-    if (!ours || !a) return this.#lostBeforeWelcome(nodeId)
+    if (!ours || !a) return this.#watch.lostBeforeWelcome(nodeId)
     const welcomedMs = Date.now()
-    this.#live.welcomed(nodeId)
-    this.#clearTimer(nodeId)
+    this.#watch.welcomed(nodeId)
     const { hive, hash } = this.#loaded()
     this.#sockets.attach(ours, { ...a, phase: 'welcomed', welcomedMs, sentSeq: hive.seq })
-    sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#timing, welcomedMs)
-  }
-
-  /** Its socket closed while the report was on the way: the node is Up, and lost as from now. */
-  #lostBeforeWelcome(nodeId: string): void {
-    const nowMs = Date.now()
-    const never = { nodeId, welcomedMs: nowMs, lastAnswerMs: null }
-    this.#live.closed(never, nowMs, 'socketClosed', this.#timing)
-    this.#waitForLoss(nodeId)
+    sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#store.timing(), welcomedMs)
   }
 
   #frame(
@@ -310,111 +297,25 @@ export class Cluster extends DurableObject<Env> {
     this.#sockets.send(ws, { t: 'ack', n: frame.n })
   }
 
-  /** L6: one write, begun after all these requests had arrived, answers them all. */
-  async #answerConfirms(): Promise<void> {
-    if (this.#confirming) return
-    this.#confirming = true
-    try {
-      while (this.#confirms.length > 0) {
-        await new Promise((resolve) => setTimeout(resolve, CONFIRM_GATHER_MS))
-        const batch = this.#confirms
-        this.#confirms = []
-        const nowMs = Date.now()
-        this.#store.writeConfirm(nowMs, batch.length)
-        await this.ctx.storage.sync()
-        for (const { ws, nodeId, n } of batch) {
-          this.#live.confirmed(nodeId, Date.now())
-          this.#sockets.send(ws, { t: 'confirmed', n })
-        }
-      }
-    } finally {
-      this.#confirming = false
-    }
-  }
-
   override async webSocketClose(ws: WebSocket): Promise<void> {
-    this.#closed(ws, 'socketClosed')
+    this.#watch.closed(ws, 'socketClosed')
   }
 
   override async webSocketError(ws: WebSocket): Promise<void> {
-    this.#closed(ws, 'socketClosed')
-  }
-
-  // ── Losing a node (D rules) ──────────────────────────────────────────────────────────────────
-
-  /** D1, D2: the socket is closed, and the last answer's time read in the same step. */
-  #closed(ws: WebSocket, cause: 'socketClosed' | 'silent'): void {
-    const a = this.#sockets.attachment(ws)
-    if (cause === 'silent')
-      this.#sockets.close(ws, CLOSE.suspected, { code: 'suspected', detail: 'no ping in time' })
-    if (a?.phase !== 'welcomed') return
-    const open = this.#sockets.open(ws, a)
-    this.#sockets.attach(ws, { ...a, phase: 'challenged' })
-    // A newer welcomed session of the node stands: this close says nothing.
-    if (this.#sockets.welcomed(a.nodeId) || this.#live.isLost(a.nodeId)) return
-    this.#live.closed(open, Date.now(), cause, this.#timing)
-    const name = this.#loaded().hive.nodes.get(a.nodeId)?.name ?? a.nodeId
-    const age = open.lastAnswerMs === null ? 'never' : `${Date.now() - open.lastAnswerMs} ms ago`
-    this.#log('NM', `node ${name}: session ${a.session} lost (${cause}, last answer ${age})`)
-    this.#waitForLoss(a.nodeId)
-    this.#armAlarm()
-  }
-
-  /** D6: a timer of this instance measures the wait; the alarm is only the second line. */
-  #waitForLoss(nodeId: string): void {
-    this.#clearTimer(nodeId)
-    if (this.#loaded().hive.nodes.get(nodeId)?.state === 'down') return
-    const ms = this.#live.remainingMs(nodeId, Date.now(), this.#timing)
-    if (ms === null) return
-    const timer = setTimeout(() => {
-      this.#timers.delete(nodeId)
-      this.#live.timerFired(nodeId, ms)
-      this.#tryDeclareDown(nodeId)
-    }, ms)
-    this.#timers.set(nodeId, timer)
-  }
-
-  #tryDeclareDown(nodeId: string): void {
-    if (this.#sockets.welcomed(nodeId)) return
-    const evidence = this.#live.evidence(nodeId, Date.now())
-    if (!evidence) return
-    this.#handle({ type: 'nodeLost', nodeId, evidence })
-    const node = this.#loaded().hive.nodes.get(nodeId)
-    if (node && node.state !== 'down') this.#waitForLoss(nodeId)
-  }
-
-  #clearTimer(nodeId: string): void {
-    clearTimeout(this.#timers.get(nodeId))
-    this.#timers.delete(nodeId)
+    this.#watch.closed(ws, 'socketClosed')
   }
 
   override async alarm(): Promise<void> {
-    this.#alarmAt = null
-    const nowMs = Date.now()
-    for (const { ws, attachment } of this.#sockets.allWelcomed())
-      if (suspicionMs(this.#sockets.open(ws, attachment), this.#timing) <= nowMs)
-        this.#closed(ws, 'silent')
-    const due = nextDeadline(this.#loaded())
-    if (due !== null && due <= nowMs) this.#handle({ type: 'woke' })
-    this.#armAlarm()
+    this.#watch.fired()
+    const due = this.#coreDeadline()
+    if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
+    this.#watch.arm()
   }
 
-  /** At the earliest suspicion deadline or deadline of the core. Late is harmless, early too. */
-  #armAlarm(): void {
-    let at = nextDeadline(this.#loaded()) ?? Number.POSITIVE_INFINITY
-    for (const { ws, attachment } of this.#sockets.allWelcomed())
-      at = Math.min(at, suspicionMs(this.#sockets.open(ws, attachment), this.#timing))
-    // A node that is waited for without a session: wake for it even if this instance goes away.
-    if (this.#timers.size > 0) at = Math.min(at, Date.now() + this.#timing.ttlMs)
-    if (!Number.isFinite(at)) return
-    // An alarm that stands a little earlier will do: each setAlarm is a write.
-    if (this.#alarmAt !== null && this.#alarmAt <= at && this.#alarmAt > Date.now()) return
-    this.#alarmAt = at
-    void this.ctx.storage.setAlarm(at)
-  }
-
-  #log(component: StoredLine['component'], message: string): void {
-    this.#store.appendLog([{ atMs: Date.now(), node: 'control', component, message }])
+  /** Offers and retries under way; when there are none the hive need not be loaded for it. */
+  #coreDeadline(): number | null {
+    if (this.#state === null && !this.#store.hasDeadlines()) return null
+    return nextDeadline(this.#loaded())
   }
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
@@ -432,62 +333,5 @@ export class Cluster extends DurableObject<Env> {
   /** Resolves when something came after the given numbers, or after `ms`. */
   wait(after: Waiter, ms: number): Promise<void> {
     return this.#reads.wait(after, ms)
-  }
-}
-
-function parseFrame(data: string | ArrayBuffer): NodeFrame | { problem: string } {
-  if (typeof data !== 'string') return { problem: 'frames are text' }
-  if (data.length > LIMITS.frameBytesMax) return { problem: `larger than ${LIMITS.frameBytesMax}` }
-  let json: unknown
-  try {
-    json = JSON.parse(data)
-  } catch {
-    return { problem: 'not JSON' }
-  }
-  const parsed = nodeFrame.safeParse(json)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  return { problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown frame'}` }
-}
-
-/** The numbered reports, each as the event it is. */
-function eventOf(
-  frame: Extract<NodeFrame, { n: number }>,
-  from: { nodeId: string; session: number },
-): Event {
-  switch (frame.t) {
-    case 'status':
-      return { type: 'resourceReported', ...from, items: frame.items }
-    case 'released':
-      return {
-        type: 'groupReleased',
-        ...from,
-        groupId: frame.groupId,
-        epoch: frame.epoch,
-        why: frame.why,
-      }
-    case 'intent': {
-      const { resourceId, epoch, persistentState, detail } = frame
-      return {
-        type: 'intentReported',
-        ...from,
-        resourceId,
-        epoch,
-        persistentState,
-        ...(detail !== undefined && { detail }),
-      }
-    }
-    case 'types':
-      return { type: 'nodeTypesChanged', ...from, types: frame.types }
-    case 'leaving':
-      return { type: 'nodeLeaving', ...from }
-    case 'goodbye':
-      return { type: 'nodeSaidGoodbye', ...from }
-    case 'leave':
-      return { type: 'nodeLeft', ...from }
-    case 'confirm':
-      throw new Error('confirms are answered elsewhere')
-    default:
-      return unreachable(frame)
   }
 }

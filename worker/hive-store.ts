@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, inArray, lt, lte, sql } from 'drizzle-orm'
 import { type DrizzleSqliteDODatabase, drizzle } from 'drizzle-orm/durable-sqlite'
 import { canonicalJson } from '../schema/canonical.ts'
 import type { Event } from '../schema/event.ts'
@@ -278,6 +278,12 @@ export class HiveStore {
       .values({ id: 1, atMs, count })
       .onConflictDoUpdate({ target: t.confirms.id, set: { atMs, count } })
       .run()
+  }
+
+  /** Whether the core has anything under way that a deadline belongs to. */
+  hasDeadlines(): boolean {
+    const under = inArray(t.observed.table, ['offer', 'waiting'])
+    return this.db.select({ id: t.observed.id }).from(t.observed).where(under).get() !== undefined
   }
 
   #mark(key: string): number {

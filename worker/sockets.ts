@@ -77,7 +77,8 @@ export class Sockets {
   }
 
   close(ws: WebSocket, code: number, bye: { code: string; detail: string }): void {
-    this.send(ws, { t: 'bye', ...bye })
+    // Field by field: a frame with anything else in it is not understood by the node.
+    this.send(ws, { t: 'bye', code: bye.code, detail: bye.detail })
     try {
       ws.close(code, bye.code)
     } catch {

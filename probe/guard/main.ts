@@ -92,7 +92,8 @@ class Guard {
       },
       down: () => this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 }),
     })
-    this.#rhs = new TreeChild(options.rhsFile, args, env, {
+    // S-31: a module has no business with identity or replica, so RHS is not told where they are.
+    this.#rhs = new TreeChild(options.rhsFile, [], env, {
       message: (frame) => this.#fromRhs(frame),
       up: (generation) => this.#rhsUp(generation),
       down: (generation, detail) => this.#toAgent({ t: 'rhsDown', generation, detail }),

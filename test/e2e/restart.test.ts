@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, expect, test } from 'vitest'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
+import { killPid } from '../../demo/host.ts'
+import { libvirtMissing } from '../../demo/libvirt-host.ts'
 import { identityOf } from '../../probe/gate/proc.ts'
 import { endDemo, eventually, startDemo, starts } from './demo.ts'
 
@@ -21,6 +23,7 @@ test('npm start resumes with the hive as it was', async () => {
   await demo.addGroup('ledger')
   await demo.addWitness('ledger', 'ledger')
   const before = await demo.online('ledger')
+  await eventually('the witness writes', () => starts(demo as Demo).length === 1)
   const { seq } = await demo.view()
   await demo.stop()
   expect(starts(demo)).toHaveLength(1)
@@ -100,4 +103,52 @@ test('leave: groups are released, and the node is gone from the hive', async () 
   await demo.until('n1 is gone', (v) => v.nodes.length === 1 && v.nodes[0]?.name === 'n2')
   await demo.online('ledger', 'n2')
   expect(demo.overlaps('ledger')).toBe(0)
+})
+
+test('G10: a guard that comes back after the stop time kills what it finds', async () => {
+  demo = await startDemo({ hosts: ['n1', 'n2'] })
+  await demo.addGroup('ledger')
+  await demo.addWitness('ledger', 'ledger')
+  await demo.online('ledger', 'n1')
+  await eventually('the witness writes', () => starts(demo as Demo).length === 1)
+  const host = demo.host('n1')
+  const pid = starts(demo)[0]?.pid as number
+  // No service manager for longer than T_gap: assumption A6 is broken on purpose. What runs on is
+  // killed the moment a guard is back; until then only A6 could have helped.
+  host.killWithoutRunner()
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  expect(identityOf(pid)).not.toBeNull()
+  host.start()
+  await eventually('it is gone', () => identityOf(pid) === null, 2_000)
+  await demo.allUp()
+  await demo.online('ledger')
+  await eventually('it runs again', () => starts(demo as Demo).length === 2)
+  expect(demo.overlaps('ledger')).toBe(0)
+})
+
+test('guard killed (-9) under a virtual machine: adopted, or gone before the lease ends', async (ctx) => {
+  const missing = libvirtMissing()
+  ctx.skip(missing !== null, missing ?? '')
+  demo = await startDemo({ hosts: ['n1'], vm: true })
+  await demo.addGroup('vm')
+  await demo.addVm('vm', 'vm')
+  await demo.online('vm')
+  const host = demo.host('n1')
+  const pid = host.options.libvirt?.emulators().get('vm') as number
+  const guard = host.guardPid as number
+  killPid(guard)
+  await eventually('a new guard with a session', async () => {
+    const now = await host.status()
+    return now && now.guard.pid !== guard && now.agent.info?.connected
+  })
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  expect(host.options.libvirt?.emulators().get('vm')).toBe(pid)
+  expect((await demo.online('vm')).epoch).toBe(1)
+  // And its end is still an event to the new guard.
+  killPid(pid)
+  await eventually('it is started again', () => {
+    const now = host.options.libvirt?.emulators().get('vm')
+    return now !== undefined && now !== pid
+  })
+  await demo.online('vm')
 })

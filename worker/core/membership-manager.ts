@@ -91,7 +91,7 @@ export function requiredWaitMs(t: Timing, evidence: LossEvidence): number {
 /** The host shuts down in an orderly way: its groups are taken from it one by one. */
 export function nodeLeaving(draft: Draft, event: Of<'nodeLeaving'>): void {
   const node = draft.node(event.nodeId)
-  if (!node || node.state !== 'up') return
+  if (node?.state !== 'up') return
   draft.put(
     { table: 'node', id: node.id, value: { ...node, state: 'leaving' } },
     { manager: 'NM', code: 'hostShutsDown' },

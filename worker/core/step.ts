@@ -39,41 +39,44 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
 }
 
 function take(draft: Draft, event: Event): Refusal | null {
+  if (event.type === 'requested') return takeRequest(draft, event.request, event.by)
   // S2: a report, ack or request of any other session than the latest accepted one is ignored.
   if ('session' in event && event.type !== 'nodeReported' && !isCurrent(draft, event)) return null
+  hear(draft, event)
+  return null
+}
+
+/** Each event goes to the manager that it concerns. */
+function hear(draft: Draft, event: Exclude<Event, { type: 'requested' }>): void {
   switch (event.type) {
-    case 'requested':
-      return takeRequest(draft, event.request, event.by)
     case 'nodeReported':
-      return done(nodeReported(draft, event))
+      return nodeReported(draft, event)
     case 'nodeLost':
-      return done(nodeLost(draft, event))
+      return nodeLost(draft, event)
     case 'nodeTypesChanged':
-      return done(nodeTypesChanged(draft, event))
+      return nodeTypesChanged(draft, event)
     case 'nodeLeaving':
-      return done(nodeLeaving(draft, event))
+      return nodeLeaving(draft, event)
     case 'nodeSaidGoodbye':
-      return done(nodeSaidGoodbye(draft, event))
+      return nodeSaidGoodbye(draft, event)
     case 'nodeLeft':
-      return done(nodeLeft(draft, event))
+      return nodeLeft(draft, event)
     case 'resourceReported':
-      return done(resourceReported(draft, event))
+      return resourceReported(draft, event)
     case 'intentReported':
-      return done(intentReported(draft, event))
+      return intentReported(draft, event)
     case 'groupReleased':
-      return done(releaseGroup(draft, event))
+      return releaseGroup(draft, event)
     case 'offerAccepted':
-      return done(acceptOffer(draft, event))
+      return acceptOffer(draft, event)
     case 'offerRefused':
-      return done(refuseOffer(draft, event))
+      return refuseOffer(draft, event)
     case 'woke':
-      return null
+      return
     default:
       return unreachable(event)
   }
 }
-
-const done = (_: undefined | void): null => null
 
 /** The correlation id under which this event's consequences are logged. */
 function causeOf(event: Event, state: ClusterState): string {

@@ -1,0 +1,140 @@
+import type { LossEvidence } from '../schema/event.ts'
+import { CLOSE } from '../schema/session.ts'
+import type { HiveStore } from './hive-store.ts'
+import { Liveness, suspicionMs } from './liveness.ts'
+import type { Sockets } from './sockets.ts'
+
+export interface LossDeps {
+  readonly ctx: DurableObjectState
+  readonly store: HiveStore
+  readonly sockets: Sockets
+  /** When the core wants to be stepped again. */
+  coreDeadline(): number | null
+  /** Strictly more than W may have passed: the core checks it (D3). */
+  tryLost(nodeId: string, evidence: LossEvidence): void
+}
+
+/**
+ * Watches over sessions (rules D1 to D6): closes what fell silent, and measures the wait until a
+ * node may be declared Down. Does not need the hive: closes and alarms are many, losses few.
+ */
+export class LossWatch {
+  readonly #deps: LossDeps
+  readonly #live = new Liveness()
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
+  #alarmAt: number | null = null
+
+  constructor(deps: LossDeps) {
+    this.#deps = deps
+  }
+
+  /** D5: "now" is read after the first storage write of this instance is durable. */
+  async begin(missing: readonly string[]): Promise<void> {
+    this.#log(`start: ${missing.length} nodes that were up have no open session`)
+    await this.#deps.ctx.storage.sync()
+    this.#live.beginGrace(Date.now())
+  }
+
+  confirmed(nodeId: string): void {
+    this.#live.confirmed(nodeId, Date.now())
+  }
+
+  welcomed(nodeId: string): void {
+    this.#live.welcomed(nodeId)
+    this.#clearTimer(nodeId)
+  }
+
+  /** The hive no longer has it Up. */
+  forget(nodeId: string): void {
+    this.#live.forget(nodeId)
+    this.#clearTimer(nodeId)
+  }
+
+  /** Its socket closed while its report was on the way: it is Up, and lost as from now. */
+  lostBeforeWelcome(nodeId: string): void {
+    const nowMs = Date.now()
+    const never = { nodeId, welcomedMs: nowMs, lastAnswerMs: null }
+    this.#live.closed(never, nowMs, 'socketClosed', this.#deps.store.timing())
+    this.waitFor(nodeId)
+  }
+
+  /** D1, D2: the socket is closed, and the last answer's time read in the same step. */
+  closed(ws: WebSocket, cause: 'socketClosed' | 'silent'): void {
+    const { sockets, store } = this.#deps
+    const a = sockets.attachment(ws)
+    if (cause === 'silent')
+      sockets.close(ws, CLOSE.suspected, { code: 'suspected', detail: 'no ping in time' })
+    if (a?.phase !== 'welcomed') return
+    const open = sockets.open(ws, a)
+    sockets.attach(ws, { ...a, phase: 'challenged' })
+    // A newer welcomed session of the node stands: this close says nothing.
+    if (sockets.welcomed(a.nodeId) || this.#live.isLost(a.nodeId)) return
+    const nowMs = Date.now()
+    this.#live.closed(open, nowMs, cause, store.timing())
+    const name = store.session(a.nodeId)?.name ?? a.nodeId
+    const age = open.lastAnswerMs === null ? 'never' : `${nowMs - open.lastAnswerMs} ms ago`
+    this.#log(`node ${name}: session ${a.session} lost (${cause}, last answer ${age})`)
+    this.waitFor(a.nodeId)
+    this.arm()
+  }
+
+  /** D6: a timer of this instance measures the wait; the alarm is only the second line. */
+  waitFor(nodeId: string): void {
+    this.#clearTimer(nodeId)
+    const { store } = this.#deps
+    if (store.session(nodeId)?.up !== 1) return
+    const ms = this.#live.remainingMs(nodeId, Date.now(), store.timing())
+    if (ms === null) return
+    const timer = setTimeout(() => {
+      this.#timers.delete(nodeId)
+      this.#live.timerFired(nodeId, ms)
+      this.#tryLost(nodeId)
+    }, ms)
+    this.#timers.set(nodeId, timer)
+  }
+
+  #tryLost(nodeId: string): void {
+    if (this.#deps.sockets.welcomed(nodeId)) return
+    const evidence = this.#live.evidence(nodeId, Date.now())
+    if (!evidence) return
+    this.#deps.tryLost(nodeId, evidence)
+    // Not long enough after all (a clock that stepped back): wait for the rest.
+    this.waitFor(nodeId)
+  }
+
+  /** The alarm has fired: whoever has not been answered for TTL is suspect, and closed. */
+  fired(): void {
+    this.#alarmAt = null
+    const nowMs = Date.now()
+    const { sockets, store } = this.#deps
+    const timing = store.timing()
+    for (const { ws, attachment } of sockets.allWelcomed())
+      if (suspicionMs(sockets.open(ws, attachment), timing) <= nowMs) this.closed(ws, 'silent')
+  }
+
+  /** At the earliest suspicion deadline or deadline of the core. Late is harmless, early too. */
+  arm(): void {
+    const { sockets, store, ctx } = this.#deps
+    const timing = store.timing()
+    let at = this.#deps.coreDeadline() ?? Number.POSITIVE_INFINITY
+    for (const { ws, attachment } of sockets.allWelcomed())
+      at = Math.min(at, suspicionMs(sockets.open(ws, attachment), timing))
+    // A node that is waited for without a session: wake for it even if this instance goes away.
+    if (this.#timers.size > 0) at = Math.min(at, Date.now() + timing.ttlMs)
+    if (!Number.isFinite(at)) return
+    // An alarm that stands a little earlier will do: each setAlarm is a write.
+    if (this.#alarmAt !== null && this.#alarmAt <= at && this.#alarmAt > Date.now()) return
+    this.#alarmAt = at
+    void ctx.storage.setAlarm(at)
+  }
+
+  #clearTimer(nodeId: string): void {
+    clearTimeout(this.#timers.get(nodeId))
+    this.#timers.delete(nodeId)
+  }
+
+  #log(message: string): void {
+    const line = { atMs: Date.now(), node: 'control', component: 'NM' as const, message }
+    this.#deps.store.appendLog([line])
+  }
+}

@@ -1,0 +1,62 @@
+import type { Event } from '../schema/event.ts'
+import { LIMITS } from '../schema/limits.ts'
+import { type NodeFrame, nodeFrame } from '../schema/session.ts'
+import { unreachable } from '../schema/unreachable.ts'
+
+/** A frame from a node, or what is wrong with it: then the session ends and nothing changes. */
+export function parseFrame(data: string | ArrayBuffer): NodeFrame | { problem: string } {
+  if (typeof data !== 'string') return { problem: 'frames are text' }
+  if (data.length > LIMITS.frameBytesMax) return { problem: `larger than ${LIMITS.frameBytesMax}` }
+  let json: unknown
+  try {
+    json = JSON.parse(data)
+  } catch {
+    return { problem: 'not JSON' }
+  }
+  const parsed = nodeFrame.safeParse(json)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  return { problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown frame'}` }
+}
+
+/** The numbered reports, each as the event it is. */
+export function eventOf(
+  frame: Extract<NodeFrame, { n: number }>,
+  from: { nodeId: string; session: number },
+): Event {
+  switch (frame.t) {
+    case 'status':
+      return { type: 'resourceReported', ...from, items: frame.items }
+    case 'released':
+      return {
+        type: 'groupReleased',
+        ...from,
+        groupId: frame.groupId,
+        epoch: frame.epoch,
+        why: frame.why,
+      }
+    case 'intent': {
+      const { resourceId, epoch, persistentState, detail } = frame
+      return {
+        type: 'intentReported',
+        ...from,
+        resourceId,
+        epoch,
+        persistentState,
+        ...(detail !== undefined && { detail }),
+      }
+    }
+    case 'types':
+      return { type: 'nodeTypesChanged', ...from, types: frame.types }
+    case 'leaving':
+      return { type: 'nodeLeaving', ...from }
+    case 'goodbye':
+      return { type: 'nodeSaidGoodbye', ...from }
+    case 'leave':
+      return { type: 'nodeLeft', ...from }
+    case 'confirm':
+      throw new Error('confirms are answered elsewhere')
+    default:
+      return unreachable(frame)
+  }
+}
