@@ -76,7 +76,8 @@ export const agentToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('grant'), session: z.int(), groupId: guid, epoch }),
   /** Stop one group (G5) and drop its grant. `order`: resources, dependents first. */
   z.strictObject({ t: z.literal('stopGroup'), groupId: guid, epoch }),
-  z.strictObject({ t: z.literal('toRhs'), frame: toRhs }),
+  /** An envelope: the guard does not open it, RHS does. */
+  z.strictObject({ t: z.literal('toRhs'), frame: z.custom<ToRhs>() }),
   /** The agent has released everything after a `shutdown`: the guard may end. */
   z.strictObject({ t: z.literal('shutdownDone') }),
   /** S4: our report was refused. Everything is void and has to be stopped. */
@@ -142,7 +143,7 @@ export const rhsToGuard = z.discriminatedUnion('t', [
   }),
   z.strictObject({ t: z.literal('signal'), requestId, resourceId: guid, signal: z.string() }),
   z.strictObject({ t: z.literal('stop'), requestId, resourceId: guid }),
-  z.strictObject({ t: z.literal('toAgent'), frame: fromRhs }),
+  z.strictObject({ t: z.literal('toAgent'), frame: z.custom<FromRhs>() }),
 ])
 export type RhsToGuard = z.infer<typeof rhsToGuard>
 

@@ -42,6 +42,7 @@ export interface ReportMark {
 export class HiveStore {
   readonly db: DrizzleSqliteDODatabase
   readonly #storage: DurableObjectStorage
+  #timing: Timing | null = null
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
@@ -135,8 +136,10 @@ export class HiveStore {
   /** What starts, confirms and closes need to know without loading the hive. */
   #noteForSessions(u: Update): void {
     const { change } = u
-    if (change.table === 'cluster')
+    if (change.table === 'cluster') {
+      this.#timing = null
       this.#setMark('profile', profileName.options.indexOf(change.value.profile))
+    }
     if (change.table !== 'node') return
     if (change.value === null) {
       this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()
@@ -153,7 +156,8 @@ export class HiveStore {
 
   /** The times of the cluster's profile. */
   timing(): Timing {
-    return PROFILES[profileName.options[this.#mark('profile')] ?? 'standard']
+    this.#timing ??= PROFILES[profileName.options[this.#mark('profile')] ?? 'standard']
+    return this.#timing
   }
 
   appendLog(lines: readonly StoredLine[]): void {

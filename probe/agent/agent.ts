@@ -20,6 +20,7 @@ import { duties } from '../core/duties.ts'
 import { reconnectDelayMs } from '../core/reconnect.ts'
 import type { Identity } from './identity.ts'
 import { Link } from './link.ts'
+import { Outbox } from './outbox.ts'
 import type { Replica } from './replica.ts'
 import { type Report, Reports } from './reports.ts'
 
@@ -38,6 +39,12 @@ export class Agent {
   readonly #toGuard: (frame: AgentToGuard) => void
   readonly #run = randomUUID()
   readonly #reports = new Reports()
+  readonly #outbox = new Outbox({
+    status: (items) => this.#tell({ t: 'status', items }),
+    log: (entries) => {
+      if (this.#session?.seqW != null) this.#link?.send({ t: 'log', entries })
+    },
+  })
   readonly #statuses = new Map<string, StatusItem>()
   readonly #sentHold = new Map<string, string>()
   readonly #stopping = new Map<string, number>()
@@ -80,10 +87,12 @@ export class Agent {
         this.#report(frame.session, frame.held)
         break
       case 'granted':
-        this.#grants.push({ groupId: frame.groupId, epoch: frame.epoch })
-        this.#act()
         break
       case 'denied':
+        this.#grants = this.#grants.filter(
+          (g) => g.groupId !== frame.groupId || g.epoch !== frame.epoch,
+        )
+        this.#act()
         this.#log('RCM', `grant denied by the guard: ${frame.reason}`, frame.groupId)
         break
       case 'stopped':
@@ -107,7 +116,7 @@ export class Agent {
         this.#shutDown('leaving')
         break
       case 'log':
-        this.#send('log', frame.entries)
+        this.#outbox.log(frame.entries)
         break
       default:
         unreachable(frame)
@@ -128,7 +137,7 @@ export class Agent {
       }
       case 'status':
         for (const item of frame.items) this.#statuses.set(item.resourceId, item)
-        this.#tell({ t: 'status', items: frame.items })
+        this.#outbox.status(frame.items.filter((item) => this.#current(item)))
         this.#act()
         break
       case 'intent': {
@@ -137,7 +146,7 @@ export class Agent {
         break
       }
       case 'log':
-        this.#send('log', frame.entries)
+        this.#outbox.log(frame.entries)
         break
     }
   }
@@ -292,12 +301,11 @@ export class Agent {
       if (session?.seqW == null || u.seq <= session.seqW) continue
       if (this.#grants.some((g) => g.groupId === u.change.id && g.epoch === ownership.epoch))
         continue
-      this.#toGuard({
-        t: 'grant',
-        session: session.number,
-        groupId: u.change.id,
-        epoch: ownership.epoch,
-      })
+      const grant = { groupId: u.change.id, epoch: ownership.epoch }
+      this.#toGuard({ t: 'grant', session: session.number, ...grant })
+      // The guard hears of the grant before it hears of any start: no need to wait for its yes,
+      // and if it says no, no start gets past it.
+      this.#grants.push(grant)
       this.#log(
         'FM',
         `list for RHS: ${this.#memberList(u.change.id)}`,
@@ -347,8 +355,11 @@ export class Agent {
     this.#stopping.delete(groupId)
     this.#grants = this.#grants.filter((g) => g.groupId !== groupId || g.epoch !== epoch)
     for (const [id, item] of this.#statuses)
-      if (this.#replica.hive.resources.get(id)?.groupId === groupId && item.epoch <= epoch)
+      if (this.#replica.hive.resources.get(id)?.groupId === groupId && item.epoch <= epoch) {
         this.#statuses.delete(id)
+        // That it is released says more than any status of its members.
+        this.#outbox.drop(id)
+      }
     const why = this.#mode === 'shuttingDown' ? 'hostShutdown' : 'asked'
     this.#tell({ t: 'released', groupId, epoch, why })
     this.#act()
@@ -390,12 +401,10 @@ export class Agent {
   // ── Small things ─────────────────────────────────────────────────────────────────────────────
 
   #tell(report: Report): void {
+    // Reports keep their order: what was gathered before goes first.
+    if (report.t !== 'status') this.#outbox.flushStatus()
     const frame = this.#reports.add(report)
     if (this.#session?.seqW != null) this.#link?.send(frame)
-  }
-
-  #send(t: 'log', entries: LogEntry[]): void {
-    if (this.#session?.seqW != null) this.#link?.send({ t, entries })
   }
 
   #log(
@@ -404,7 +413,7 @@ export class Agent {
     groupId?: string,
     correlationId?: string,
   ): void {
-    this.#send('log', [
+    this.#outbox.log([
       {
         atMs: Date.now(),
         component,

@@ -19,6 +19,11 @@ export interface Known {
   readonly hive: Hive
   /** Grants that stand in the guard. Without one nothing is held (C3, U1). */
   readonly grants: readonly HeldGroup[]
+  /**
+   * Whether the replica has everything up to a welcome of this run. One from disk may be older than
+   * a grant, and then its silence about the grant says nothing.
+   */
+  readonly current?: boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -32,7 +37,8 @@ export function duties(known: Known): Duties {
     const { owner, epoch } = group?.ownership ?? {}
     // U1: a grant that the hive no longer gives is dropped, without ceremony.
     if (!group || owner !== known.nodeId || epoch !== grant.epoch) {
-      stop.push(grant)
+      const older = known.current === false && (epoch ?? -1) < grant.epoch
+      if (!older) stop.push(grant)
       continue
     }
     const resources = members.get(group.id) ?? []

@@ -117,6 +117,13 @@ export function adoptGuard(file: GuardFile | null, boot: string, nowMs: number):
 export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome {
   // L5: a lapse that is due comes first, whatever arrived: a late renewal revives nothing.
   const due = lapseDue(state, nowMs)
+  if (due && event.type === 'childStarted') {
+    // G5: what was forked a moment ago has to be known before it can be ended. A lapse that ended
+    // the record without its process would leave it running.
+    const known = running(state, event.resourceId, event.process, event.group)
+    const lapsed = lapse(known.state, due)
+    return { state: lapsed.state, effects: [...known.effects, ...lapsed.effects] }
+  }
   if (due && event.type !== 'tick') {
     const lapsed = lapse(state, due)
     const after = guardStep(lapsed.state, event, nowMs)
@@ -242,6 +249,8 @@ function grant(state: GuardState, event: Extract<GuardEvent, { type: 'granted' }
   if (!state.session?.welcomed || state.session.number !== session) return deny('C1: other session')
   const seen = epochOf(state.seen, groupId)
   if (seen !== undefined && epoch <= seen) return deny(`C2: epoch ${seen} was seen already`)
+  const held = epochOf(heldGroups(state), groupId)
+  if (held !== undefined) return deny(`C5: epoch ${held} is not stopped yet`)
   return {
     state: {
       ...state,

@@ -28,6 +28,8 @@ export interface Run {
   readonly restarts: readonly number[]
   readonly gaveUp: boolean
   readonly restartAtMs: number | null
+  /** When the status last changed: a check that was begun before says nothing about it. */
+  readonly changedMs: number
   /** Stopped by its own manager: nothing is done until the hive says what is wanted now (S-62). */
   readonly deliberate: boolean
   readonly isAliveAtMs: number
@@ -37,11 +39,17 @@ export interface Run {
   readonly dropping: boolean
 }
 
+interface Poll {
+  readonly id: number
+  readonly startedMs: number
+  readonly deadlineMs: number
+}
+
 export interface RhsState {
   readonly runs: ReadonlyMap<string, Run>
   readonly nextCall: number
   /** Polls under way: `group type fn` → call id and deadline. */
-  readonly polls: ReadonlyMap<string, { readonly id: number; readonly deadlineMs: number }>
+  readonly polls: ReadonlyMap<string, Poll>
 }
 
 export type RhsEvent =
@@ -91,7 +99,10 @@ const TERMINATE_RETRY_MS = 1_000
 export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
   const work = new Work(state, nowMs)
   take(work, event)
-  for (const guid of [...work.runs.keys()].sort()) act(work, guid)
+  for (const guid of [...work.runs.keys()].sort()) {
+    act(work, guid)
+    takePassed(work, guid)
+  }
   poll(work)
   return work.outcome()
 }
@@ -102,7 +113,7 @@ export function rhsDeadline(state: RhsState): number | null {
   for (const run of state.runs.values()) {
     if (run.call) next = Math.min(next, run.call.deadlineMs)
     else if (run.restartAtMs !== null) next = Math.min(next, run.restartAtMs)
-    if (run.opened) next = Math.min(next, run.isAliveAtMs, run.looksAliveAtMs)
+    if (run.opened && !run.dropping) next = Math.min(next, run.isAliveAtMs, run.looksAliveAtMs)
   }
   for (const p of state.polls.values()) next = Math.min(next, p.deadlineMs)
   return Number.isFinite(next) ? next : null
@@ -111,7 +122,7 @@ export function rhsDeadline(state: RhsState): number | null {
 class Work {
   readonly nowMs: number
   readonly runs: Map<string, Run>
-  readonly polls: Map<string, { id: number; deadlineMs: number }>
+  readonly polls: Map<string, Poll>
   readonly effects: RhsEffect[] = []
   readonly changed = new Map<string, StatusItem>()
   nextCall: number
@@ -134,7 +145,8 @@ class Work {
 
   /** Changes the status, and reports it when it is another one than before. */
   status(run: Run, status: ReportedStatus, detail?: string, force = false): Run {
-    const next = this.set({ ...run, status, detail })
+    const changedMs = run.status === status ? run.changedMs : this.nowMs
+    const next = this.set({ ...run, status, detail, changedMs })
     if (force || run.status !== status) this.changed.set(next.held.guid, statusItem(next))
     return next
   }
@@ -198,11 +210,17 @@ function take(work: Work, event: RhsEvent): void {
       work.log(run, `progress: ${event.note}`)
       break
     }
-    case 'pollEnded':
-      if (work.polls.get(event.key)?.id !== event.id) break
+    case 'pollEnded': {
+      const poll = work.polls.get(event.key)
+      if (poll?.id !== event.id) break
       work.polls.delete(event.key)
-      for (const a of event.answers) answered(work, a.guid, a.status, a.detail)
+      const { startedMs } = poll
+      // Begun before the status changed: it speaks of what was before a restart.
+      for (const a of event.answers)
+        if ((work.runs.get(a.guid)?.changedMs ?? 0) <= startedMs)
+          answered(work, a.guid, a.status, a.detail)
       break
+    }
     case 'pushed':
       answered(work, event.guid, event.status, event.detail)
       break
@@ -229,6 +247,7 @@ function hold(work: Work, held: HeldResource, onRecord: boolean): void {
       restarts: [],
       gaveUp: false,
       restartAtMs: null,
+      changedMs: work.nowMs,
       deliberate: false,
       isAliveAtMs: work.nowMs + held.poll.isAliveMs,
       looksAliveAtMs: work.nowMs + held.poll.looksAliveMs,
@@ -273,12 +292,21 @@ function act(work: Work, guid: string): void {
     return
   }
   if (!run.opened) {
-    work.call(run, 'open')
+    // An open that failed is tried again by the restart policy, not at once.
+    if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
+    work.call({ ...run, restartAtMs: null, gaveUp: false }, 'open')
     return
   }
   if (run.adopt) return
   if (run.held.target === 1) wantOnline(work, run)
   else wantOffline(work, run)
+}
+
+/** A passed deadline is taken in the step that sees it, whatever came of it; else the timer spins. */
+function takePassed(work: Work, guid: string): void {
+  const run = work.runs.get(guid)
+  if (!run || run.call || run.restartAtMs === null || run.restartAtMs > work.nowMs) return
+  work.set({ ...run, restartAtMs: null })
 }
 
 function wantOnline(work: Work, run: Run): void {
@@ -320,6 +348,7 @@ function wantOffline(work: Work, run: Run): void {
     case 'online':
       // S-73: found online though nobody asked for it: reported, not stopped.
       if (run.detail === UNEXPECTED) return
+      if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
       work.call(work.status(run, 'offlinePending'), 'offline')
       break
     case 'failed':
@@ -345,9 +374,11 @@ function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOutcome): 
   const run = work.set({ ...was, call: null })
   if (outcome.ok === 'notImplemented') {
     work.log(run, `discarded: the module has no function ${fn} (S-33)`)
-    // Nothing changes; only what was pending goes back to where it was.
-    if (fn === 'online' || fn === 'offline' || fn === 'terminate')
-      work.status(run, fn === 'online' ? 'offline' : 'online')
+    if (fn === 'offline') work.call(run, 'terminate')
+    // Nothing changes and nothing is retried soon; what was pending goes back to where it was.
+    const later = { ...run, restartAtMs: work.nowMs + run.held.restart.retryAfterMs }
+    if (fn === 'online') work.status(later, 'offline')
+    if (fn === 'terminate') work.status(later, 'online')
     if (fn === 'open') opened(work, run)
     return
   }
@@ -404,17 +435,19 @@ function answered(work: Work, guid: string, status: ReportedStatus, detail?: str
   if (run.adopt) {
     const adopted = { ...run, adopt: false, detail }
     work.log(run, `found ${status}`)
-    work.set(adopted)
-    work.changed.set(guid, statusItem({ ...adopted, status }))
-    work.set({ ...adopted, status: status === 'stopped' ? 'offline' : status })
+    // S-62: what its own manager stopped while nobody looked is not started again.
+    work.status({ ...adopted, deliberate: status === 'stopped' }, status, detail, true)
     return
   }
+  // Pending without a call: the guard has refused for now. Not running then is no failure (C3, S-80).
+  const refused = run.status === 'onlinePending' && !run.call
+  if (refused && status !== 'online') return
   switch (status) {
     case 'online':
       if (run.status === 'online') return
       if (run.held.persistentState === 0 && run.status === 'offline')
         work.status(run, 'online', UNEXPECTED)
-      else work.status({ ...run, gaveUp: false }, 'online', detail)
+      else work.status({ ...run, gaveUp: false, restartAtMs: null }, 'online', detail)
       return
     case 'offline':
     case 'failed':
@@ -512,7 +545,7 @@ function poll(work: Work): void {
       const id = work.nextCall
       work.nextCall += 1
       const deadlineMs = work.nowMs + Math.min(...runs.map((r) => r.held.poll.deadlockMs))
-      work.polls.set(key, { id, deadlineMs })
+      work.polls.set(key, { id, startedMs: work.nowMs, deadlineMs })
       work.effects.push({ type: 'poll', fn, key, id, guids: runs.map((r) => r.held.guid).sort() })
     }
   }

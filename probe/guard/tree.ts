@@ -45,24 +45,39 @@ export class TreeChild {
     this.#generation += 1
     this.#startedMs = performance.now()
     const generation = this.#generation
-    const child = fork(this.#file, [...this.#args], {
+    let child: ChildProcess
+    try {
+      child = this.#fork()
+    } catch (error) {
+      this.#events.down(generation, `cannot be started: ${error}`)
+      this.#again()
+      return
+    }
+    this.#child = child
+    child.on('message', (frame) => {
+      if (this.#child === child) this.#events.message(frame)
+    })
+    const ended = (detail: string) => {
+      if (this.#child !== child) return
+      this.#child = null
+      this.#events.down(generation, detail)
+      this.#again()
+    }
+    // One that could not be started has no exit: no process or memory was to be had just now.
+    child.on('error', (error) => {
+      if (child.pid === undefined) ended(`cannot be started: ${error.message}`)
+    })
+    child.once('exit', (code, signal) => ended(signal ?? `exit ${code}`))
+    this.#events.up(generation)
+  }
+
+  #fork(): ChildProcess {
+    return fork(this.#file, [...this.#args], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, ...this.#env },
       // Small heaps: these processes hold little, and there are three of them on every host.
       execArgv: ['--max-semi-space-size=1'],
     })
-    this.#child = child
-    child.on('message', (frame) => {
-      if (this.#child === child) this.#events.message(frame)
-    })
-    child.on('error', () => {})
-    child.once('exit', (code, signal) => {
-      if (this.#child !== child) return
-      this.#child = null
-      this.#events.down(generation, signal ?? `exit ${code}`)
-      this.#again()
-    })
-    this.#events.up(generation)
   }
 
   send(frame: object): void {

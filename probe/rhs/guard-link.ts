@@ -1,4 +1,5 @@
 /** RHS's side of the guard: requests for a yes, and what the guard has on record. */
+import { randomInt } from 'node:crypto'
 import type { RhsToGuard, WorkloadRecord } from '../../schema/ipc.ts'
 import type { WorkloadExit } from '../../schema/resource-module.ts'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
@@ -32,7 +33,8 @@ export class GuardLink {
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   readonly #processes = new Map<string, ProcessRef>()
   readonly #listeners = new Map<string, Set<(exit: WorkloadExit) => void>>()
-  #nextId = 1
+  /** Not from 1 in each RHS: the guard may still answer a request of the one before. */
+  #nextId = randomInt(2 ** 47)
 
   constructor(send: (frame: RhsToGuard) => void) {
     this.#send = send

@@ -28,8 +28,15 @@ export function makeCall(
       get process() {
         return link.processOf(guid)
       },
-      startChild: (spec) => link.startChild(subject, spec),
-      permitGate: (gateName) => link.permitGate(subject, gateName),
+      // A call that was given up starts nothing: what follows it may have seen the end already.
+      startChild: async (spec) => {
+        call.signal.throwIfAborted()
+        return link.startChild(subject, spec)
+      },
+      permitGate: async (gateName) => {
+        call.signal.throwIfAborted()
+        return link.permitGate(subject, gateName)
+      },
       signal: (signal) => link.signal(guid, signal),
       stop: () => link.stop(guid),
       onExit: (listener) => link.onExit(guid, listener),

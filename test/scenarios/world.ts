@@ -211,15 +211,24 @@ export class World {
     if (canonicalJson([toDocument(this.hive), [...this.observed.offers]]) !== before)
       throw new Error('step changed what it was given')
     this.#journal.push({ text, atMs: this.nowMs })
-    for (const line of decision.log)
-      this.say(`[${line.component}] ${line.message}${traced(line.correlationId)}`)
-    for (const u of decision.updates) this.#commit(u)
+    for (const [i, u] of decision.updates.entries()) {
+      this.#sayLog(decision, i)
+      this.#commit(u)
+    }
+    this.#sayLog(decision, decision.updates.length)
     for (const o of decision.observations) applyObservation(this.observed, o)
     const broken = brokenInvariants(this.hive)
     if (broken.length > 0) throw new Error(broken.join('; '))
     this.#send(decision)
     this.drain()
     return decision
+  }
+
+  /** Log lines of a decision stand where they were said: between its updates. */
+  #sayLog(decision: Decision, after: number): void {
+    for (const line of decision.log)
+      if (line.after === after)
+        this.say(`[${line.component}] ${line.message}${traced(line.correlationId)}`)
   }
 
   #commit(u: Update): void {

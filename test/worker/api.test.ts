@@ -15,7 +15,7 @@ describe('who may ask', () => {
   })
 
   test('health needs none, and says nothing of anybody', async () => {
-    const response = await exports.default.fetch('https://holdfast.test/v1/health')
+    const response = await exports.default.fetch('https://holdfast.test/healthz')
     expect(await response.json()).toEqual({ ok: true, version: '0.1.0' })
   })
 

@@ -117,7 +117,7 @@ describe('what is not let in', () => {
       JSON.stringify({ t: 'status', n: 1, items: [] }),
       JSON.stringify({ t: 'log', entries: [{ atMs: -1, component: 'RCM', message: '' }] }),
       'x'.repeat(513 * 1024),
-      new TextEncoder().encode(JSON.stringify(released)).buffer,
+      new TextEncoder().encode(JSON.stringify(released)).buffer as ArrayBuffer,
     ]
     for (const frame of frames) {
       await node.begin()

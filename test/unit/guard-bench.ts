@@ -1,0 +1,187 @@
+import {
+  adoptGuard,
+  emptyGuard,
+  type GuardEffect,
+  type GuardEvent,
+  type GuardFile,
+  type GuardOutcome,
+  type GuardState,
+  guardStep,
+  heldGroups,
+  type StartAsk,
+} from '../../probe/core/guard.ts'
+import { PROFILES, type Timing } from '../../schema/timing.ts'
+
+export const WEB = '00000000-0000-4000-8000-0000000000f1'
+export const DB = '00000000-0000-4000-8000-0000000000f2'
+export const NGINX = '00000000-0000-4000-8000-00000000000a'
+export const PG = '00000000-0000-4000-8000-00000000000b'
+export const T: Timing = PROFILES.standard
+export const SPEC = { command: '/bin/true', args: [], env: {} }
+export const PROCESS = { pid: 42, startTicks: 7 }
+
+/** A guard with its clock, its file, and what it did. What it promises is checked at every step. */
+export class GuardBench {
+  state: GuardState = emptyGuard('boot-1')
+  /** What a crash would leave: written by `persist`, at once or later. */
+  file: GuardFile | null = null
+  nowMs = 0
+  effects: readonly GuardEffect[] = []
+  readonly granted = new Map<string, number>()
+  requestId = 0
+
+  step(event: GuardEvent): readonly GuardEffect[] {
+    return this.#take(guardStep(this.state, event, this.nowMs), event)
+  }
+
+  #take(outcome: GuardOutcome, event: GuardEvent | null): readonly GuardEffect[] {
+    const before = this.state
+    this.state = outcome.state
+    this.effects = outcome.effects
+    this.#check(before, event)
+    return this.effects
+  }
+
+  /** The guard dies and comes back, with the file as it was written (G10). */
+  restart(boot = 'boot-1'): readonly GuardEffect[] {
+    const file = this.file && (JSON.parse(JSON.stringify(this.file)) as GuardFile)
+    return this.#take(adoptGuard(file, boot, this.nowMs), null)
+  }
+
+  // ── Short cuts ─────────────────────────────────────────────────────────────────────────────
+
+  session(number: number): this {
+    this.step({ type: 'challenged', session: number })
+    this.step({ type: 'welcomed', session: number, timing: T })
+    return this
+  }
+
+  renew(session: number, sentAtMs = this.nowMs): this {
+    for (const lease of ['pong', 'authority'] as const)
+      this.step({ type: 'renewed', session, lease, sentAtMs })
+    return this
+  }
+
+  /** Welcomed, both leases, a grant of `web` at epoch 1. */
+  ready(): this {
+    this.session(1).renew(1)
+    this.step({ type: 'granted', session: 1, groupId: WEB, epoch: 1 })
+    return this
+  }
+
+  ask(over: Partial<StartAsk> = {}): StartAsk {
+    this.requestId += 1
+    return { requestId: this.requestId, resourceId: NGINX, groupId: WEB, epoch: 1, ...over }
+  }
+
+  child(over: Partial<StartAsk> = {}): readonly GuardEffect[] {
+    return this.step({ type: 'childAsked', ask: this.ask(over), spec: SPEC })
+  }
+
+  started(resourceId = NGINX): readonly GuardEffect[] {
+    return this.step({ type: 'childStarted', resourceId, process: PROCESS, group: `w-${resourceId}` })
+  }
+
+  get types(): string[] {
+    return this.effects.map((e) => e.type)
+  }
+
+  get toAgent() {
+    return this.effects.flatMap((e) => (e.type === 'toAgent' ? [e.frame] : []))
+  }
+
+  /** Why a start was refused, or null. */
+  get refusal(): string | null {
+    for (const e of this.effects) {
+      if (e.type === 'answerRhs' && !e.ok) return e.reason ?? ''
+      if (e.type === 'answerGate' && !e.yes) return e.reason ?? ''
+    }
+    return null
+  }
+
+  // ── What holds at every step ───────────────────────────────────────────────────────────────
+
+  #check(before: GuardState, event: GuardEvent | null): void {
+    let written = false
+    for (const effect of this.effects) {
+      if (effect.type === 'persist' || effect.type === 'persistLater') {
+        written ||= effect.type === 'persist'
+        const { boot, timing, leases, grants, seen, records } = this.state
+        this.file = { boot, timing, leases, grants, seen, records }
+      }
+      this.#checkEffect(effect, before, written, event)
+    }
+    const { grants, stops, records } = this.state
+    if (new Set(grants.map((g) => g.groupId)).size !== grants.length) fail('two grants of a group')
+    if (stops.some((s) => s.kind === 'lapse') && grants.length > 0) fail('L5: a grant in a lapse')
+    // G5: a record ends because nothing runs, and by nothing else.
+    if (event !== null)
+      for (const was of before.records)
+        if (!records.some((r) => r.resourceId === was.resourceId))
+          if (event.type !== 'nothingRuns' || event.resourceId !== was.resourceId)
+            fail('G5: a record was dropped')
+  }
+
+  #checkEffect(
+    effect: GuardEffect,
+    before: GuardState,
+    written: boolean,
+    event: GuardEvent | null,
+  ): void {
+    switch (effect.type) {
+      case 'spawn':
+        this.#checkStart(effect.ask.resourceId, written)
+        break
+      case 'answerGate':
+        if (effect.yes) this.#checkStart(effect.resourceId ?? '', written)
+        break
+      case 'answerRhs':
+        // The yes to a request for a gate; a stop is answered when nothing is on record (G5).
+        if (!effect.ok) break
+        if (event?.type === 'gatePermitAsked') this.#checkStart(event.ask.resourceId, true)
+        else if (event?.type !== 'childAsked' && this.state.records.length > before.records.length)
+          fail('a stop left a record')
+        break
+      case 'toAgent':
+        this.#checkFrame(effect.frame, written)
+        break
+    }
+  }
+
+  #checkFrame(frame: Extract<GuardEffect, { type: 'toAgent' }>['frame'], written: boolean): void {
+    if (frame.t === 'granted') {
+      if (!written) fail('G9: granted before it was written')
+      if (frame.epoch <= (this.granted.get(frame.groupId) ?? 0)) fail('C2: an epoch came twice')
+      this.granted.set(frame.groupId, frame.epoch)
+    }
+    if (frame.t === 'stopped') {
+      if (!written) fail('G9: stopped before it was written')
+      const { groupId } = frame
+      if (heldGroups(this.state).some((g) => g.groupId === groupId)) fail('G5: not stopped yet')
+    }
+    if (frame.t === 'lapsed' && this.state.grants.length > 0) fail('L5: grants outlive a lapse')
+    if (frame.t === 'held') {
+      if (this.state.stops.some((s) => s.kind === 'lapse')) fail('S3: a report in a lapse')
+      if (JSON.stringify(frame.held) !== JSON.stringify(heldGroups(this.state)))
+        fail('S3: not all that is held')
+    }
+  }
+
+  /** G3, C3: a standing grant, both leases, no stop under way, recorded and written first. */
+  #checkStart(resourceId: string, written: boolean): void {
+    if (!written) fail('G9: a start before it was written')
+    const record = this.state.records.find((r) => r.resourceId === resourceId)
+    if (!record) return fail('G3: a start that is not recorded')
+    const granted = this.state.grants.some(
+      (g) => g.groupId === record.groupId && g.epoch === record.epoch,
+    )
+    if (!granted) fail('C3: a start without a grant')
+    const { pongEndMs, authorityEndMs } = this.state.leases
+    for (const end of [pongEndMs, authorityEndMs])
+      if (end === null || this.nowMs >= end - this.state.timing.stopMs) fail('L3: without a lease')
+  }
+}
+
+function fail(what: string): void {
+  throw new Error(what)
+}
