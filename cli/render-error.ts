@@ -10,6 +10,8 @@ export interface Failure {
   readonly why?: string | undefined
   readonly remedy?: string | undefined
   readonly errors?: Refusal['errors'] | undefined
+  /** Request id at the control plane. */
+  readonly request?: string | undefined
   readonly exit: number
 }
 
@@ -42,6 +44,7 @@ export function renderFailure(failure: Failure, look: Look): string {
   for (const { pointer, message } of failure.errors ?? [])
     if (!said(message)) lines.push(`        ${clean(pointer)}: ${clean(message)}`)
   if (failure.remedy) lines.push(`  try:  ${indented(failure.remedy)}`)
+  if (failure.request) lines.push(`  request: ${clean(failure.request)}`)
   return `${lines.join('\n')}\n`
 }
 

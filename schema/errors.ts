@@ -40,6 +40,8 @@ export interface Refusal {
   message: string
   why?: string
   remedy?: string
+  /** Id of the request at the control plane, by which its logs can be found. */
+  request?: string
   /** JSON pointers into the request, where it is at fault. */
   errors?: { pointer: string; message: string }[]
 }

@@ -1,4 +1,5 @@
 /** The one client of the API, made from the route table. Works in Node.js, browsers and workerd. */
+import type * as z from 'zod'
 import { ERRORS, type ErrorCode, HoldfastError } from '../errors.ts'
 import { problem } from './bodies.ts'
 import {
@@ -68,8 +69,23 @@ export function createClient(options: ClientOptions): Client {
     }
     const text = await answer.text()
     if (!answer.ok) throw refusalOf(answer.status, text)
-    return route.response.parse(JSON.parse(text)) as never
+    return readAnswer(route.response, text, options.url) as never
   }
+}
+
+function readAnswer(
+  schema: { safeParse(value: unknown): z.ZodSafeParseResult<unknown> },
+  text: string,
+  url: string,
+) {
+  const parsed = schema.safeParse(parseJson(text))
+  if (parsed.success) return parsed.data
+  throw new HoldfastError({
+    code: 'INTERNAL',
+    message: `the control plane at ${url} gave an answer that this client does not understand`,
+    why: parsed.error.issues[0]?.message ?? '',
+    remedy: 'Use a client of the same version as the control plane.',
+  })
 }
 
 function refusalOf(status: number, text: string): HoldfastError {
@@ -87,6 +103,7 @@ function refusalOf(status: number, text: string): HoldfastError {
     ...(p.why && { why: p.why }),
     ...(p.remedy && { remedy: p.remedy }),
     ...(p.errors && { errors: p.errors }),
+    request: p.request,
   })
 }
 

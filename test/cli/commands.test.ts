@@ -95,6 +95,7 @@ describe('--json', () => {
         message: 'no group "wbe"',
         why: 'Of groups, prod has these: web.',
         remedy: 'did you mean "web"?',
+        request: expect.any(String),
         exit: 5,
       },
     })

@@ -79,7 +79,12 @@ export class GuardBench {
   }
 
   started(resourceId = NGINX): readonly GuardEffect[] {
-    return this.step({ type: 'childStarted', resourceId, process: PROCESS, group: `w-${resourceId}` })
+    return this.step({
+      type: 'childStarted',
+      resourceId,
+      process: PROCESS,
+      group: `w-${resourceId}`,
+    })
   }
 
   get types(): string[] {

@@ -322,12 +322,21 @@ test('whatever happens, in whatever order: what the guard promises holds', () =>
     },
     {
       weight: 5,
-      arbitrary: fc.record({ type: fc.constant('granted' as const), session, groupId: group, epoch }),
+      arbitrary: fc.record({
+        type: fc.constant('granted' as const),
+        session,
+        groupId: group,
+        epoch,
+      }),
     },
     fc.record({ type: fc.constant('groupStopAsked' as const), groupId: group, epoch }),
     {
       weight: 4,
-      arbitrary: fc.record({ type: fc.constant('childAsked' as const), ask, spec: fc.constant(SPEC) }),
+      arbitrary: fc.record({
+        type: fc.constant('childAsked' as const),
+        ask,
+        spec: fc.constant(SPEC),
+      }),
     },
     {
       weight: 3,

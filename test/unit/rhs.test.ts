@@ -76,9 +76,7 @@ class Bench {
   answer(status: ReportedStatus): RhsEffect[] {
     const effects: RhsEffect[] = []
     for (const [key, { id }] of this.state.polls)
-      effects.push(
-        ...this.step({ type: 'pollEnded', key, id, answers: [{ guid: A, status }] }),
-      )
+      effects.push(...this.step({ type: 'pollEnded', key, id, answers: [{ guid: A, status }] }))
     return effects
   }
 
@@ -137,14 +135,17 @@ describe('the table of what is wanted and what is reported', () => {
     }
   })
 
-  test.each(['offline', 'failed'] as const)('S-71, S-74, S-47: wanted, and %s: Online', (status) => {
-    rhs.online().push(status, 'exit 1')
-    expect(rhs.reports).toMatchObject([{ status: 'failed', restarts: 1, detail: 'exit 1' }])
-    expect(rhs.calls).toEqual([])
-    rhs.wait(500)
-    expect(rhs.calls).toEqual(['online'])
-    expect(rhs.log).toContain('restart 1 → online')
-  })
+  test.each(['offline', 'failed'] as const)(
+    'S-71, S-74, S-47: wanted, and %s: Online',
+    (status) => {
+      rhs.online().push(status, 'exit 1')
+      expect(rhs.reports).toMatchObject([{ status: 'failed', restarts: 1, detail: 'exit 1' }])
+      expect(rhs.calls).toEqual([])
+      rhs.wait(500)
+      expect(rhs.calls).toEqual(['online'])
+      expect(rhs.log).toContain('restart 1 → online')
+    },
+  )
 
   test('S-62, S-68: stopped by its own manager: reported, and not started again', () => {
     rhs.online().push('stopped', 'virsh shutdown')
@@ -330,10 +331,7 @@ describe('what a module does not have (S-33)', () => {
 
 describe('stopping', () => {
   test('S-40, S-41: Offline; when it takes too long or fails, Terminate, until it is done', () => {
-    for (const end of [
-      () => rhs.wait(10_000),
-      () => rhs.end({ ok: false, error: 'busy' }),
-    ]) {
+    for (const end of [() => rhs.wait(10_000), () => rhs.end({ ok: false, error: 'busy' })]) {
       rhs = new Bench().online()
       rhs.hold({ target: 0 })
       expect(rhs.calls).toEqual(['offline'])
@@ -492,8 +490,7 @@ test('whatever happens: one call at a time, no spinning, and nothing started tha
         if (bench.calls[0] === 'online')
           expect(bench.run()?.held).toMatchObject({ target: 1, persistentState: 1 })
         const epoch = bench.run()?.held.epoch
-        if (epoch !== undefined)
-          for (const item of bench.reports) expect(item.epoch).toBe(epoch)
+        if (epoch !== undefined) for (const item of bench.reports) expect(item.epoch).toBe(epoch)
       }
     }),
     { numRuns: 500 },

@@ -116,7 +116,11 @@ describe('groups and resources', () => {
       params,
       query: { path: `/Cluster/Resources/${id}` },
     })
-    expect(hive.value).toMatchObject({ Name: 'pg', PersistentState: 1, GroupId: expect.any(String) })
+    expect(hive.value).toMatchObject({
+      Name: 'pg',
+      PersistentState: 1,
+      GroupId: expect.any(String),
+    })
     expect(Object.keys(hive.value)).not.toContain('Status')
     expect(
       await ok('getHive', { params, query: { path: `Cluster/Resources/${id}/PersistentState` } }),
@@ -148,7 +152,10 @@ describe('groups and resources', () => {
         params,
         body: { name: 'x', group: 'web', type: 'process', properties: { command: '/x' }, ...body },
       })
-    expect(await resource({ type: 'teleport' })).toMatchObject({ code: 'UNKNOWN_TYPE', status: 400 })
+    expect(await resource({ type: 'teleport' })).toMatchObject({
+      code: 'UNKNOWN_TYPE',
+      status: 400,
+    })
     expect(await resource({ group: 'nosuch' })).toMatchObject({ code: 'NOT_FOUND', status: 404 })
     expect(await resource({ name: 'NGINX' })).toMatchObject({ code: 'NAME_TAKEN', status: 409 })
     expect(await resource({ properties: { command: 'x' } })).toMatchObject({
@@ -156,9 +163,9 @@ describe('groups and resources', () => {
       errors: [{ pointer: '/properties/command' }],
       remedy: expect.any(String),
     })
-    expect(await refused('moveGroup', { params: { ...params, group: 'web' }, body: {} })).toMatchObject(
-      { code: 'NO_ELIGIBLE_NODE', status: 409 },
-    )
+    expect(
+      await refused('moveGroup', { params: { ...params, group: 'web' }, body: {} }),
+    ).toMatchObject({ code: 'NO_ELIGIBLE_NODE', status: 409 })
     expect(await refused('deleteGroup', { params: { ...params, group: 'web' } })).toMatchObject({
       code: 'GROUP_NOT_EMPTY',
     })
@@ -189,7 +196,9 @@ describe('with a node', () => {
     await ok('moveGroup', { params: { ...params, group: 'web' }, body: { to: 'n1' } })
     await n2.tell({ t: 'released', groupId, epoch: 1, why: 'asked' })
     expect(await n1.take(groupId)).toBe(2)
-    const { types } = await ok<{ types: { type: string; nodes: string[] }[] }>('listTypes', { params })
+    const { types } = await ok<{ types: { type: string; nodes: string[] }[] }>('listTypes', {
+      params,
+    })
     expect(types.find((t) => t.type === 'process')?.nodes).toEqual(['n1', 'n2'])
 
     const { seq } = await cluster.view()

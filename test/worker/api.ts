@@ -1,7 +1,7 @@
 /** An operator of the test: an API key in D1, and calls whose answers fit the route table. */
 import { env, exports } from 'cloudflare:workers'
 import { expect } from 'vitest'
-import { type ClusterView, problem, type Problem } from '../../schema/api/bodies.ts'
+import { type ClusterView, type Problem, problem } from '../../schema/api/bodies.ts'
 import { type RouteName, routes } from '../../schema/api/routes.ts'
 import type { ProfileName } from '../../schema/timing.ts'
 import { sha256 } from '../../worker/tenants.ts'

@@ -108,10 +108,9 @@ describe('restart: sockets and memory go, nothing that was acknowledged does', (
     const view = await cluster.view()
     expect(view.groups[0]?.resources[0]).toMatchObject({ persistentState: 1, status: 'online' })
     await expectReplay(cluster)
-    const { entries } = await ok<{ entries: { message: string }[] }>(
-      'listLog',
-      { params: cluster.params },
-    )
+    const { entries } = await ok<{ entries: { message: string }[] }>('listLog', {
+      params: cluster.params,
+    })
     const starts = entries.map((e) => e.message).filter((m) => m.startsWith('start: '))
     expect(starts).toEqual(['start: 1 nodes that were up have no open session'])
   })

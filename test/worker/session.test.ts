@@ -213,8 +213,7 @@ describe('sessions that follow each other', () => {
     await node.tell({ t: 'leaving' })
     await node.line.next('updates', (f) =>
       f.updates.some(
-        ({ change }) =>
-          change.table === 'group' && change.value?.ownership.phase === 'releasing',
+        ({ change }) => change.table === 'group' && change.value?.ownership.phase === 'releasing',
       ),
     )
     await node.tell({ t: 'released', groupId, epoch, why: 'hostShutdown' })

@@ -36,11 +36,7 @@ export function viewCluster(
     hash,
     view: cluster.view,
     nowMs,
-    health: groups.some((g) => g.state === 'failed' || g.state === 'waiting')
-      ? 'outage'
-      : problems.length > 0
-        ? 'warning'
-        : 'healthy',
+    health: healthOf(nodes, groups, problems.length),
     problems,
     nodes,
     groups,
@@ -150,11 +146,28 @@ function groupState(
   return 'pending'
 }
 
+function healthOf(
+  nodes: readonly NodeView[],
+  groups: readonly GroupView[],
+  problems: number,
+): ClusterView['health'] {
+  // A cluster that no host has joined yet has nothing to lose.
+  if (nodes.length > 0 && groups.some((g) => g.state === 'failed' || g.state === 'waiting'))
+    return 'outage'
+  return problems > 0 ? 'warning' : 'healthy'
+}
+
 function findProblems(
   nodes: readonly NodeView[],
   groups: readonly GroupView[],
 ): ClusterView['problems'] {
   const problems: ClusterView['problems'] = []
+  if (nodes.length === 0)
+    problems.push({
+      subject: 'nodes',
+      message: 'no host has joined yet',
+      remedy: 'Make a join token: holdfast token create',
+    })
   for (const node of nodes)
     if (node.state === 'down')
       problems.push({
@@ -163,7 +176,7 @@ function findProblems(
         remedy: `Start its host; it joins by itself. To see why: holdfast log`,
       })
   for (const group of groups) {
-    if (group.state === 'waiting')
+    if (group.state === 'waiting' && nodes.length > 0)
       problems.push({
         subject: group.name,
         message: `no eligible node: ${group.waitingReasons.map((r) => `${r.node} ${r.reason}`).join('; ')}`,

@@ -228,37 +228,33 @@ describe.skipIf(missing !== null)('virtual-machine on a real libvirt', () => {
     await down.end()
   }, 20_000)
 
-  test.skipIf(spawnSync('virsh', ['-v']).status !== 0)(
-    'M5: saved by an administrator: stopped; Online boots cold and never wakes the saved state',
-    async () => {
-      const { vm, call, told, end } = await running('saved')
-      await guestSays(vm, 'GUEST-READY\n')
-      await promisify(execFile)('virsh', ['-c', virshUri(host), 'managedsave', 'saved'])
-      expect((await told()).answer).toMatchObject({
-        status: 'stopped',
-        detail: expect.stringMatching(/saved/),
-      })
-      await call.workload.stop()
-      await module.online?.(call)
-      expect(host.guard.asks.at(-1)).toMatchObject({ gateName: 'saved', incoming: false })
-      await guestSays(vm, 'GUEST-READY\n', 2)
-      await end()
-    },
-  )
+  test('M5: saved by an administrator: stopped; Online boots cold and never wakes the saved state', async (ctx) => {
+    ctx.skip(spawnSync('virsh', ['-v']).status !== 0, 'virsh is not installed')
+    const { vm, call, told, end } = await running('saved')
+    await guestSays(vm, 'GUEST-READY\n')
+    await promisify(execFile)('virsh', ['-c', virshUri(host), 'managedsave', 'saved'])
+    expect((await told()).answer).toMatchObject({
+      status: 'stopped',
+      detail: expect.stringMatching(/saved/),
+    })
+    await call.workload.stop()
+    await module.online?.(call)
+    expect(host.guard.asks.at(-1)).toMatchObject({ gateName: 'saved', incoming: false })
+    await guestSays(vm, 'GUEST-READY\n', 2)
+    await end()
+  })
 
-  test.skipIf(spawnSync('virsh', ['-v']).status !== 0)(
-    'G4: the gate is told that a saved guest comes in',
-    async () => {
-      const { call, end } = await running('wake')
-      const virsh = (verb: string) =>
-        promisify(execFile)('virsh', ['-c', virshUri(host), verb, 'wake'])
-      await virsh('managedsave')
-      await virsh('start')
-      expect(host.guard.asks.at(-1)).toMatchObject({ gateName: 'wake', incoming: true })
-      expect(await alive(call)).toMatchObject({ status: 'online' })
-      await end()
-    },
-  )
+  test('G4: the gate is told that a saved guest comes in', async (ctx) => {
+    ctx.skip(spawnSync('virsh', ['-v']).status !== 0, 'virsh is not installed')
+    const { call, end } = await running('wake')
+    const virsh = (verb: string) =>
+      promisify(execFile)('virsh', ['-c', virshUri(host), verb, 'wake'])
+    await virsh('managedsave')
+    await virsh('start')
+    expect(host.guard.asks.at(-1)).toMatchObject({ gateName: 'wake', incoming: true })
+    expect(await alive(call)).toMatchObject({ status: 'online' })
+    await end()
+  })
 
   test('S-44: a disk that is moved away is found, though QEMU runs', async () => {
     const { vm, call, end } = await running('disk')

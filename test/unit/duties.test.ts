@@ -1,0 +1,161 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { duties } from '../../probe/core/duties.ts'
+import { emptyHive, type Group, type Hive, type Resource } from '../../schema/hive.ts'
+import { DEFAULT_RESTART, RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
+import type { HeldGroup } from '../../schema/session.ts'
+import type { ReportedStatus } from '../../schema/status.ts'
+
+const ME = 'node-1'
+const correlationId = 'u1'
+
+let hive: Hive
+let statuses: Map<string, { status: ReportedStatus; epoch: number }>
+let grants: HeldGroup[]
+
+function group(id: string, phase: 'owned' | 'releasing', epoch = 1, owner = ME): void {
+  const value: Group = {
+    id,
+    name: id,
+    ownership:
+      phase === 'owned'
+        ? { phase, owner, epoch, correlationId }
+        : { phase, owner, epoch, to: null, reason: 'move', correlationId },
+    preferredOwners: [],
+    failoverThreshold: null,
+    failoverPeriodMs: 0,
+    failovers: [],
+    createdAtMs: 0,
+  }
+  hive.groups.set(id, value)
+}
+
+function resource(id: string, dependsOn: string[] = [], persistentState: 0 | 1 = 1): void {
+  const value: Resource = {
+    id,
+    groupId: 'web',
+    name: id,
+    type: 'process',
+    properties: {},
+    persistentState,
+    dependsOn,
+    possibleOwners: null,
+    restart: DEFAULT_RESTART,
+    poll: RESOURCE_TYPES.get('process')?.poll as Resource['poll'],
+    separateMonitor: false,
+    createdAtMs: 0,
+  }
+  hive.resources.set(id, value)
+}
+
+const seen = (id: string, status: ReportedStatus, epoch = 1) =>
+  void statuses.set(id, { status, epoch })
+
+const find = () => duties({ nodeId: ME, hive, grants, statuses })
+const targets = () => Object.fromEntries(find().hold.map((h) => [h.guid, h.target]))
+
+beforeEach(() => {
+  hive = emptyHive()
+  statuses = new Map()
+  grants = [{ groupId: 'web', epoch: 1 }]
+  group('web', 'owned')
+})
+
+describe('what is held', () => {
+  test('C3, U1: without a grant nothing, whatever the replica says', () => {
+    resource('a')
+    grants = []
+    expect(find()).toEqual({ hold: [], stop: [] })
+  })
+
+  test('S-85: all members with their flag; only those with 1 are to run', () => {
+    resource('a')
+    resource('b', [], 0)
+    expect(find().hold).toMatchObject([
+      { guid: 'a', persistentState: 1, target: 1, epoch: 1, correlationId },
+      { guid: 'b', persistentState: 0, target: 0 },
+    ])
+  })
+
+  test('U1: what the hive no longer gives is stopped: another owner, another epoch, no such group', () => {
+    resource('a')
+    group('web', 'owned', 1, 'node-2')
+    expect(find()).toEqual({ hold: [], stop: grants })
+    group('web', 'owned', 2)
+    expect(find()).toEqual({ hold: [], stop: grants })
+    hive.groups.delete('web')
+    expect(find()).toEqual({ hold: [], stop: grants })
+  })
+
+  test('a resource that was deleted is not held any more; its group is', () => {
+    resource('a')
+    hive.resources.delete('a')
+    expect(find()).toEqual({ hold: [], stop: [] })
+  })
+})
+
+describe('dependency order (S-93)', () => {
+  beforeEach(() => {
+    resource('disk')
+    resource('ip')
+    resource('web', ['disk', 'ip'])
+  })
+
+  test('AND: started when all it depends on is online at this epoch', () => {
+    expect(targets()).toEqual({ disk: 1, ip: 1, web: 0 })
+    seen('disk', 'online')
+    seen('ip', 'online', 0)
+    expect(targets()).toMatchObject({ web: 0 })
+    seen('ip', 'onlinePending')
+    expect(targets()).toMatchObject({ web: 0 })
+    seen('ip', 'online')
+    expect(targets()).toMatchObject({ web: 1 })
+  })
+
+  test('a provider that is not wanted, or not there, keeps what depends on it offline', () => {
+    for (const id of ['disk', 'ip']) seen(id, 'online')
+    resource('ip', [], 0)
+    expect(targets()).toMatchObject({ web: 0 })
+    hive.resources.delete('ip')
+    expect(targets()).toMatchObject({ web: 0 })
+  })
+
+  test('a provider that fails: what depends on it goes offline', () => {
+    for (const id of ['disk', 'ip', 'web']) seen(id, 'online')
+    seen('disk', 'failed')
+    expect(targets()).toEqual({ disk: 1, ip: 1, web: 0 })
+  })
+
+  test('stopping: a provider stays until what depends on it is gone', () => {
+    for (const id of ['disk', 'ip', 'web']) seen(id, 'online')
+    for (const id of ['disk', 'ip']) resource(id, [], 0)
+    expect(targets()).toEqual({ disk: 1, ip: 1, web: 0 })
+    seen('web', 'offlinePending')
+    expect(targets()).toEqual({ disk: 1, ip: 1, web: 0 })
+    seen('web', 'offline')
+    expect(targets()).toEqual({ disk: 0, ip: 0, web: 0 })
+  })
+})
+
+describe('releasing (C5)', () => {
+  test('everything offline in order, then the group is stopped, not before', () => {
+    resource('db')
+    resource('web', ['db'])
+    for (const id of ['db', 'web']) seen(id, 'online')
+    group('web', 'releasing')
+    expect(targets()).toEqual({ db: 1, web: 0 })
+    seen('web', 'offline')
+    expect(targets()).toEqual({ db: 0, web: 0 })
+    expect(find().stop).toEqual([])
+    seen('db', 'unknown')
+    expect(find().stop).toEqual([])
+    seen('db', 'offline')
+    expect(find().stop).toEqual([{ groupId: 'web', epoch: 1 }])
+  })
+
+  test('what has failed does not hold it up: the guard sees to it', () => {
+    resource('db')
+    seen('db', 'failed')
+    group('web', 'releasing')
+    expect(find().stop).toHaveLength(1)
+  })
+})
