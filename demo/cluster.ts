@@ -87,7 +87,8 @@ export class Demo {
   }
 
   async #join(): Promise<void> {
-    const fresh = this.hosts.filter((host) => !host.joined)
+    // Joining again with the same key changes nothing but the address: the port may be another one.
+    const fresh = this.hosts.filter((host) => host.url !== this.control.url)
     if (fresh.length === 0) return
     const { token } = await this.api('createToken', {
       params: { cluster: CLUSTER },
@@ -227,7 +228,7 @@ export class Demo {
 
   /** For tests that are over: nothing of it is left running. */
   async kill(): Promise<void> {
-    for (const host of this.hosts) if (host.joined) host.powerCut()
+    for (const host of this.hosts) if (host.url !== null) host.powerCut()
     for (const host of this.hosts) await host.options.libvirt?.killAll()
     await this.control.stop()
   }

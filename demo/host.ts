@@ -94,12 +94,12 @@ export class DemoHost {
     return JSON.parse((await child).stdout).changed
   }
 
-  get joined(): boolean {
+  /** Where it has joined, or null. */
+  get url(): string | null {
     try {
-      readFileSync(join(this.stateFolder, 'identity.json'))
-      return true
+      return JSON.parse(readFileSync(join(this.stateFolder, 'identity.json'), 'utf8')).url
     } catch {
-      return false
+      return null
     }
   }
 

@@ -23,6 +23,11 @@ import { applyUpdate, type Update } from '../schema/update.ts'
 import { snapshotDue } from './core/database-manager.ts'
 import type { ClusterState, Decision, LogLine } from './core/decision.ts'
 
+/** Old rows are looked for once in so many new ones. */
+const TRIM_EVERY = 1_000
+/** Several entries may come for one update, so more of them are kept. */
+const JOURNAL_ENTRIES_KEPT = 10 * LIMITS.journalRowsKept
+
 export const EMPTY_HASH = '0'.repeat(64)
 
 /** A log line as it is stored: with the clock and the place it was written at. */
@@ -106,11 +111,11 @@ export class HiveStore {
         const body = JSON.stringify(u)
         this.db.insert(t.updates).values({ seq: u.seq, atMs: u.atMs, hash: chain, body }).run()
       }
-      if (decision.updates.length > 0 || decision.observations.length > 0)
-        this.db
-          .insert(t.journal)
-          .values({ atMs: nowMs, firstSeq, event: JSON.stringify(event) })
-          .run()
+      if (decision.updates.length > 0 || decision.observations.length > 0) {
+        const row = { atMs: nowMs, firstSeq, event: JSON.stringify(event) }
+        const entry = this.db.insert(t.journal).values(row).returning({ id: t.journal.id })
+        this.#trimJournal(entry.get().id)
+      }
       for (const o of decision.observations) this.#observe(o)
       this.appendLog(lines)
       if (mark) this.markReport(mark)
@@ -161,8 +166,9 @@ export class HiveStore {
   }
 
   appendLog(lines: readonly StoredLine[]): void {
+    let newest = 0
     for (const line of lines)
-      this.db
+      newest = this.db
         .insert(t.log)
         .values({
           atMs: line.atMs,
@@ -173,7 +179,23 @@ export class HiveStore {
           correlationId: line.correlationId ?? null,
           message: line.message,
         })
-        .run()
+        .returning({ id: t.log.id })
+        .get().id
+    // Not only with a snapshot: a cluster that changes little may still say a lot.
+    if (newest % TRIM_EVERY >= lines.length) return
+    this.db
+      .delete(t.log)
+      .where(lt(t.log.id, newest - LIMITS.logRowsKept))
+      .run()
+  }
+
+  /** What only observed something leaves entries too, without any update that would bound them. */
+  #trimJournal(newest: number): void {
+    if (newest % TRIM_EVERY !== 0) return
+    this.db
+      .delete(t.journal)
+      .where(lt(t.journal.id, newest - JOURNAL_ENTRIES_KEPT))
+      .run()
   }
 
   /** Takes a snapshot when one is due, and lets go of what lies before the one before it. */

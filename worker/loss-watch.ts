@@ -110,6 +110,12 @@ export class LossWatch {
     const timing = store.timing()
     for (const { ws, attachment } of sockets.allWelcomed())
       if (suspicionMs(sockets.open(ws, attachment), timing) <= nowMs) this.closed(ws, 'silent')
+    // The second line: an Up node without a session is always waited for, whatever went wrong.
+    for (const nodeId of store.nodesUp()) {
+      if (this.#timers.has(nodeId) || sockets.welcomed(nodeId)) continue
+      this.#live.beginGrace(nowMs)
+      this.waitFor(nodeId)
+    }
   }
 
   /** At the earliest suspicion deadline or deadline of the core. Late is harmless, early too. */

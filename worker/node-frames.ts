@@ -1,6 +1,6 @@
 import type { Event } from '../schema/event.ts'
 import { LIMITS } from '../schema/limits.ts'
-import { type NodeFrame, nodeFrame } from '../schema/session.ts'
+import { type NodeFrame, nodeFrame, PROTOCOL } from '../schema/session.ts'
 import { unreachable } from '../schema/unreachable.ts'
 
 /** A frame from a node, or what is wrong with it: then the session ends and nothing changes. */
@@ -13,6 +13,9 @@ export function parseFrame(data: string | ArrayBuffer): NodeFrame | { problem: s
   } catch {
     return { problem: 'not JSON' }
   }
+  const protocol = (json as { protocol?: unknown } | null)?.protocol
+  if (typeof protocol === 'number' && protocol > PROTOCOL)
+    return { problem: `newerProtocol: ours is ${PROTOCOL}, update the control plane first` }
   const parsed = nodeFrame.safeParse(json)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]

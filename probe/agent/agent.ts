@@ -24,6 +24,9 @@ import { Outbox } from './outbox.ts'
 import type { Replica } from './replica.ts'
 import { type Report, Reports } from './reports.ts'
 
+/** A session that has lasted this long was a good one. */
+const LASTING_MS = 3_000
+
 export const VERSION = '0.1.0'
 
 interface Session {
@@ -31,6 +34,9 @@ interface Session {
   readonly nonce: string
   /** Set by the welcome: only updates behind it are permission (U2). */
   seqW: number | null
+  welcomedMs: number
+  /** The replica has reached the welcome, and everything was told as it is. */
+  compared: boolean
 }
 
 export class Agent {
@@ -54,6 +60,8 @@ export class Agent {
   #boot = ''
   #types: HostedType[] = []
   #rhsReady = false
+  /** The replica has been brought up to a welcome: it is not older than any grant. */
+  #replicaCurrent = false
   #failures = 0
   #leaseLeftUntil = 0
   #timing: Timing | null = null
@@ -94,6 +102,8 @@ export class Agent {
         )
         this.#act()
         this.#log('RCM', `grant denied by the guard: ${frame.reason}`, frame.groupId)
+        // Ours in the hive, and never to run here: a report without it frees it (S4).
+        if (this.#session?.seqW != null) this.#link?.close('the guard denied a grant')
         break
       case 'stopped':
         this.#stopped(frame.groupId, frame.epoch)
@@ -178,6 +188,9 @@ export class Agent {
 
   #closed(why: string): void {
     this.#link = null
+    // A session that ends as soon as it was welcomed is no success: it may be our own doing.
+    const { welcomedMs } = this.#session ?? { welcomedMs: 0 }
+    if (welcomedMs > 0 && performance.now() - welcomedMs > LASTING_MS) this.#failures = 0
     if (this.#session) this.#toGuard({ t: 'sessionClosed', session: this.#session.number })
     this.#session = null
     if (why !== this.#lastProblem) process.stderr.write(`holdfast agent: session: ${why}\n`)
@@ -192,7 +205,13 @@ export class Agent {
   #frame(frame: ObjectFrame): void {
     switch (frame.t) {
       case 'challenge':
-        this.#session = { number: frame.session, nonce: frame.nonce, seqW: null }
+        this.#session = {
+          number: frame.session,
+          nonce: frame.nonce,
+          seqW: null,
+          welcomedMs: 0,
+          compared: false,
+        }
         // S3: the report is made by the guard, after the challenge.
         this.#toGuard({ t: 'challenge', session: frame.session })
         break
@@ -201,7 +220,9 @@ export class Agent {
         break
       case 'snapshot': {
         const { part, parts, text, hash } = frame
-        if (this.#replica.snapshotPart(part, parts, text, hash)) this.#act()
+        if (!this.#replica.snapshotPart(part, parts, text, hash)) break
+        this.#compare()
+        this.#act()
         break
       }
       case 'updates':
@@ -248,17 +269,30 @@ export class Agent {
   #welcomed(frame: Extract<ObjectFrame, { t: 'welcome' }>): void {
     if (this.#session?.number !== frame.session) return
     this.#session.seqW = frame.seq
-    this.#failures = 0
+    this.#session.welcomedMs = performance.now()
     this.#lastProblem = ''
     this.#timing = frame.timing
     this.#toGuard({ t: 'welcomed', session: frame.session, timing: frame.timing })
     this.#link?.startLeases(frame.timing, frame.nowMs - Date.now())
     for (const report of this.#reports.pending()) this.#link?.send(report)
-    // A comparison, not a replay: everything as it is now.
-    const items = [...this.#statuses.values()].filter((item) => this.#current(item))
-    if (items.length > 0) this.#tell({ t: 'status', items })
+    this.#compare()
     if (this.#mode !== 'member') this.#tell({ t: 'leaving' })
     this.#finishIfEmpty()
+  }
+
+  /** A comparison, not a replay: everything as it is now, once the replica knows what it is. */
+  #compare(): void {
+    const session = this.#session
+    if (session?.seqW == null || session.compared || this.#replica.hive.seq < session.seqW) return
+    session.compared = true
+    this.#replicaCurrent = true
+    this.#outbox.status([...this.#statuses.values()].filter((item) => this.#current(item)))
+    this.#outbox.flushStatus()
+  }
+
+  #forgetReplica(): void {
+    this.#replica.forget()
+    this.#replicaCurrent = false
   }
 
   #current(item: StatusItem): boolean {
@@ -277,7 +311,7 @@ export class Agent {
   #bye(code: string, detail: string): void {
     process.stderr.write(`holdfast agent: the control plane ends the session: ${code}: ${detail}\n`)
     if (code === 'heldNotOwned') this.#toGuard({ t: 'stopAll' })
-    if (code === 'resync') this.#replica.forget()
+    if (code === 'resync') this.#forgetReplica()
     if (code === 'closed' && detail === 'left') this.#toGuard({ t: 'left' })
     if (code === 'closed' && detail === 'goodbye') this.#toGuard({ t: 'shutdownDone' })
     this.#link?.close(`${code}: ${detail}`)
@@ -288,10 +322,11 @@ export class Agent {
   #updates(frame: Extract<ObjectFrame, { t: 'updates' }>): void {
     const before = this.#replica.hive.seq
     if (!this.#replica.apply(frame.updates, frame.hash)) {
-      this.#replica.forget()
+      this.#forgetReplica()
       this.#link?.close('a gap in the updates (U3)')
       return
     }
+    this.#compare()
     const session = this.#session
     for (const u of frame.updates) {
       if (u.seq <= before || u.change.table !== 'group') continue
@@ -324,11 +359,13 @@ export class Agent {
 
   /** Derives the duties anew, and tells RHS and guard what differs from what they were told. */
   #act(): void {
-    if (!this.#rhsReady) return
+    // An empty replica knows nothing: by it everything would have to be dropped.
+    if (!this.#rhsReady || this.#replica.hive.seq === 0) return
     const { hold, stop } = duties({
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
       grants: this.#grants,
+      current: this.#replicaCurrent,
       statuses: this.#statuses,
     })
     const news: HeldResource[] = []

@@ -20,6 +20,7 @@ export class Identity {
   readonly file: IdentityFile
   readonly #key: KeyObject
   readonly #attemptPath: string
+  #lastAttempt = 0
 
   constructor(folder: string) {
     this.file = readIdentity(folder)
@@ -33,15 +34,20 @@ export class Identity {
 
   /** A number that only grows, whatever the wall clock does: no request to connect is used twice. */
   nextAttempt(): number {
-    let last = 0
+    let last = this.#lastAttempt
     try {
-      last = Number(readFileSync(this.#attemptPath, 'utf8')) || 0
+      last = Math.max(last, Number(readFileSync(this.#attemptPath, 'utf8')) || 0)
     } catch {
       // The first one.
     }
     const next = Math.max(last + 1, Date.now())
-    writeFileSync(`${this.#attemptPath}.new`, String(next), { mode: 0o600 })
-    renameSync(`${this.#attemptPath}.new`, this.#attemptPath)
+    this.#lastAttempt = next
+    try {
+      writeFileSync(`${this.#attemptPath}.new`, String(next), { mode: 0o600 })
+      renameSync(`${this.#attemptPath}.new`, this.#attemptPath)
+    } catch {
+      // A full disk must not cost the lease. The clock makes the next number larger all the same.
+    }
     return next
   }
 }

@@ -13,6 +13,8 @@ export interface LinkEvents {
 
 /** A connection that does not open in this time is given up. */
 const OPEN_TIMEOUT_MS = 5_000
+/** Nor one that is open and has led to no welcome in this time: its other end may be gone. */
+const WELCOME_TIMEOUT_MS = 15_000
 
 export class Link {
   readonly #events: LinkEvents
@@ -26,6 +28,7 @@ export class Link {
   constructor(url: string, headers: Record<string, string>, events: LinkEvents) {
     this.#events = events
     this.#ws = new WebSocket(url, { headers, handshakeTimeout: OPEN_TIMEOUT_MS })
+    this.#timers.push(setTimeout(() => this.close('no welcome in time'), WELCOME_TIMEOUT_MS))
     this.#ws.on('message', (data, binary) => {
       if (!binary && !this.#closed) this.#message(String(data))
     })
@@ -49,8 +52,10 @@ export class Link {
    * the control plane's clock, so that those of all nodes meet and share one write (L6).
    */
   startLeases(timing: Timing, offsetMs: number): void {
-    this.#ping()
-    this.#timers.push(setInterval(() => this.#ping(), timing.pingMs))
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer)
+    const tooLateMs = timing.ttlMs - timing.stopMs
+    this.#ping(tooLateMs)
+    this.#timers.push(setInterval(() => this.#ping(tooLateMs), timing.pingMs))
     this.#confirm()
     const every = Math.floor(timing.ttlAuthorityMs / 3)
     const untilNext = every - ((Date.now() + offsetMs) % every)
@@ -70,9 +75,13 @@ export class Link {
     this.#events.closed(why)
   }
 
-  #ping(): void {
+  /** One that is not answered in time ends the socket: TCP alone takes minutes to give up. */
+  #ping(tooLateMs: number): void {
+    const nowMs = bootMs()
+    if (this.#pingSentAt !== null && nowMs - this.#pingSentAt > tooLateMs)
+      return this.close('a ping was not answered in time')
     if (this.#pingSentAt !== null || this.#ws.readyState !== WebSocket.OPEN) return
-    this.#pingSentAt = bootMs()
+    this.#pingSentAt = nowMs
     this.#ws.send('ping')
   }
 

@@ -62,14 +62,7 @@ function cgroupHandles(base: string, owner: string): KillHandles {
       return `echo $$ > '${path(group)}/cgroup.procs' && `
     },
     mark: (group) => ({ [MARK]: `${owner}/${group}` }),
-    members(group) {
-      try {
-        const text = readFileSync(join(path(group), 'cgroup.procs'), 'latin1')
-        return text.split('\n').filter(Boolean).map(Number)
-      } catch {
-        return []
-      }
-    },
+    members: (group) => inTree(path(group)),
     killAll(group) {
       try {
         writeFileSync(join(path(group), 'cgroup.kill'), '1')
@@ -78,11 +71,7 @@ function cgroupHandles(base: string, owner: string): KillHandles {
       }
     },
     remove(group) {
-      try {
-        rmdirSync(path(group))
-      } catch {
-        // Zombies may hold it a little longer; it is empty, and used again under the same name.
-      }
+      removeTree(path(group))
     },
     groups() {
       try {
@@ -95,6 +84,31 @@ function cgroupHandles(base: string, owner: string): KillHandles {
     },
   }
 }
+
+/** A workload may have made cgroups of its own in its group: what is in those belongs to it too. */
+function inTree(folder: string): number[] {
+  try {
+    const text = readFileSync(join(folder, 'cgroup.procs'), 'latin1')
+    const own = text.split('\n').filter(Boolean).map(Number)
+    return [...own, ...below(folder).flatMap(inTree)]
+  } catch {
+    return []
+  }
+}
+
+function removeTree(folder: string): void {
+  try {
+    for (const child of below(folder)) removeTree(child)
+    rmdirSync(folder)
+  } catch {
+    // It is empty; a folder that stays costs nothing but its name.
+  }
+}
+
+const below = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name))
 
 function markHandles(owner: string): KillHandles {
   const find = (group: string) => marked(`${MARK}=${owner}/${group}`).map((found) => found.pid)

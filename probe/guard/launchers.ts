@@ -39,7 +39,6 @@ export class Launchers {
     this.#fillSoon(REFILL_MS)
     const { stdin } = launched.child
     if (!stdin) throw new Error('no launcher could be started')
-    stdin.on('error', () => {})
     stdin.end(script(spec, this.#handles.mark(launched.group), log))
     return launched
   }
@@ -69,6 +68,8 @@ export class Launchers {
       ...(spec?.gid !== undefined && { gid: spec.gid }),
     })
     child.on('error', () => {})
+    // One that is killed while it waits must not take the guard along.
+    child.stdin?.on('error', () => {})
     const ref = child.pid === undefined ? null : identityOf(child.pid)
     if (!ref) throw new Error('no launcher could be started')
     // A workload is never started outside of its kill group.
@@ -95,7 +96,8 @@ function script(spec: ChildSpec, mark: Record<string, string>, log: string): str
   const enter = spec.cwd === undefined ? [] : [`cd ${quoted(spec.cwd)} || exit 126`]
   const words = [spec.command, ...spec.args].map(quoted).join(' ')
   const run = `exec ${words} </dev/null >>${quoted(log)} 2>&1`
-  return `${[...exports, ...enter, run].join('\n')}\n`
+  // In braces the shell runs all of it or, when the guard died half-way through it, nothing.
+  return `{\n${[...exports, ...enter, run].join('\n')}\n}\n`
 }
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, realpathSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { HoldfastError } from '../../schema/errors.ts'
@@ -46,6 +46,8 @@ export async function openDoor(
     })
   })
   await listening(server, path)
+  // Whoever may connect may have this host leave its cluster.
+  chmodSync(path, 0o600)
   return server
 }
 

@@ -2,9 +2,9 @@
  * The guard: parent of the tree, owner of leases, grants and process groups. No modules, no
  * network. Everything it decides is `guardStep`; here its effects are carried out, in their order.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { allows, type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
+import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import { agentToGuard, type GuardToAgent, type GuardToRhs, rhsToGuard } from '../../schema/ipc.ts'
 import { bootId, bootMs } from '../clock.ts'
 import {
@@ -22,6 +22,9 @@ import { installGate } from '../gate/gate-script.ts'
 import { isAlive } from '../gate/proc.ts'
 import { killHandles } from './cgroup.ts'
 import { openDoor, takeLock } from './lock.ts'
+import { complain, forbids, readPolicy } from './policy.ts'
+import { Saver } from './saver.ts'
+import { Starts } from './starts.ts'
 import { StateFile } from './state-file.ts'
 import { killOldTree, TreeChild } from './tree.ts'
 import { Workloads } from './workloads.ts'
@@ -41,40 +44,58 @@ export interface GuardOptions {
 /** After SIGTERM: how long the agent may take to have everything released in order. */
 const SHUTDOWN_MS = 30_000
 
-/** A renewed deadline reaches the file this much later; an old one is only shorter (G9). */
-const PERSIST_LATER_MS = 25
+/** An agent that has heard of a lapse and says nothing for this long hangs. */
+const AGENT_WORD_MS = 10_000
+
+/** G9: without a record on file nothing starts. */
+const NO_FILE = 'the guard cannot write its state file'
 
 /** What the gate becomes where the host policy names nothing else. */
 const EMULATOR = '/usr/bin/qemu-system-x86_64'
 
 export async function runGuard(options: GuardOptions): Promise<void> {
-  const lock = await takeLock(options.runFolder)
+  const locks = [await takeLock(options.runFolder)]
+  // One identity, one guard: a second one with a run folder of its own would report that it runs
+  // nothing, and what the first one runs would be free at once (S4).
+  if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
+    locks.push(await takeLock(options.stateFolder))
   const guard = new Guard(options)
-  await guard.start()
-  lock.unref()
+  try {
+    await guard.start()
+  } catch (error) {
+    // Not half a guard that holds the lock: the next one is for the service manager to start.
+    complain('start', String(error))
+    guard.end(1)
+  }
+  for (const lock of locks) lock.unref()
 }
 
 class Guard {
   readonly #options: GuardOptions
   readonly #file: StateFile
+  readonly #saver: Saver
   readonly #handles
   readonly #workloads: Workloads
   readonly #agent: TreeChild
   readonly #rhs: TreeChild
-  /** Starts that wait until what ended before them is gone. */
-  readonly #waiting = new Map<string, () => void>()
+  readonly #starts: Starts
   readonly #policy: HostPolicy
   #state: GuardState
   #timer: NodeJS.Timeout | null = null
   #gateAnswer: { yes: boolean; reason?: string; resourceId?: string } | null = null
   #agentInfo: unknown = null
-  #persistSoon = false
   #ending = false
+  #ended = false
 
   constructor(options: GuardOptions) {
     this.#options = options
     this.#policy = readPolicy(options.policyFile)
     this.#file = new StateFile(options.runFolder)
+    this.#saver = new Saver(
+      this.#file,
+      () => this.#state,
+      (effect) => this.#effect(effect),
+    )
     this.#handles = killHandles(options.nodeId)
     killOldTree(this.#handles)
     this.#workloads = new Workloads(this.#handles, options.stateFolder, {
@@ -82,6 +103,9 @@ class Guard {
         this.#toRhs({ t: 'exited', resourceId, process, exit }),
       nothingRuns: (resourceId) => this.#nothingRuns(resourceId),
     })
+    this.#starts = new Starts(this.#workloads, (requestId) =>
+      this.#toRhs({ t: 'answer', requestId, ok: false, reason: 'stopping' }),
+    )
     const env = this.#handles.mark(`tree-${process.pid}`)
     const args = [options.stateFolder, options.runFolder]
     this.#agent = new TreeChild(options.agentFile, args, env, {
@@ -139,19 +163,15 @@ class Guard {
 
   /** G10: what is on record and runs goes on; what does not run any more has ended. */
   #adopt(outcome: GuardOutcome): void {
+    // Kill groups that are not on record: nobody may run them (G10). One of them may be that of a
+    // start which the old guard had on record, but not yet with its process.
+    const known = new Set(this.#state.records.map((r) => r.group))
+    this.#workloads.killStrays((group) => known.has(group))
     this.#carryOut(outcome)
     for (const record of this.#state.records) {
       if (record.process && isAlive(record.process)) this.#workloads.watch(record)
       else this.#workloads.terminate(record)
     }
-    // Kill groups of workloads that are not on record: nobody may run them (G10).
-    const known = new Set(this.#state.records.map((r) => r.group))
-    const spares = this.#workloads.spares()
-    for (const group of this.#handles.groups())
-      if (group.startsWith('w-') && !known.has(group) && !spares.has(group)) {
-        this.#handles.killAll(group)
-        this.#handles.remove(group)
-      }
   }
 
   #step(event: GuardEvent): void {
@@ -167,25 +187,22 @@ class Guard {
       at === null
         ? null
         : setTimeout(() => this.#step({ type: 'tick' }), Math.max(0, at - bootMs()) + 1)
+    if (this.#ending) this.#endIfNothingLeft()
   }
 
   #effect(effect: GuardEffect): void {
+    if (this.#saver.holdsBack(effect)) return
     switch (effect.type) {
       case 'persist':
-        this.#persistSoon = false
-        this.#file.write(this.#state)
+        this.#saver.now()
         break
       case 'persistLater':
-        if (this.#persistSoon) break
-        this.#persistSoon = true
-        setTimeout(() => {
-          if (!this.#persistSoon) return
-          this.#persistSoon = false
-          this.#file.write(this.#state)
-        }, PERSIST_LATER_MS)
+        this.#saver.later()
         break
       case 'toAgent':
         this.#toAgent(effect.frame)
+        // One that hangs would keep this host out of the cluster for good.
+        if (effect.frame.t === 'lapsed') this.#agent.expectWord(AGENT_WORD_MS)
         break
       case 'answerRhs': {
         const { type: _, ...answer } = effect
@@ -193,7 +210,7 @@ class Guard {
         break
       }
       case 'answerGate':
-        this.#gateAnswer = effect
+        this.#gateAnswer = this.#saver.lags ? { yes: false, reason: NO_FILE } : effect
         break
       case 'killRhs':
         this.#rhs.kill()
@@ -211,7 +228,7 @@ class Guard {
   #spawn(effect: Extract<GuardEffect, { type: 'spawn' }>): void {
     const { ask, spec } = effect
     const { requestId, resourceId } = ask
-    const forbidden = this.#forbidden(spec.command, spec.uid)
+    const forbidden = this.#saver.lags ? NO_FILE : forbids(this.#policy, spec)
     if (forbidden) {
       this.#toRhs({ t: 'answer', requestId, ok: false, reason: forbidden })
       this.#step({ type: 'nothingRuns', resourceId })
@@ -227,16 +244,6 @@ class Guard {
     }
   }
 
-  /** The host's own policy, checked by the one who starts. The control plane cannot override it. */
-  #forbidden(command: string, uid: number | undefined): string | null {
-    const policy = this.#policy.process
-    if (!policy || !allows(policy.commands, command))
-      return `hostPolicy: this host's policy does not allow ${command} (${this.#options.policyFile})`
-    if (uid !== undefined && uid !== process.getuid?.() && !policy.users)
-      return 'hostPolicy: this host’s policy does not allow another user'
-    return null
-  }
-
   #answeredGate(asking: { pid: number; startTicks: number }) {
     const answer = this.#gateAnswer ?? { yes: false, reason: 'no answer' }
     const record = this.#state.records.find((r) => r.resourceId === answer.resourceId)
@@ -249,9 +256,7 @@ class Guard {
 
   #nothingRuns(resourceId: string): void {
     this.#step({ type: 'nothingRuns', resourceId })
-    const waiting = this.#waiting.get(resourceId)
-    this.#waiting.delete(resourceId)
-    waiting?.()
+    this.#starts.ended(resourceId)
   }
 
   #fromAgent(message: unknown): void {
@@ -280,9 +285,9 @@ class Guard {
       case 'toRhs':
         return this.#toRhs({ t: 'fromAgent', frame: frame.frame })
       case 'shutdownDone':
-        return this.#end(0)
+        return this.end(0)
       case 'left':
-        return this.#end(0)
+        return this.end(0)
       case 'info':
         this.#agentInfo = frame.info
     }
@@ -295,11 +300,9 @@ class Guard {
     switch (frame.t) {
       case 'startChild': {
         const { spec, t: _, ...ask } = frame
-        const start = () => this.#step({ type: 'childAsked', ask, spec })
-        // What an ended workload left behind goes first: it may hold what the new one needs.
-        if (this.#workloads.isEnding(ask.resourceId)) this.#waiting.set(ask.resourceId, start)
-        else start()
-        return
+        return this.#starts.whenEnded(ask, this.#recordOf(ask.resourceId), () =>
+          this.#step({ type: 'childAsked', ask, spec }),
+        )
       }
       case 'permitGate': {
         const { gateName, t: _, ...ask } = frame
@@ -307,15 +310,18 @@ class Guard {
           const reason = `hostPolicy: this host's policy does not allow domain ${gateName}`
           return this.#toRhs({ t: 'answer', requestId: ask.requestId, ok: false, reason })
         }
-        return this.#step({ type: 'gatePermitAsked', ask, gateName })
+        return this.#starts.whenEnded(ask, this.#recordOf(ask.resourceId), () =>
+          this.#step({ type: 'gatePermitAsked', ask, gateName }),
+        )
       }
       case 'signal': {
-        const record = this.#state.records.find((r) => r.resourceId === frame.resourceId)
+        const record = this.#recordOf(frame.resourceId)
         const ok = record ? this.#workloads.signal(record, frame.signal as NodeJS.Signals) : false
         return this.#toRhs({ t: 'answer', requestId: frame.requestId, ok })
       }
       case 'stop': {
         const { resourceId, requestId } = frame
+        this.#starts.cancel(resourceId)
         return this.#step({ type: 'resourceStopAsked', resourceId, requestId })
       }
       case 'toAgent':
@@ -337,6 +343,10 @@ class Guard {
 
   #hello(): GuardToAgent {
     return { t: 'hello', boot: this.#state.boot, held: heldGroups(this.#state) }
+  }
+
+  #recordOf(resourceId: string) {
+    return this.#state.records.find((r) => r.resourceId === resourceId)
   }
 
   #toAgent(frame: GuardToAgent): void {
@@ -368,10 +378,19 @@ class Guard {
     if (this.#ending) return
     this.#ending = true
     this.#toAgent({ t: 'shutdown' })
-    setTimeout(() => this.#end(1), SHUTDOWN_MS)
+    setTimeout(() => this.end(1), SHUTDOWN_MS)
+    this.#endIfNothingLeft()
   }
 
-  #end(code: number): void {
+  /** Without a session nobody could be told: what was held is stopped, and that was all. */
+  #endIfNothingLeft(): void {
+    const { grants, records, session } = this.#state
+    if (grants.length === 0 && records.length === 0 && !session?.welcomed) this.end(0)
+  }
+
+  end(code: number): void {
+    if (this.#ended) return
+    this.#ended = true
     this.#ending = true
     this.#step({ type: 'everythingMustStop' })
     const wait = () => {
@@ -382,22 +401,4 @@ class Guard {
     }
     wait()
   }
-}
-
-/** A missing policy allows nothing; one that others may write is not the host's own. */
-function readPolicy(file: string): HostPolicy {
-  try {
-    if ((statSync(file).mode & 0o022) !== 0) {
-      complain('policy', `${file} can be written by others than its owner: it is not used`)
-      return {}
-    }
-    return hostPolicy.parse(JSON.parse(readFileSync(file, 'utf8')))
-  } catch (error) {
-    complain('policy', `${file} cannot be used, so nothing may run here: ${error}`)
-    return {}
-  }
-}
-
-function complain(who: string, what: string): void {
-  process.stderr.write(`holdfast guard: ${who}: ${what.slice(0, 500)}\n`)
 }

@@ -24,6 +24,7 @@ export class TreeChild {
   #startedMs = 0
   #delayMs = RESTART_MIN_MS
   #ended = false
+  #patience: NodeJS.Timeout | undefined
 
   constructor(
     file: string,
@@ -55,10 +56,13 @@ export class TreeChild {
     }
     this.#child = child
     child.on('message', (frame) => {
-      if (this.#child === child) this.#events.message(frame)
+      if (this.#child !== child) return
+      clearTimeout(this.#patience)
+      this.#events.message(frame)
     })
     const ended = (detail: string) => {
       if (this.#child !== child) return
+      clearTimeout(this.#patience)
       this.#child = null
       this.#events.down(generation, detail)
       this.#again()
@@ -82,6 +86,12 @@ export class TreeChild {
 
   send(frame: object): void {
     if (this.#child?.connected) this.#child.send(frame)
+  }
+
+  /** It hangs if it says nothing within this time, and is replaced. */
+  expectWord(withinMs: number): void {
+    clearTimeout(this.#patience)
+    this.#patience = setTimeout(() => this.kill(), withinMs)
   }
 
   /** G5: it may hold an open yes. A new one follows. */

@@ -33,6 +33,8 @@ export class Workloads {
   readonly #folder: string
   readonly #watches = new Map<string, NodeJS.Timeout>()
   readonly #kills = new Set<string>()
+  /** Kill groups of an earlier guard that no record names. */
+  #strays: string[] = []
 
   constructor(handles: KillHandles, folder: string, events: WorkloadEvents) {
     this.#handles = handles
@@ -84,9 +86,30 @@ export class Workloads {
     return this.#kills.has(resourceId)
   }
 
-  /** Kill groups of launchers that have not become anything yet. */
-  spares(): Set<string> {
-    return this.#launchers.waiting()
+  /**
+   * Kills what an earlier guard has left and no record names. A start that was recorded without its
+   * process yet may be among it: nothing is said of such a record before all of it is gone (G5).
+   */
+  killStrays(isKnown: (group: string) => boolean): void {
+    const spares = this.#launchers.waiting()
+    this.#strays = this.#handles
+      .groups()
+      .filter((group) => group.startsWith('w-') && !isKnown(group) && !spares.has(group))
+    if (this.#strays.length > 0) this.#killStraysUntilGone()
+  }
+
+  #killStraysUntilGone(): void {
+    for (const group of this.#strays) this.#handles.killAll(group)
+    this.#strays = this.#strays.filter((group) => {
+      if (this.#alive(group).length > 0) return true
+      this.#handles.remove(group)
+      return false
+    })
+    if (this.#strays.length > 0) setTimeout(() => this.#killStraysUntilGone(), KILL_CHECK_MS)
+  }
+
+  #alive(group: string): number[] {
+    return this.#handles.members(group).filter((pid) => identityOf(pid) !== null)
   }
 
   /** Sends a signal to the main process, if it is still that process. */
@@ -113,10 +136,10 @@ export class Workloads {
     let looks = 0
     const look = () => {
       if (main && isAlive(main)) killPid(main.pid)
-      const left = group ? this.#handles.members(group) : []
-      const alive = left.filter((pid) => identityOf(pid) !== null)
+      const alive = group ? this.#alive(group) : []
       if (group && alive.length > 0) this.#handles.killAll(group)
-      if (alive.length > 0 || (main && isAlive(main))) {
+      const unnamed = !group && this.#strays.length > 0
+      if (alive.length > 0 || unnamed || (main && isAlive(main))) {
         looks += 1
         if (looks <= QUICK_CHECKS) setImmediate(look)
         else setTimeout(look, KILL_CHECK_MS)

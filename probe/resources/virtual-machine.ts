@@ -326,6 +326,3 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
-
-/** As RHS loads it: socket and gate from the environment. */
-export const virtualMachine: ResourceModule<VirtualMachineProperties> = createVirtualMachine()

@@ -60,13 +60,16 @@ test('S-97, S-81, S-82: the log of a failover has its steps in order, under one 
     params: { cluster: CLUSTER },
     query: { limit: 1_000, resource: 'ledger' },
   })
-  const failed = entries.find((e) => /attempts used up/.test(e.message))
-  expect(failed?.component).toBe('RHS')
+  const failed = entries.find((e) => e.component === 'RHS' && /used up/.test(e.message))
+  expect(failed).toBeDefined()
   const { entries: chain } = await demo.api('listLog', {
     params: { cluster: CLUSTER },
     query: { limit: 1_000, correlationId: failed?.correlationId as string },
   })
-  const text = chain.map((e) => `[${e.component}] ${e.message}`)
+  // Hosts write a moment later than they see: the clock, one for all here, tells the order.
+  const text = [...chain]
+    .sort((x, y) => x.atMs - y.atMs || x.id - y.id)
+    .map((e) => `[${e.component}] ${e.message}`)
   const steps = [
     /^\[RHS\] failed: .*attempts used up/,
     /^\[RCM\] ledger is failed .*restart attempts used up/,
@@ -81,9 +84,6 @@ test('S-97, S-81, S-82: the log of a failover has its steps in order, under one 
   ]
   const found = steps.map((step) => text.findIndex((line) => step.test(line)))
   expect(found, text.join('\n')).not.toContain(-1)
-  // What several hosts write may arrive in another order; what each writes keeps its own.
-  const control = found.slice(1, 7)
-  expect(control).toEqual([...control].sort((a, b) => a - b))
-  expect(found[8]).toBeLessThan(found[9] as number)
+  expect(found).toEqual([...found].sort((x, y) => x - y))
   expect((await demo.group('ledger')).owner).not.toBe(before.owner)
 })

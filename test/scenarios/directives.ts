@@ -208,8 +208,12 @@ const DIRECTIVES: Record<string, Directive> = {
       name: w.get('name') ?? 'prod',
       profile: profileName.parse(w.at(0)),
     }),
-  node: (world, w) => w.bare.forEach((name) => join(world, name, w)),
-  up: (world, w) => w.bare.forEach((name) => world.node(name).connect()),
+  node: (world, w) => {
+    for (const name of w.bare) join(world, name, w)
+  },
+  up: (world, w) => {
+    for (const name of w.bare) world.node(name).connect()
+  },
   /** `node` and `up` in one. */
   nodes: (world, w) => {
     for (const name of w.bare) {

@@ -86,6 +86,17 @@ describe('what is held', () => {
     expect(find()).toEqual({ hold: [], stop: grants })
   })
 
+  test('G8: a replica from disk that is older than the grant says nothing about it', () => {
+    resource('a')
+    grants = [{ groupId: 'web', epoch: 2 }]
+    const known = { nodeId: ME, hive, grants, statuses }
+    expect(duties({ ...known, current: false })).toEqual({ hold: [], stop: [] })
+    expect(duties({ ...known, current: true }).stop).toEqual(grants)
+    // A newer one does, wherever it came from.
+    group('web', 'owned', 3, 'node-2')
+    expect(duties({ ...known, current: false }).stop).toEqual(grants)
+  })
+
   test('a resource that was deleted is not held any more; its group is', () => {
     resource('a')
     hive.resources.delete('a')

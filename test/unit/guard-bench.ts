@@ -10,6 +10,7 @@ import {
   heldGroups,
   type StartAsk,
 } from '../../probe/core/guard.ts'
+import { stopTime } from '../../probe/core/lease.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
 
 export const WEB = '00000000-0000-4000-8000-0000000000f1'
@@ -119,6 +120,11 @@ export class GuardBench {
     const { grants, stops, records } = this.state
     if (new Set(grants.map((g) => g.groupId)).size !== grants.length) fail('two grants of a group')
     if (stops.some((s) => s.kind === 'lapse') && grants.length > 0) fail('L5: a grant in a lapse')
+    const due = event && stopTime(before.leases, before.timing)
+    if (due && this.nowMs >= due.atMs)
+      for (const was of before.grants)
+        if (grants.some((g) => g.groupId === was.groupId && g.epoch === was.epoch))
+          fail('L5: a grant outlives its stop time')
     // G5: a record ends because nothing runs, and by nothing else.
     if (event !== null)
       for (const was of before.records)

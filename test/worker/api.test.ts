@@ -33,7 +33,9 @@ describe('clusters', () => {
     expect(await cluster.view()).toMatchObject({
       id: cluster.id,
       profile: 'standard',
-      health: 'healthy',
+      // No host has joined yet: said, and no outage.
+      health: 'warning',
+      problems: [{ subject: 'nodes' }],
       seq: 1,
       view: 0,
       nodes: [],

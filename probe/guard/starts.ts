@@ -1,0 +1,47 @@
+import type { WorkloadRecord } from '../../schema/ipc.ts'
+import { isAlive } from '../gate/proc.ts'
+import type { Workloads } from './workloads.ts'
+
+interface Ask {
+  readonly resourceId: string
+  readonly requestId: number
+}
+
+/** Starts that wait until what ended before them is gone: it may hold what the new one needs. */
+export class Starts {
+  readonly #workloads: Pick<Workloads, 'isEnding' | 'endedElsewhere'>
+  readonly #refuse: (requestId: number) => void
+  readonly #waiting = new Map<string, { requestId: number; start: () => void }>()
+
+  constructor(
+    workloads: Pick<Workloads, 'isEnding' | 'endedElsewhere'>,
+    refuse: (requestId: number) => void,
+  ) {
+    this.#workloads = workloads
+    this.#refuse = refuse
+  }
+
+  whenEnded(ask: Ask, record: WorkloadRecord | undefined, start: () => void): void {
+    const { resourceId, requestId } = ask
+    // RHS may see an end before the guard has looked.
+    if (record?.process && !isAlive(record.process))
+      this.#workloads.endedElsewhere(record, record.process)
+    if (!this.#workloads.isEnding(resourceId)) return start()
+    this.cancel(resourceId)
+    this.#waiting.set(resourceId, { requestId, start })
+  }
+
+  /** Nothing runs any more: what waits may start. */
+  ended(resourceId: string): void {
+    const waiting = this.#waiting.get(resourceId)
+    this.#waiting.delete(resourceId)
+    waiting?.start()
+  }
+
+  /** With a stop it is over: nothing may start once that is acknowledged (G5). */
+  cancel(resourceId: string): void {
+    const waiting = this.#waiting.get(resourceId)
+    this.#waiting.delete(resourceId)
+    if (waiting) this.#refuse(waiting.requestId)
+  }
+}

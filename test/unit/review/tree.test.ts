@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { TreeChild } from '../../../probe/guard/tree.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-tree-'))
+const node = process.execPath
+let child: TreeChild | undefined
+afterEach(() => {
+  child?.end()
+  process.execPath = node
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('a child that cannot be started now, or hangs, is started again', async () => {
+  const file = join(folder, 'child.mjs')
+  // The first generation hangs; the others speak.
+  writeFileSync(file, `process.on('message', () => process.send('word'))\n`)
+  const said: string[] = []
+  child = new TreeChild(
+    file,
+    [],
+    {},
+    {
+      message: () => said.push('word'),
+      up: () => {},
+      down: (generation, detail) => said.push(`down ${generation} ${detail.slice(0, 17)}`),
+    },
+  )
+  const until = async (what: string) => {
+    const end = performance.now() + 10_000
+    while (!said.includes(what)) {
+      if (performance.now() > end) throw new Error(`not seen: ${what}, but ${said}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  process.execPath = join(folder, 'no-such-node')
+  child.start()
+  await until('down 1 cannot be started')
+  process.execPath = node
+  while (!said.includes('word')) {
+    child.send({ hello: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  child.expectWord(200)
+  const pid = child.pid as number
+  await until([...said].reverse().find((s) => s.startsWith('down')) ?? 'down')
+  const end = performance.now() + 10_000
+  while (child.pid === pid && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(child.pid).not.toBe(pid)
+  expect(said.at(-1)).toMatch(/^down \d+ SIGKILL$/)
+})
