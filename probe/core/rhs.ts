@@ -361,9 +361,12 @@ function wantOffline(work: Work, run: Run): void {
     case 'onlinePending':
       work.call(work.status({ ...run, restartAtMs: null }, 'offlinePending'), 'terminate')
       break
-    case 'offline':
     case 'offlinePending':
     case 'unknown':
+      // Nobody is stopping it, and nobody knows whether it runs: a group must not be stuck on it.
+      work.call(work.status(run, 'offlinePending'), 'offline')
+      break
+    case 'offline':
       break
   }
 }
@@ -461,6 +464,8 @@ function answered(work: Work, guid: string, status: ReportedStatus, detail?: str
       work.status({ ...run, deliberate: true }, 'stopped', detail)
       return
     case 'unknown':
+      // What was stopped here stays so, whether or not its manager can be asked.
+      if (run.status === 'offline' && run.held.target === 0) return
       work.status(run, 'unknown', detail)
       return
     case 'onlinePending':

@@ -23,7 +23,7 @@ import { isAlive } from '../gate/proc.ts'
 import { killHandles } from './cgroup.ts'
 import { openDoor, takeLock } from './lock.ts'
 import { complain, forbids, readPolicy } from './policy.ts'
-import { Saver } from './saver.ts'
+import { NO_FILE, Saver } from './saver.ts'
 import { Starts } from './starts.ts'
 import { StateFile } from './state-file.ts'
 import { killOldTree, TreeChild } from './tree.ts'
@@ -47,18 +47,16 @@ const SHUTDOWN_MS = 30_000
 /** An agent that has heard of a lapse and says nothing for this long hangs. */
 const AGENT_WORD_MS = 10_000
 
-/** G9: without a record on file nothing starts. */
-const NO_FILE = 'the guard cannot write its state file'
-
 /** What the gate becomes where the host policy names nothing else. */
 const EMULATOR = '/usr/bin/qemu-system-x86_64'
 
 export async function runGuard(options: GuardOptions): Promise<void> {
-  const locks = [await takeLock(options.runFolder)]
+  // Not what keeps this process going; it is held for as long as it lives.
+  ;(await takeLock(options.runFolder)).unref()
   // One identity, one guard: a second one with a run folder of its own would report that it runs
   // nothing, and what the first one runs would be free at once (S4).
   if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
-    locks.push(await takeLock(options.stateFolder))
+    (await takeLock(options.stateFolder)).unref()
   const guard = new Guard(options)
   try {
     await guard.start()
@@ -67,7 +65,6 @@ export async function runGuard(options: GuardOptions): Promise<void> {
     complain('start', String(error))
     guard.end(1)
   }
-  for (const lock of locks) lock.unref()
 }
 
 class Guard {

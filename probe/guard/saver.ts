@@ -6,6 +6,9 @@ const LATER_MS = 25
 /** A file that cannot be written is tried again this often. */
 const RETRY_MS = 100
 
+/** Without a record on file nothing starts. */
+export const NO_FILE = 'the guard cannot write its state file'
+
 /**
  * The order of file and effects (G9), also while the file cannot be written (a full disk): what
  * ends something happens all the same, what starts something is refused, and what acknowledges

@@ -31,7 +31,8 @@ describe('faults of the host', () => {
     killPid(before?.agent.pid as number)
     await eventually('a new session', async () => {
       const now = await host.status()
-      return now?.agent.info?.connected && now.agent.pid !== before?.agent.pid
+      const info = now?.agent.info
+      return info?.connected && info.session !== before?.agent.info?.session
     })
     await sleep(1_000)
     expect((await demo.online('ledger', host.name)).epoch).toBe(1)
