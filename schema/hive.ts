@@ -48,7 +48,7 @@ export const node = z.strictObject({
 export type Node = z.infer<typeof node>
 
 /** Why a group is being taken from a living owner. */
-export const releaseReason = z.enum(['move', 'failover', 'hostShutdown'])
+export const releaseReason = z.enum(['move', 'failover', 'hostShutdown', 'delete'])
 export type ReleaseReason = z.infer<typeof releaseReason>
 
 /**

@@ -23,6 +23,8 @@ export const heldResource = z.strictObject({
   persistentState: state,
   /** Whether it may run *now*: PersistentState 1 and everything it depends on is online. */
   target: state,
+  /** The whole group goes from this node: nothing of it stays, wanted or not. */
+  leaving: z.boolean(),
   hiveSeq: z.int().nonnegative(),
   restart: restartPolicy,
   poll: pollPolicy,

@@ -94,8 +94,14 @@ export class Cluster extends DurableObject<Env> {
     const lines = decision.refused ? [] : this.#linesOf(decision, nowMs)
     if (lines.length > 0 || decision.observations.length > 0 || mark)
       state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark)
-    for (const u of decision.updates) applyUpdate(state.hive, u)
-    for (const o of decision.observations) applyObservation(state.observed, o)
+    try {
+      for (const u of decision.updates) applyUpdate(state.hive, u)
+      for (const o of decision.observations) applyObservation(state.observed, o)
+    } catch (error) {
+      // What is committed is true; memory that could not follow is read anew.
+      this.#state = null
+      throw error
+    }
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
     this.#watch.arm()
@@ -207,7 +213,9 @@ export class Cluster extends DurableObject<Env> {
     if (!attachment) return
     const frame = parseFrame(data)
     if ('problem' in frame) {
-      this.#sockets.close(ws, CLOSE.badFrame, { code: 'badFrame', detail: frame.problem })
+      const { code, problem: detail } = frame
+      const close = code === 'badFrame' ? CLOSE.badFrame : CLOSE.refused
+      this.#sockets.close(ws, close, { code, detail })
       return
     }
     if (frame.t === 'report') return this.#report(ws, attachment, frame)

@@ -4,22 +4,31 @@ import { type NodeFrame, nodeFrame, PROTOCOL } from '../schema/session.ts'
 import { unreachable } from '../schema/unreachable.ts'
 
 /** A frame from a node, or what is wrong with it: then the session ends and nothing changes. */
-export function parseFrame(data: string | ArrayBuffer): NodeFrame | { problem: string } {
-  if (typeof data !== 'string') return { problem: 'frames are text' }
-  if (data.length > LIMITS.frameBytesMax) return { problem: `larger than ${LIMITS.frameBytesMax}` }
+export function parseFrame(
+  data: string | ArrayBuffer,
+): NodeFrame | { code: 'badFrame' | 'newerProtocol'; problem: string } {
+  if (typeof data !== 'string') return { code: 'badFrame', problem: 'frames are text' }
+  if (data.length > LIMITS.frameBytesMax)
+    return { code: 'badFrame', problem: `larger than ${LIMITS.frameBytesMax}` }
   let json: unknown
   try {
     json = JSON.parse(data)
   } catch {
-    return { problem: 'not JSON' }
+    return { code: 'badFrame', problem: 'not JSON' }
   }
   const protocol = (json as { protocol?: unknown } | null)?.protocol
   if (typeof protocol === 'number' && protocol > PROTOCOL)
-    return { problem: `newerProtocol: ours is ${PROTOCOL}, update the control plane first` }
+    return {
+      code: 'newerProtocol',
+      problem: `this control plane speaks protocol ${PROTOCOL}: update it first`,
+    }
   const parsed = nodeFrame.safeParse(json)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  return { problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown frame'}` }
+  return {
+    code: 'badFrame',
+    problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown frame'}`,
+  }
 }
 
 /** The numbered reports, each as the event it is. */

@@ -4,30 +4,20 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { HostedType } from '../../schema/hive.ts'
-import type { AgentToGuard, FromRhs, GuardToAgent, HeldResource, ToRhs } from '../../schema/ipc.ts'
-import {
-  connectText,
-  type HeldGroup,
-  type LogEntry,
-  type ObjectFrame,
-  PROTOCOL,
-  type StatusItem,
-  sessionText,
-} from '../../schema/session.ts'
+import type { AgentToGuard, FromRhs, GuardToAgent } from '../../schema/ipc.ts'
+import type { HeldGroup, LogEntry, ObjectFrame, StatusItem } from '../../schema/session.ts'
 import type { Timing } from '../../schema/timing.ts'
 import { unreachable } from '../../schema/unreachable.ts'
-import { duties } from '../core/duties.ts'
+import { permissions } from '../core/permission.ts'
 import { reconnectDelayMs } from '../core/reconnect.ts'
+import { DutyDesk } from './duty-desk.ts'
 import type { Identity } from './identity.ts'
-import { Link } from './link.ts'
+import type { Link } from './link.ts'
+import { memberList, whyRefuse } from './offers.ts'
 import { Outbox } from './outbox.ts'
 import type { Replica } from './replica.ts'
 import { type Report, Reports } from './reports.ts'
-
-/** A session that has lasted this long was a good one. */
-const LASTING_MS = 3_000
-
-export const VERSION = '0.1.0'
+import { logLine, openLink, reportFrame, resourceRows } from './session-words.ts'
 
 interface Session {
   readonly number: number
@@ -38,6 +28,14 @@ interface Session {
   /** The replica has reached the welcome, and everything was told as it is. */
   compared: boolean
 }
+
+const newSession = (number: number, nonce: string): Session => ({
+  number,
+  nonce,
+  seqW: null,
+  welcomedMs: 0,
+  compared: false,
+})
 
 export class Agent {
   readonly #identity: Identity
@@ -52,8 +50,7 @@ export class Agent {
     },
   })
   readonly #statuses = new Map<string, StatusItem>()
-  readonly #sentHold = new Map<string, string>()
-  readonly #stopping = new Map<string, number>()
+  readonly #desk: DutyDesk
   #link: Link | null = null
   #session: Session | null = null
   #grants: HeldGroup[] = []
@@ -72,9 +69,8 @@ export class Agent {
     this.#identity = identity
     this.#replica = replica
     this.#toGuard = toGuard
+    this.#desk = new DutyDesk(toGuard)
   }
-
-  // ── From the guard ───────────────────────────────────────────────────────────────────────────
 
   fromGuard(frame: GuardToAgent): void {
     switch (frame.t) {
@@ -84,8 +80,8 @@ export class Agent {
         break
       case 'rhsUp':
         this.#rhsReady = false
-        this.#sentHold.clear()
-        this.#toRhs({ t: 'tell' })
+        this.#desk.rhsRestarted()
+        this.#toGuard({ t: 'toRhs', frame: { t: 'tell' } })
         break
       case 'rhsDown':
         this.#rhsReady = false
@@ -110,8 +106,7 @@ export class Agent {
         break
       case 'lapsed':
         this.#grants = []
-        this.#stopping.clear()
-        this.#sentHold.clear()
+        this.#desk.clear()
         this.#statuses.clear()
         this.#log('NM', `the ${frame.lease} lease ran out: everything is being stopped (L4)`)
         this.#link?.close('the lease ran out (L5)')
@@ -166,31 +161,18 @@ export class Agent {
   /** S1: at most one socket; the old one is closed before a new one is opened. */
   connect(): void {
     if (this.#link) return
-    const { url, sessionPath, clusterId, nodeId } = this.#identity.file
-    const attempt = this.#identity.nextAttempt()
-    const address = new URL(sessionPath, url)
-    address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
-    const link: Link = new Link(
-      address.href,
-      {
-        'x-holdfast-node': nodeId,
-        'x-holdfast-attempt': String(attempt),
-        'x-holdfast-signature': this.#identity.sign(connectText(clusterId, nodeId, attempt)),
-      },
-      {
-        frame: (frame) => this.#frame(frame),
-        closed: (why) => this.#closed(why),
-        renewed: (lease, sentAtMs) => this.#renewed(lease, sentAtMs),
-      },
-    )
-    this.#link = link
+    this.#link = openLink(this.#identity, {
+      frame: (frame) => this.#frame(frame),
+      closed: (why) => this.#closed(why),
+      renewed: (lease, sentAtMs) => this.#renewed(lease, sentAtMs),
+    })
   }
 
   #closed(why: string): void {
     this.#link = null
     // A session that ends as soon as it was welcomed is no success: it may be our own doing.
     const { welcomedMs } = this.#session ?? { welcomedMs: 0 }
-    if (welcomedMs > 0 && performance.now() - welcomedMs > LASTING_MS) this.#failures = 0
+    if (welcomedMs > 0 && performance.now() - welcomedMs > 3_000) this.#failures = 0
     if (this.#session) this.#toGuard({ t: 'sessionClosed', session: this.#session.number })
     this.#session = null
     if (why !== this.#lastProblem) process.stderr.write(`holdfast agent: session: ${why}\n`)
@@ -205,13 +187,7 @@ export class Agent {
   #frame(frame: ObjectFrame): void {
     switch (frame.t) {
       case 'challenge':
-        this.#session = {
-          number: frame.session,
-          nonce: frame.nonce,
-          seqW: null,
-          welcomedMs: 0,
-          compared: false,
-        }
+        this.#session = newSession(frame.session, frame.nonce)
         // S3: the report is made by the guard, after the challenge.
         this.#toGuard({ t: 'challenge', session: frame.session })
         break
@@ -248,22 +224,14 @@ export class Agent {
   #report(session: number, held: readonly HeldGroup[]): void {
     if (this.#session?.number !== session) return
     this.#grants = [...held]
-    const { clusterId, nodeId } = this.#identity.file
-    const { nonce } = this.#session
-    this.#link?.send({
-      t: 'report',
-      session,
-      protocol: PROTOCOL,
+    const told = {
       boot: this.#boot,
       run: this.#run,
       held: [...held],
       types: this.#types,
       replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
-      version: VERSION,
-      signature: this.#identity.sign(
-        sessionText({ clusterId, nodeId, session, nonce, boot: this.#boot }),
-      ),
-    })
+    }
+    this.#link?.send(reportFrame(this.#identity, this.#session, told))
   }
 
   #welcomed(frame: Extract<ObjectFrame, { t: 'welcome' }>): void {
@@ -327,69 +295,37 @@ export class Agent {
       return
     }
     this.#compare()
-    const session = this.#session
-    for (const u of frame.updates) {
-      if (u.seq <= before || u.change.table !== 'group') continue
-      const ownership = u.change.value?.ownership
-      if (ownership?.phase !== 'owned' || ownership.owner !== this.#identity.file.nodeId) continue
-      // U2: permission only on the welcomed session, and committed after its welcome.
-      if (session?.seqW == null || u.seq <= session.seqW) continue
-      if (this.#grants.some((g) => g.groupId === u.change.id && g.epoch === ownership.epoch))
-        continue
-      const grant = { groupId: u.change.id, epoch: ownership.epoch }
-      this.#toGuard({ t: 'grant', session: session.number, ...grant })
+    const { nodeId } = this.#identity.file
+    const given = permissions(frame.updates, nodeId, before, this.#session?.seqW, this.#grants)
+    for (const { groupId, epoch, correlationId } of given) {
+      const grant = { groupId, epoch }
+      this.#toGuard({ t: 'grant', session: this.#session?.number ?? 0, ...grant })
       // The guard hears of the grant before it hears of any start: no need to wait for its yes,
       // and if it says no, no start gets past it.
       this.#grants.push(grant)
-      this.#log(
-        'FM',
-        `list for RHS: ${this.#memberList(u.change.id)}`,
-        u.change.id,
-        ownership.correlationId,
-      )
+      const list = memberList(groupId, this.#replica.hive)
+      this.#log('FM', `list for RHS: ${list}`, groupId, correlationId)
     }
     this.#act()
-  }
-
-  /** S-81 step 9: GUID and PersistentState of every member. */
-  #memberList(groupId: string): string {
-    const members = [...this.#replica.hive.resources.values()].filter((r) => r.groupId === groupId)
-    return members.map((r) => `${r.id}=${r.persistentState}`).join(' ') || 'empty'
   }
 
   /** Derives the duties anew, and tells RHS and guard what differs from what they were told. */
   #act(): void {
     // An empty replica knows nothing: by it everything would have to be dropped.
     if (!this.#rhsReady || this.#replica.hive.seq === 0) return
-    const { hold, stop } = duties({
+    this.#desk.act({
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
       grants: this.#grants,
       current: this.#replicaCurrent,
       statuses: this.#statuses,
+      // Nobody is there to take our groups one by one: the host stops them itself, in order.
+      shutsDown: this.#mode !== 'member' && this.#session?.seqW == null,
     })
-    const news: HeldResource[] = []
-    for (const held of hold) {
-      const { hiveSeq: _, ...rest } = held
-      const text = JSON.stringify(rest)
-      if (this.#sentHold.get(held.guid) === text) continue
-      this.#sentHold.set(held.guid, text)
-      news.push(held)
-    }
-    if (news.length > 0) this.#toRhs({ t: 'hold', resources: news })
-    const kept = new Set(hold.map((h) => h.guid))
-    const gone = [...this.#sentHold.keys()].filter((guid) => !kept.has(guid))
-    for (const guid of gone) this.#sentHold.delete(guid)
-    if (gone.length > 0) this.#toRhs({ t: 'drop', guids: gone })
-    for (const group of stop) {
-      if (this.#stopping.get(group.groupId) === group.epoch) continue
-      this.#stopping.set(group.groupId, group.epoch)
-      this.#toGuard({ t: 'stopGroup', ...group })
-    }
   }
 
   #stopped(groupId: string, epoch: number): void {
-    this.#stopping.delete(groupId)
+    this.#desk.stopped(groupId)
     this.#grants = this.#grants.filter((g) => g.groupId !== groupId || g.epoch !== epoch)
     for (const [id, item] of this.#statuses)
       if (this.#replica.hive.resources.get(id)?.groupId === groupId && item.epoch <= epoch) {
@@ -403,19 +339,11 @@ export class Agent {
     this.#finishIfEmpty()
   }
 
-  /** Target Failover Manager: yes, unless this host could not run it after all (O1, S-07). */
   #answerOffer(groupId: string, epoch: number): void {
-    const types = new Set(this.#types.map((t) => t.type))
-    const members = [...this.#replica.hive.resources.values()].filter((r) => r.groupId === groupId)
-    const missing = members.find((r) => !types.has(r.type))
     const reason =
-      this.#mode !== 'member'
-        ? 'this host shuts down'
-        : missing
-          ? `no module for type ${missing.type}`
-          : this.#grants.some((g) => g.groupId === groupId)
-            ? 'it is still being stopped here'
-            : null
+      this.#mode === 'member'
+        ? whyRefuse(groupId, this.#replica.hive, this.#types, this.#grants)
+        : 'this host shuts down'
     if (reason) this.#link?.send({ t: 'refuse', groupId, epoch, reason })
     else this.#link?.send({ t: 'accept', groupId, epoch })
   }
@@ -426,16 +354,15 @@ export class Agent {
   #shutDown(mode: 'shuttingDown' | 'leaving'): void {
     this.#mode = mode
     if (this.#session?.seqW != null) this.#tell({ t: 'leaving' })
+    this.#act()
     this.#finishIfEmpty()
   }
 
   #finishIfEmpty(): void {
     if (this.#mode === 'member' || this.#session?.seqW == null) return
-    if (this.#grants.length > 0 || this.#stopping.size > 0) return
+    if (this.#grants.length > 0 || this.#desk.waits) return
     this.#tell({ t: this.#mode === 'leaving' ? 'leave' : 'goodbye' })
   }
-
-  // ── Small things ─────────────────────────────────────────────────────────────────────────────
 
   #tell(report: Report): void {
     // Reports keep their order: what was gathered before goes first.
@@ -450,40 +377,23 @@ export class Agent {
     groupId?: string,
     correlationId?: string,
   ): void {
-    this.#outbox.log([
-      {
-        atMs: Date.now(),
-        component,
-        message: message.slice(0, 1_000),
-        ...(groupId !== undefined && { groupId }),
-        ...(correlationId !== undefined && { correlationId }),
-      },
-    ])
+    this.#outbox.log([logLine(component, message, groupId, correlationId)])
   }
 
-  #toRhs(frame: ToRhs): void {
-    this.#toGuard({ t: 'toRhs', frame })
-  }
-
+  /** For `holdfast-probe status`. */
   #info(): void {
-    this.#toGuard({
-      t: 'info',
-      info: {
-        cluster: this.#identity.file.clusterName,
-        url: this.#identity.file.url,
-        connected: this.#session?.seqW != null,
-        session: this.#session?.number ?? null,
-        problem: this.#session?.seqW != null ? '' : this.#lastProblem,
-        replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
-        types: this.#types.map((t) => t.type),
-        resources: [...this.#statuses.values()].map((item) => ({
-          guid: item.resourceId,
-          name: this.#replica.hive.resources.get(item.resourceId)?.name ?? item.resourceId,
-          status: item.status,
-          epoch: item.epoch,
-          restarts: item.restarts,
-        })),
-      },
-    })
+    const connected = this.#session?.seqW != null
+    const { clusterName: cluster, url } = this.#identity.file
+    const status = {
+      cluster,
+      url,
+      connected,
+      session: this.#session?.number ?? null,
+      problem: connected ? '' : this.#lastProblem,
+      replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
+      types: this.#types.map((t) => t.type),
+      resources: resourceRows(this.#statuses.values(), this.#replica.hive),
+    }
+    this.#toGuard({ t: 'info', info: status })
   }
 }

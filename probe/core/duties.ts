@@ -24,6 +24,8 @@ export interface Known {
    * a grant, and then its silence about the grant says nothing.
    */
   readonly current?: boolean
+  /** The host shuts down and has no session: every group is to be stopped, in order. */
+  readonly shutsDown?: boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -44,8 +46,7 @@ export function duties(known: Known): Duties {
     const resources = members.get(group.id) ?? []
     const held = resources.map((r) => heldResource(known, group, r, resources))
     hold.push(...held)
-    const leaving = group.ownership.phase === 'releasing'
-    if (leaving && resources.every((r) => !runs(known, r, epoch))) stop.push(grant)
+    if (leaves(known, group) && resources.every((r) => !runs(known, r, epoch))) stop.push(grant)
   }
   return { hold, stop }
 }
@@ -66,6 +67,7 @@ function heldResource(
     properties: r.properties,
     persistentState: r.persistentState,
     target: target(known, group, r, members),
+    leaving: leaves(known, group),
     hiveSeq: known.hive.seq,
     restart: r.restart,
     poll: r.poll,
@@ -73,11 +75,16 @@ function heldResource(
   }
 }
 
+/** The group is to go from here, whatever its members are wanted to be. */
+function leaves(known: Known, group: Group): boolean {
+  return group.ownership.phase === 'releasing' || known.shutsDown === true
+}
+
 /** May run now: wanted, and all it depends on is online. Must go: after those that depend on it. */
 function target(known: Known, group: Group, r: Resource, members: readonly Resource[]): 0 | 1 {
   const { epoch } = group.ownership
   const wanted = (x: Resource): boolean =>
-    group.ownership.phase === 'owned' &&
+    !leaves(known, group) &&
     x.persistentState === 1 &&
     x.dependsOn.every((id) => {
       const provider = members.find((m) => m.id === id)

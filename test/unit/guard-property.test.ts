@@ -100,7 +100,7 @@ test('whatever happens, in whatever order: what the guard promises holds', () =>
         starts += bench.types.filter((type) => type === 'spawn').length
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: 2_000, ...(process.env['CI'] && { seed: 1 }) },
   )
   // The property would hold of a guard that never says yes.
   expect(starts).toBeGreaterThan(200)

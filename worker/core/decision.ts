@@ -18,7 +18,7 @@ export type Effect =
   | { type: 'offer'; nodeId: string; groupId: string; epoch: number; reason: OfferReason }
   | { type: 'closeSession'; nodeId: string; code: number; detail: string }
 
-export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown'
+export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown' | 'delete'
 
 export type LogLine = Omit<LogEntry, 'atMs'> & {
   /** How many updates of the decision came before it: the log tells both in their order. */

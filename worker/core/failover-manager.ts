@@ -51,7 +51,7 @@ export function beginRelease(
   const { ownership } = group
   if (ownership.phase !== 'owned') return
   const found = candidates(draft, group, { without: ownership.owner, first: how.to })
-  const target = found.eligible[0]
+  const target = how.reason === 'delete' ? undefined : found.eligible[0]
   const value: Group = {
     ...group,
     ownership: {
@@ -81,6 +81,8 @@ export function freeGroup(
 ): void {
   const { ownership } = group
   if (ownership.phase === 'free') return
+  if (ownership.phase === 'releasing' && ownership.reason === 'delete')
+    return removeGroup(draft, group, because, ownership.correlationId)
   const value: Group = {
     ...group,
     ownership: {
@@ -94,6 +96,18 @@ export function freeGroup(
     },
   }
   draft.put({ table: 'group', id: group.id, value }, because, value.ownership.correlationId)
+}
+
+/** Its owner has let go of it, or it has none: nobody can list it in a report any more (S4). */
+export function removeGroup(
+  draft: Draft,
+  group: Group,
+  because: Because,
+  correlationId: string = draft.cause,
+): void {
+  draft.put({ table: 'group', id: group.id, value: null }, because, correlationId)
+  if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
+  if (draft.waiting(group.id)) draft.observe({ table: 'waiting', id: group.id, value: null })
 }
 
 /** "Terminated": counts only from the present owner at the present epoch (C5, M6). */

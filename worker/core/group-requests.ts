@@ -4,7 +4,7 @@ import type { Group, Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
 import type { Draft } from './draft.ts'
-import { beginRelease } from './failover-manager.ts'
+import { beginRelease, removeGroup } from './failover-manager.ts'
 import { candidates, whyNot } from './placement.ts'
 import { setPersistentState } from './rcm.ts'
 import {
@@ -80,13 +80,26 @@ export function deleteGroup(draft: Draft, r: Of<'deleteGroup'>, by: string): Ref
       message: `group "${group.name}" still has ${members.map((m) => m.name).join(', ')}`,
       remedy: `Remove them first: holdfast resource delete ${members[0]?.name}`,
     }
-  draft.put(
-    { table: 'group', id: group.id, value: null },
-    { manager: 'RCM', code: 'groupDeleted', evidence: { by } },
-  )
-  if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
-  if (draft.waiting(group.id)) draft.observe({ table: 'waiting', id: group.id, value: null })
+  const because = { manager: 'RCM' as const, code: 'groupDeleted', evidence: { by } }
+  const { ownership } = group
+  if (ownership.phase === 'free') removeGroup(draft, group, because)
+  else if (ownership.phase === 'owned')
+    beginRelease(draft, group, { reason: 'delete', to: null }, because)
+  else if (ownership.reason !== 'delete') return busy(draft, group, ownership)
   return null
+}
+
+function busy(
+  draft: Draft,
+  group: Group,
+  ownership: Extract<Group['ownership'], { phase: 'releasing' }>,
+): Refusal {
+  return {
+    code: 'GROUP_BUSY',
+    message: `group "${group.name}" is already leaving ${nodeName(draft, ownership.owner)}`,
+    why: `reason: ${ownership.reason}`,
+    remedy: `Wait until it is settled: holdfast status ${group.name}`,
+  }
 }
 
 /** PersistentState of every member (S-67): the intent of the group is that of its resources. */
@@ -110,13 +123,7 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
   const to = r.to === null ? null : findNode(draft, r.to)
   if (to !== null && isRefusal(to)) return to
   const { ownership } = group
-  if (ownership.phase === 'releasing')
-    return {
-      code: 'GROUP_BUSY',
-      message: `group "${group.name}" is already leaving ${nodeName(draft, ownership.owner)}`,
-      why: `reason: ${ownership.reason}`,
-      remedy: `Wait until it is settled: holdfast status ${group.name}`,
-    }
+  if (ownership.phase === 'releasing') return busy(draft, group, ownership)
   if (to && ownership.owner === to.id)
     return {
       code: 'ALREADY_THERE',

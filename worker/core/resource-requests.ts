@@ -21,6 +21,13 @@ type Of<T extends Request['type']> = Extract<Request, { type: T }>
 export function createResource(draft: Draft, r: Of<'createResource'>, by: string): Refusal | null {
   const group = findGroup(draft, r.groupId)
   if (isRefusal(group)) return group
+  const { ownership } = group
+  if (ownership.phase === 'releasing' && ownership.reason === 'delete')
+    return {
+      code: 'GROUP_BUSY',
+      message: `group "${group.name}" is being deleted`,
+      remedy: 'Make another group for it: holdfast group create NAME',
+    }
   const type = RESOURCE_TYPES.get(r.resourceType)
   if (!type) return unknownType(r.resourceType)
   const all = draft.resources()

@@ -1,0 +1,24 @@
+import type { Hive, HostedType } from '../../schema/hive.ts'
+import type { HeldGroup } from '../../schema/session.ts'
+
+/** Target Failover Manager: null is a yes; else why this host could not run it after all (O1). */
+export function whyRefuse(
+  groupId: string,
+  hive: Hive,
+  types: readonly HostedType[],
+  grants: readonly HeldGroup[],
+): string | null {
+  const known = new Set(types.map((t) => t.type))
+  const missing = membersOf(groupId, hive).find((r) => !known.has(r.type))
+  if (missing) return `no module for type ${missing.type}`
+  return grants.some((g) => g.groupId === groupId) ? 'it is still being stopped here' : null
+}
+
+/** S-81 step 9: GUID and PersistentState of every member. */
+export function memberList(groupId: string, hive: Hive): string {
+  const list = membersOf(groupId, hive).map((r) => `${r.id}=${r.persistentState}`)
+  return list.join(' ') || 'empty'
+}
+
+const membersOf = (groupId: string, hive: Hive) =>
+  [...hive.resources.values()].filter((r) => r.groupId === groupId)

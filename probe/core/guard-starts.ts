@@ -1,0 +1,109 @@
+/** What may start (rules G2, G3, G4, C3): the guard's yes, recorded before it leaves. */
+import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
+import {
+  answer,
+  epochOf,
+  type GuardOutcome,
+  type GuardState,
+  nothing,
+  recordOf,
+  type StartAsk,
+  type Stop,
+  withRecord,
+} from './guard-state.ts'
+import { mayStart } from './lease.ts'
+
+/** G2, G3, C3: why the guard says no, or null when it may say yes. */
+function whyNot(state: GuardState, ask: StartAsk, nowMs: number): string | null {
+  if (epochOf(state.grants, ask.groupId) !== ask.epoch) return 'noGrant'
+  if (state.stops.some((s) => s.kind !== 'resource' && !isOther(s, ask.groupId))) return 'stopping'
+  if (state.stops.some((s) => s.kind === 'resource' && s.resourceId === ask.resourceId))
+    return 'stopping'
+  // G7: the record of an earlier placement ends by the stop procedure, not by a new start.
+  const known = recordOf(state, ask.resourceId)
+  if (known && (known.groupId !== ask.groupId || known.epoch !== ask.epoch)) return 'stopping'
+  if (!mayStart(state.leases, state.timing, nowMs)) return 'noLease'
+  return null
+}
+
+const isOther = (s: Stop, groupId: string) => s.kind === 'group' && s.groupId !== groupId
+
+/** G4 (a): one step in the guard, with the lease check; recorded as starting first (G3). */
+export function startChild(
+  state: GuardState,
+  ask: StartAsk,
+  spec: ChildSpec,
+  nowMs: number,
+): GuardOutcome {
+  const reason = whyNot(state, ask, nowMs)
+  if (reason) return { state, effects: [answer(ask, false, reason)] }
+  const known = recordOf(state, ask.resourceId)
+  if (known?.process) return { state, effects: [{ ...answer(ask, true), process: known.process }] }
+  return {
+    state: withRecord(state, { ...ask, way: 'child', phase: 'starting', process: null }),
+    effects: [{ type: 'persist' }, { type: 'spawn', ask, spec }],
+  }
+}
+
+/** G4 (b): recorded; the gate process has to ask for itself, so nothing can be late (T_x = 0). */
+export function permitGate(
+  state: GuardState,
+  ask: StartAsk,
+  gateName: string,
+  nowMs: number,
+): GuardOutcome {
+  const reason = whyNot(state, ask, nowMs)
+  if (reason) return { state, effects: [answer(ask, false, reason)] }
+  const known = recordOf(state, ask.resourceId)
+  if (known?.process) return { state, effects: [{ ...answer(ask, true), process: known.process }] }
+  const record = {
+    ...ask,
+    way: 'gate' as const,
+    phase: 'starting' as const,
+    gateName,
+    process: null,
+  }
+  return {
+    state: withRecord(state, record),
+    effects: [{ type: 'persist' }, answer(ask, true)],
+  }
+}
+
+/** The gate process itself asks, as the last thing before it becomes the workload. */
+export function answerGate(
+  state: GuardState,
+  gateName: string,
+  process: ProcessRef,
+  nowMs: number,
+): GuardOutcome {
+  const no = (reason: string): GuardOutcome => ({
+    state,
+    effects: [{ type: 'answerGate', yes: false, reason }],
+  })
+  const record = state.records.find((r) => r.gateName === gateName)
+  if (!record) return no('nothing of that name may start')
+  if (record.process) return no('it runs already')
+  const reason = whyNot(state, { ...record, requestId: 0 }, nowMs)
+  if (reason) return no(reason)
+  return {
+    state: withRecord(state, { ...record, phase: 'running', process }),
+    effects: [
+      { type: 'persist' },
+      { type: 'answerGate', yes: true, resourceId: record.resourceId },
+    ],
+  }
+}
+
+export function running(
+  state: GuardState,
+  resourceId: string,
+  process: ProcessRef,
+  group: string,
+): GuardOutcome {
+  const record = recordOf(state, resourceId)
+  if (!record) return nothing(state)
+  return {
+    state: withRecord(state, { ...record, phase: 'running', process, group }),
+    effects: [{ type: 'persist' }],
+  }
+}

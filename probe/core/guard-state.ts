@@ -1,0 +1,126 @@
+/** What a guard knows and may be told: the words of `guardStep`. */
+import type { GuardToAgent, WorkloadRecord } from '../../schema/ipc.ts'
+import type { HeldGroup } from '../../schema/session.ts'
+import { PROFILES, type Timing } from '../../schema/timing.ts'
+import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
+import { type Leases, NO_LEASES } from './lease.ts'
+
+/** Everything that a new guard of the same boot needs to know (G9, G10). */
+export interface GuardFile {
+  readonly boot: string
+  readonly timing: Timing
+  readonly leases: Leases
+  readonly grants: readonly HeldGroup[]
+  /** Highest epoch ever granted, or told to stop, per group (C2). */
+  readonly seen: readonly HeldGroup[]
+  readonly records: readonly WorkloadRecord[]
+}
+
+export type Stop =
+  | { kind: 'lapse' }
+  | { kind: 'group'; groupId: string; epoch: number }
+  | { kind: 'resource'; resourceId: string; requestId: number }
+
+export interface GuardState extends GuardFile {
+  /** The session that a report was made for, and whether it was welcomed. */
+  readonly session: { number: number; welcomed: boolean } | null
+  /** A challenge that waits until a lapse is over (S3). */
+  readonly challenge: number | null
+  readonly stops: readonly Stop[]
+}
+
+export type GuardEvent =
+  | { type: 'challenged'; session: number }
+  | { type: 'welcomed'; session: number; timing: Timing }
+  | { type: 'sessionClosed'; session: number }
+  | { type: 'renewed'; session: number; lease: 'pong' | 'authority'; sentAtMs: number }
+  | { type: 'granted'; session: number; groupId: string; epoch: number }
+  | { type: 'groupStopAsked'; groupId: string; epoch: number }
+  | { type: 'childAsked'; ask: StartAsk; spec: ChildSpec }
+  | { type: 'gatePermitAsked'; ask: StartAsk; gateName: string }
+  | { type: 'gateAsked'; gateName: string; process: ProcessRef }
+  | { type: 'childStarted'; resourceId: string; process: ProcessRef; group: string }
+  | { type: 'resourceStopAsked'; resourceId: string; requestId: number }
+  /** Seen on processes, not believed (G5): nothing of this resource runs any more. */
+  | { type: 'nothingRuns'; resourceId: string }
+  | { type: 'everythingMustStop' }
+  | { type: 'tick' }
+
+export interface StartAsk {
+  readonly requestId: number
+  readonly resourceId: string
+  readonly groupId: string
+  readonly epoch: number
+}
+
+export type GuardEffect =
+  /** Atomic rename of the state file; what follows may leave only then (G9). */
+  | { type: 'persist' }
+  /** The same, but nothing waits for it. */
+  | { type: 'persistLater' }
+  | { type: 'toAgent'; frame: GuardToAgent }
+  | { type: 'answerRhs'; requestId: number; ok: boolean; reason?: string; process?: ProcessRef }
+  | { type: 'answerGate'; yes: boolean; reason?: string; resourceId?: string }
+  | { type: 'killRhs' }
+  | { type: 'spawn'; ask: StartAsk; spec: ChildSpec }
+  /** SIGKILL everything of the resource, and say `nothingRuns` once that is seen. */
+  | { type: 'terminate'; record: WorkloadRecord }
+
+export interface GuardOutcome {
+  readonly state: GuardState
+  readonly effects: readonly GuardEffect[]
+}
+
+export function emptyGuard(boot: string): GuardState {
+  return {
+    boot,
+    timing: PROFILES.standard,
+    leases: NO_LEASES,
+    grants: [],
+    seen: [],
+    records: [],
+    session: null,
+    challenge: null,
+    stops: [],
+  }
+}
+
+/** All groups that run or may be restarted locally: grants, and records of stops under way (S3). */
+export function heldGroups(state: GuardFile): HeldGroup[] {
+  const held = new Map(state.grants.map((g) => [g.groupId, g.epoch]))
+  for (const r of state.records) if (!held.has(r.groupId)) held.set(r.groupId, r.epoch)
+  return [...held].map(([groupId, epoch]) => ({ groupId, epoch }))
+}
+
+export const nothing = (state: GuardState): GuardOutcome => ({ state, effects: [] })
+
+export const recordOf = (state: GuardState, resourceId: string) =>
+  state.records.find((r) => r.resourceId === resourceId)
+
+export const epochOf = (list: readonly HeldGroup[], groupId: string) =>
+  list.find((g) => g.groupId === groupId)?.epoch
+
+export const put = (list: readonly HeldGroup[], row: HeldGroup) => [
+  ...list.filter((g) => g.groupId !== row.groupId),
+  row,
+]
+
+export function withRecord(
+  state: GuardState,
+  r: WorkloadRecord & { requestId?: number },
+): GuardState {
+  const { requestId: _, ...record } = r
+  return {
+    ...state,
+    records: [...state.records.filter((x) => x.resourceId !== record.resourceId), record],
+  }
+}
+
+export function answer(ask: StartAsk, ok: boolean, reason?: string) {
+  return {
+    type: 'answerRhs' as const,
+    requestId: ask.requestId,
+    ok,
+    ...(reason !== undefined && { reason }),
+  }
+}

@@ -1,0 +1,129 @@
+/** The stop procedure and what waits for its end (rules G5, L4, L5, S3). */
+import type { WorkloadRecord } from '../../schema/ipc.ts'
+import {
+  epochOf,
+  type GuardEffect,
+  type GuardOutcome,
+  type GuardState,
+  heldGroups,
+  nothing,
+  put,
+  recordOf,
+  type Stop,
+} from './guard-state.ts'
+import { NO_LEASES } from './lease.ts'
+
+/** L4, L5, G5: void all grants (file), kill RHS, terminate all that is recorded. */
+export function lapse(state: GuardState, lease: 'pong' | 'authority'): GuardOutcome {
+  const next: GuardState = {
+    ...state,
+    leases: NO_LEASES,
+    grants: [],
+    session: null,
+    stops: [...state.stops.filter((s) => s.kind !== 'lapse'), { kind: 'lapse' }],
+  }
+  const done = finishStops(next)
+  return {
+    state: done.state,
+    effects: [
+      { type: 'persist' },
+      { type: 'killRhs' },
+      ...state.records.map((record) => ({ type: 'terminate' as const, record })),
+      { type: 'toAgent', frame: { t: 'lapsed', lease } },
+      ...done.effects,
+    ],
+  }
+}
+
+/** Offline or give-up of one group: the grant goes first, in the file too; then what runs. */
+export function stopGroup(state: GuardState, groupId: string, epoch: number): GuardOutcome {
+  const held = epochOf(heldGroups(state), groupId)
+  if (held !== undefined && held !== epoch) return nothing(state)
+  const next: GuardState = {
+    ...state,
+    grants: state.grants.filter((g) => g.groupId !== groupId),
+    seen: put(state.seen, { groupId, epoch: Math.max(epoch, epochOf(state.seen, groupId) ?? 0) }),
+    stops: [...state.stops, { kind: 'group', groupId, epoch }],
+  }
+  const done = finishStops(next)
+  return {
+    state: done.state,
+    effects: [
+      { type: 'persist' },
+      // G7: RHS holds no yes that has an effect without the guard: child and gate both ask here.
+      ...state.records
+        .filter((r) => r.groupId === groupId)
+        .map((record) => ({ type: 'terminate' as const, record })),
+      ...done.effects,
+    ],
+  }
+}
+
+/** One resource: its grant stays, its record ends. */
+export function stopResource(
+  state: GuardState,
+  resourceId: string,
+  requestId: number,
+): GuardOutcome {
+  const record = recordOf(state, resourceId)
+  const next: GuardState = {
+    ...state,
+    stops: [...state.stops, { kind: 'resource', resourceId, requestId }],
+  }
+  const done = finishStops(next)
+  return {
+    state: done.state,
+    effects: [...(record ? [{ type: 'terminate' as const, record }] : []), ...done.effects],
+  }
+}
+
+/** Nothing of it runs: the record ends (file), and only then is anything acked (G5, G9). */
+export function clear(state: GuardState, resourceId: string): GuardOutcome {
+  if (!recordOf(state, resourceId)) return nothing(state)
+  const records = state.records.filter((r) => r.resourceId !== resourceId)
+  const done = finishStops({ ...state, records })
+  // Where nothing is acked the file may follow later: a record of what is dead ends by itself.
+  const persist = { type: done.effects.length > 0 ? 'persist' : 'persistLater' } as const
+  return { state: done.state, effects: [persist, ...done.effects] }
+}
+
+/** Acks every stop that has nothing left on record; then a waiting challenge is answered. */
+function finishStops(state: GuardState): GuardOutcome {
+  const effects: GuardEffect[] = []
+  const left = state.stops.filter((stop) => {
+    if (state.records.some((r) => concerns(stop, r))) return true
+    if (stop.kind === 'group') {
+      const { groupId, epoch } = stop
+      effects.push({ type: 'toAgent', frame: { t: 'stopped', groupId, epoch } })
+    }
+    if (stop.kind === 'resource')
+      effects.push({ type: 'answerRhs', requestId: stop.requestId, ok: true })
+    return false
+  })
+  const reported = report({ ...state, stops: left })
+  return { state: reported.state, effects: [...effects, ...reported.effects] }
+}
+
+function concerns(stop: Stop, record: WorkloadRecord): boolean {
+  if (stop.kind === 'lapse') return true
+  return stop.kind === 'group'
+    ? stop.groupId === record.groupId
+    : stop.resourceId === record.resourceId
+}
+
+/** S3: made after the challenge, only when nothing is being stopped by a lapse. */
+export function report(state: GuardState): GuardOutcome {
+  if (state.challenge === null || state.stops.some((s) => s.kind === 'lapse')) return nothing(state)
+  const held = heldGroups(state)
+  const session = state.challenge
+  return {
+    state: {
+      ...state,
+      challenge: null,
+      session: { number: session, welcomed: false },
+      // L2: an empty report resets the lease to none.
+      leases: held.length === 0 ? NO_LEASES : state.leases,
+    },
+    effects: [{ type: 'toAgent', frame: { t: 'held', session, held } }],
+  }
+}

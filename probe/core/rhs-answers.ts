@@ -1,0 +1,136 @@
+/** What RHS makes of an answer: of a call, of a check, of the workload's own manager (S-61 to S-80). */
+import type { ReportedStatus } from '../../schema/status.ts'
+import { unreachable } from '../../schema/unreachable.ts'
+import { afterFailure } from './restart-policy.ts'
+import { type CallOutcome, type EntryPoint, type Run, statusItem, type Work } from './rhs-state.ts'
+
+/** A refusal of the guard is asked about again this soon. */
+const REFUSED_RETRY_MS = 25
+/** A terminate that failed is called again this soon: it is never given up. */
+const TERMINATE_RETRY_MS = 1_000
+
+/** S-73: found online though nobody asked for it. */
+export const UNEXPECTED = 'started by somebody else while it is wanted offline'
+
+export function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOutcome): void {
+  const run = work.set({ ...was, call: null })
+  if (outcome.ok === 'notImplemented') {
+    work.log(run, `discarded: the module has no function ${fn} (S-33)`)
+    if (fn === 'offline') work.call(run, 'terminate')
+    // Nothing changes and nothing is retried soon; what was pending goes back to where it was.
+    const later = { ...run, restartAtMs: work.nowMs + run.held.restart.retryAfterMs }
+    if (fn === 'online') work.status(later, 'offline')
+    if (fn === 'terminate') work.status(later, 'online')
+    if (fn === 'open') opened(work, run)
+    return
+  }
+  if (!outcome.ok && 'refused' in outcome) {
+    work.log(run, `${fn} refused by the guard: ${outcome.refused}`)
+    const again = { ...run, restartAtMs: work.nowMs + REFUSED_RETRY_MS }
+    // Pending as before: asked again soon, and not counted as a failure (C3).
+    if (fn === 'online') work.set({ ...again, detail: `waits: ${outcome.refused}` })
+    else work.status(again, 'failed', outcome.refused)
+    return
+  }
+  switch (fn) {
+    case 'open':
+      if (outcome.ok) opened(work, run)
+      else failed(work, run, `open: ${outcome.error}`)
+      break
+    case 'close':
+      break
+    case 'online':
+      if (outcome.ok) work.status({ ...run, gaveUp: false }, 'online', undefined, true)
+      else failed(work, run, outcome.error)
+      break
+    case 'offline':
+      if (outcome.ok) work.status({ ...run, restarts: [] }, 'offline')
+      else {
+        work.log(run, `offline failed: ${outcome.error}; terminate`)
+        work.call(run, 'terminate')
+      }
+      break
+    case 'terminate':
+      if (outcome.ok) work.status(run, 'offline')
+      else {
+        const again = { ...run, restartAtMs: work.nowMs + TERMINATE_RETRY_MS }
+        work.status(again, 'failed', `cannot be stopped: ${outcome.error}`, true)
+      }
+      break
+    default:
+      unreachable(fn)
+  }
+}
+
+function opened(work: Work, run: Run): void {
+  // G8: something is on record: look what it is before anything is started.
+  work.set({ ...run, opened: true, ...(run.adopt && { isAliveAtMs: work.nowMs }) })
+  if (!run.adopt) work.changed.set(run.held.guid, statusItem(run))
+}
+
+/** What a module, its manager or the guard says of a resource (S-70 to S-75). */
+export function answered(work: Work, guid: string, status: ReportedStatus, detail?: string): void {
+  const run = work.runs.get(guid)
+  if (!run?.opened || run.dropping) return
+  // While a call is under way its own end decides; pending is no failure (S-80).
+  if (run.call && run.call.fn !== 'open') return
+  if (run.adopt) {
+    const adopted = { ...run, adopt: false, detail }
+    work.log(run, `found ${status}`)
+    // S-62: what its own manager stopped while nobody looked is not started again.
+    work.status({ ...adopted, deliberate: status === 'stopped' }, status, detail, true)
+    return
+  }
+  // Pending without a call: the guard has refused for now. Not running then is no failure (C3, S-80).
+  const refused = run.status === 'onlinePending' && !run.call
+  if (refused && status !== 'online') return
+  switch (status) {
+    case 'online':
+      if (run.status === 'online') return
+      if (run.held.persistentState === 0 && run.status === 'offline')
+        work.status(run, 'online', UNEXPECTED)
+      else work.status({ ...run, gaveUp: false, restartAtMs: null }, 'online', detail)
+      return
+    case 'offline':
+    case 'failed':
+      if (run.status === 'offline' || run.status === 'failed') return
+      if (run.held.target === 1) failed(work, run, detail ?? status)
+      else work.status(run, 'offline', detail)
+      return
+    case 'stopped':
+      if (run.status === 'offline' || run.status === 'failed') return
+      work.log(run, `stopped by its own manager: ${detail ?? ''}`)
+      work.status({ ...run, deliberate: true }, 'stopped', detail)
+      return
+    case 'unknown':
+      // What was stopped here stays so, whether or not its manager can be asked.
+      if (run.status === 'offline' && run.held.target === 0) return
+      work.status(run, 'unknown', detail)
+      return
+    case 'onlinePending':
+    case 'offlinePending':
+      return
+    default:
+      unreachable(status)
+  }
+}
+
+/** Counted against the restart policy: restarted where it stands, or given up. */
+export function failed(work: Work, run: Run, why: string): void {
+  const cause =
+    run.restarts.length === 0 ? `${run.held.guid.slice(0, 8)}@${work.nowMs | 0}` : undefined
+  const known = { ...run, correlationId: cause ?? run.correlationId }
+  const decision = afterFailure(run.held.restart, run.restarts, work.nowMs)
+  if (decision.action === 'restart') {
+    work.log(
+      known,
+      `failed: ${why}; restart ${decision.restarts.length} of ${run.held.restart.attempts}`,
+    )
+    const { restarts, atMs } = decision
+    work.status({ ...known, restarts, restartAtMs: atMs }, 'failed', why, true)
+    return
+  }
+  work.log(known, `failed: ${why}; attempts used up, the Cluster Service decides`)
+  const last = { ...known, gaveUp: true, restarts: [], restartAtMs: decision.retryAtMs }
+  work.status(last, 'failed', why, true)
+}

@@ -1,0 +1,149 @@
+/** What RHS knows of its resources, and what it may be told and do: the words of `rhsStep`. */
+import type { HeldResource } from '../../schema/ipc.ts'
+import type { StatusItem } from '../../schema/session.ts'
+import type { ReportedStatus } from '../../schema/status.ts'
+
+export type EntryPoint = 'open' | 'close' | 'online' | 'offline' | 'terminate'
+
+export interface Run {
+  readonly held: HeldResource
+  readonly status: ReportedStatus
+  readonly detail: string | undefined
+  /** The entry point that is being called now; one at a time per resource. */
+  readonly call: {
+    readonly fn: EntryPoint
+    readonly id: number
+    readonly deadlineMs: number
+  } | null
+  readonly opened: boolean
+  /** Something of it is on the guard's record: look before starting (adoption, G8). */
+  readonly adopt: boolean
+  readonly restarts: readonly number[]
+  readonly gaveUp: boolean
+  readonly restartAtMs: number | null
+  /** When the status last changed: a check that was begun before says nothing about it. */
+  readonly changedMs: number
+  /** Stopped by its own manager: nothing is done until the hive says what is wanted now (S-62). */
+  readonly deliberate: boolean
+  readonly isAliveAtMs: number
+  readonly looksAliveAtMs: number
+  readonly correlationId: string | undefined
+  /** To be closed once its call is over. */
+  readonly dropping: boolean
+}
+
+interface Poll {
+  readonly id: number
+  readonly startedMs: number
+  readonly deadlineMs: number
+}
+
+export interface RhsState {
+  readonly runs: ReadonlyMap<string, Run>
+  readonly nextCall: number
+  /** Polls under way: `group type fn` → call id and deadline. */
+  readonly polls: ReadonlyMap<string, Poll>
+}
+
+export type RhsEvent =
+  | { type: 'held'; resources: readonly HeldResource[]; onRecord: ReadonlySet<string> }
+  | { type: 'dropped'; guids: readonly string[] }
+  | { type: 'toldAgain' }
+  | { type: 'callEnded'; guid: string; id: number; outcome: CallOutcome }
+  | { type: 'progressed'; guid: string; id: number; note: string }
+  | {
+      type: 'pollEnded'
+      key: string
+      id: number
+      answers: readonly { guid: string; status: ReportedStatus; detail?: string }[]
+    }
+  /** The module's own manager says so (S-36), or the guard saw the process end. */
+  | { type: 'pushed'; guid: string; status: ReportedStatus; detail: string }
+  | { type: 'tick' }
+
+export type CallOutcome =
+  | { ok: true }
+  | { ok: false; error: string }
+  /** The guard said no for now (no lease, a stop under way): not a failure of the resource. */
+  | { ok: false; refused: string }
+  /** The module has no such function: discarded, nothing changes (S-33). */
+  | { ok: 'notImplemented' }
+
+export type RhsEffect =
+  | { type: 'call'; fn: EntryPoint; guid: string; id: number }
+  | { type: 'abort'; guid: string; id: number }
+  | { type: 'poll'; fn: 'isAlive' | 'looksAlive'; key: string; id: number; guids: string[] }
+  | { type: 'report'; items: StatusItem[] }
+  | { type: 'log'; guid: string; message: string }
+  | { type: 'closed'; guid: string }
+
+export interface RhsOutcome {
+  readonly state: RhsState
+  readonly effects: readonly RhsEffect[]
+}
+
+export const emptyRhs = (): RhsState => ({ runs: new Map(), nextCall: 1, polls: new Map() })
+
+/** One step under way: the runs as they will be, and what has to be done. */
+export class Work {
+  readonly nowMs: number
+  readonly runs: Map<string, Run>
+  readonly polls: Map<string, Poll>
+  readonly effects: RhsEffect[] = []
+  readonly changed = new Map<string, StatusItem>()
+  nextCall: number
+
+  constructor(state: RhsState, nowMs: number) {
+    this.nowMs = nowMs
+    this.runs = new Map(state.runs)
+    this.polls = new Map(state.polls)
+    this.nextCall = state.nextCall
+  }
+
+  set(run: Run): Run {
+    this.runs.set(run.held.guid, run)
+    return run
+  }
+
+  log(run: Run, message: string): void {
+    this.effects.push({ type: 'log', guid: run.held.guid, message })
+  }
+
+  /** Changes the status, and reports it when it is another one than before. */
+  status(run: Run, status: ReportedStatus, detail?: string, force = false): Run {
+    const changedMs = run.status === status ? run.changedMs : this.nowMs
+    const next = this.set({ ...run, status, detail, changedMs })
+    if (force || run.status !== status) this.changed.set(next.held.guid, statusItem(next))
+    return next
+  }
+
+  call(run: Run, fn: EntryPoint): Run {
+    const id = this.nextCall
+    this.nextCall += 1
+    const { pendingMs, deadlockMs } = run.held.poll
+    const deadlineMs = this.nowMs + (fn === 'open' || fn === 'close' ? deadlockMs : pendingMs)
+    this.effects.push({ type: 'call', fn, guid: run.held.guid, id })
+    return this.set({ ...run, call: { fn, id, deadlineMs } })
+  }
+
+  outcome(): RhsOutcome {
+    if (this.changed.size > 0)
+      this.effects.push({ type: 'report', items: [...this.changed.values()] })
+    return {
+      state: { runs: this.runs, nextCall: this.nextCall, polls: this.polls },
+      effects: this.effects,
+    }
+  }
+}
+
+export function statusItem(run: Run): StatusItem {
+  return {
+    resourceId: run.held.guid,
+    epoch: run.held.epoch,
+    status: run.status,
+    restarts: run.restarts.length,
+    gaveUp: run.gaveUp,
+    ...(run.detail !== undefined && { detail: run.detail.slice(0, 1_000) }),
+    ...(run.correlationId !== undefined && { correlationId: run.correlationId }),
+  }
+}
