@@ -16,16 +16,8 @@ import {
   Work,
 } from './rhs-state.ts'
 
-export type {
-  CallOutcome,
-  EntryPoint,
-  RhsEffect,
-  RhsEvent,
-  RhsOutcome,
-  RhsState,
-  Run,
-} from './rhs-state.ts'
-export { emptyRhs, statusItem } from './rhs-state.ts'
+export type { CallOutcome, RhsEffect, RhsEvent, RhsOutcome, RhsState } from './rhs-state.ts'
+export { emptyRhs } from './rhs-state.ts'
 
 export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
   const work = new Work(state, nowMs)
