@@ -26,13 +26,13 @@ const { values } = parseArgs({
 })
 const runs = Number(values.runs)
 
-/** Budgets of the part that is ours, in milliseconds (medians). */
+/** Budgets of the part that is ours, in milliseconds (medians); null: reported, without a budget. */
 const BUDGETS = {
   crashRestartMs: 5,
   crashFailoverMs: 20,
   hostDeathMs: 50,
   hostSilentMs: 50,
-  cleanShutdownMs: 50,
+  cleanShutdownMs: null,
   moveDowntimeMs: 20,
 } as const
 type Key = keyof typeof BUDGETS
@@ -254,7 +254,7 @@ function report(): void {
   for (const [profile, keys] of Object.entries(results))
     for (const [key, s] of Object.entries(keys)) {
       const budget = BUDGETS[key as Key]
-      const met = s.overhead.median <= budget
+      const met = budget === null || s.overhead.median <= budget
       budgetsMet &&= met
       rows.push([
         profile,
@@ -262,8 +262,8 @@ function report(): void {
         s.median.toFixed(1),
         `${s.min.toFixed(1)} – ${s.max.toFixed(1)}`,
         s.overhead.median.toFixed(1),
-        String(budget),
-        met ? 'met' : 'MISSED',
+        budget === null ? '–' : String(budget),
+        budget === null ? '' : met ? 'met' : 'MISSED',
         String(s.n),
       ])
     }

@@ -64,6 +64,7 @@ export class LossWatch {
     const a = sockets.attachment(ws)
     if (cause === 'silent')
       sockets.close(ws, CLOSE.suspected, { code: 'suspected', detail: 'no ping in time' })
+    // S5: a challenge that was never answered changes nothing of what is known of the node.
     if (a?.phase !== 'welcomed') return
     const open = sockets.open(ws, a)
     sockets.attach(ws, { ...a, phase: 'challenged' })

@@ -132,7 +132,7 @@ function renew(state: GuardState, event: Extract<GuardEvent, { type: 'renewed' }
   return { state: { ...state, leases }, effects: [{ type: 'persistLater' }] }
 }
 
-/** U2 is the agent's check; C2 is made here, where the memory of epochs outlives the agent. */
+/** U2 is the agent's check; C2, U4 are made here: this memory of epochs outlives the agent. */
 function grant(state: GuardState, event: Extract<GuardEvent, { type: 'granted' }>): GuardOutcome {
   const { groupId, epoch, session } = event
   const deny = (reason: string): GuardOutcome => ({

@@ -1,5 +1,5 @@
 /**
- * The guard: parent of the tree, owner of leases, grants and process groups. No modules, no
+ * The guard (G1): parent of the tree, owner of leases, grants and process groups. No modules, no
  * network. Everything it decides is `guardStep`; here its effects are carried out, in their order.
  */
 import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs'

@@ -16,11 +16,11 @@ export function loadModules(
   runFolder: string,
 ): ReadonlyMap<string, ResourceModule> {
   const modules = new Map<string, ResourceModule>()
-  if (policy.process) add(modules, processModule as ResourceModule)
+  if (policy.process) register(modules, processModule as ResourceModule)
   const vm = policy['virtual-machine']
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)
-    add(
+    register(
       modules,
       createVirtualMachine({ gate, ...(vm.socket && { socket: vm.socket }) }) as ResourceModule,
     )
@@ -28,7 +28,7 @@ export function loadModules(
   return modules
 }
 
-function add(modules: Map<string, ResourceModule>, module: ResourceModule): void {
+export function register(modules: Map<string, ResourceModule>, module: ResourceModule): void {
   for (const required of ['isAlive', 'looksAlive'] as const)
     if (typeof module[required] !== 'function')
       throw new Error(`module ${module.type} is refused: it has no ${required} (S-45)`)

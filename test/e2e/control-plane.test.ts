@@ -34,7 +34,7 @@ test('C4, D5: workerd killed (-9) and back: no pid changes, no acknowledged chan
   expect(group.epoch).toBe(1)
 })
 
-test('S-04: every replica reaches the version and hash of the hive', async () => {
+test('S-04, S-78: every replica reaches the version and hash of the hive', async () => {
   await demo.addGroup('last')
   await demo.online('ledger')
   for (const host of demo.hosts)
@@ -86,4 +86,52 @@ test('S-97, S-81, S-82: the log of a failover has its steps in order, under one 
   expect(found, text.join('\n')).not.toContain(-1)
   expect(found).toEqual([...found].sort((x, y) => x - y))
   expect((await demo.group('ledger')).owner).not.toBe(before.owner)
+})
+
+test('S-05, S-06: what is decided has one of the known managers and reasons', async () => {
+  const { events } = await demo.api('listEvents', {
+    params: { cluster: CLUSTER },
+    query: { limit: 1_000 },
+  })
+  for (const event of events) {
+    expect(event.because.manager).toMatch(/^(RCM|FM|NM|MM)$/)
+    // The one renderer knows the code: no message shows a bare code word.
+    expect(event.message).not.toMatch(/\([a-z]+[A-Z]/)
+  }
+})
+
+test('S-09, S-10: what one host writes is read through the control plane, with its contact', async () => {
+  const { entries } = await demo.api('listLog', {
+    params: { cluster: CLUSTER },
+    query: { limit: 1_000 },
+  })
+  expect(new Set(entries.map((e) => e.node))).toContain('control')
+  expect(entries.some((e) => e.node.startsWith('n') && e.component === 'RHS')).toBe(true)
+  for (const node of (await demo.view()).nodes) {
+    expect(node.connected).toBe(true)
+    expect(node.lastAnswerAgoMs).toBeLessThan(6_000)
+  }
+})
+
+test('S-48, S-79: a move is Offline and Close here, Open and Online there', async () => {
+  const from = (await demo.group('ledger')).owner as string
+  const to = demo.hosts.find((host) => host.name !== from)?.name as string
+  const sinceMs = Date.now()
+  const before = starts(demo).length
+  await demo.api('moveGroup', { params: { cluster: CLUSTER, group: 'ledger' }, body: { to } })
+  await demo.online('ledger', to)
+  await eventually('the witness writes', () => starts(demo).length > before)
+  await sleep(300)
+  const { entries } = await demo.api('listLog', {
+    params: { cluster: CLUSTER },
+    query: { limit: 200, resource: 'ledger', component: 'RHS' },
+  })
+  const calls = [...entries]
+    .filter((e) => e.atMs >= sinceMs)
+    .map((e) => `${e.node} ${e.message.split(' ')[0]}`)
+    .filter((text) => / (open|close|online|offline)$/.test(text))
+  const order = [`${from} offline`, `${from} close`, `${to} open`, `${to} online`]
+  for (const step of order) expect(calls).toContain(step)
+  expect(calls.indexOf(`${from} offline`)).toBeLessThan(calls.indexOf(`${from} close`))
+  expect(calls.indexOf(`${to} open`)).toBeLessThan(calls.indexOf(`${to} online`))
 })

@@ -83,7 +83,7 @@ describe('processes of a host die one by one', () => {
     expect(demo.overlaps('ledger')).toBe(0)
   })
 
-  test('G5, G6: agent silent (stopped): the guard stops all before the lease ends', async () => {
+  test('S-15, G5, G6: agent silent (stopped): the guard stops all before the lease ends', async () => {
     const host = await owner()
     const pid = (await workload()) as number
     const { agent } = host.treePids()

@@ -134,7 +134,7 @@ describe('grants (C)', () => {
     expect(guard.state.grants).toEqual([])
   })
 
-  test('C2: an epoch that was seen never comes again: granted, stopped, or told to stop', () => {
+  test('C2, U4: an epoch that was seen never comes again: granted, stopped, or told to stop', () => {
     guard.ready()
     guard.step({ type: 'granted', session: 1, groupId: WEB, epoch: 1 })
     expect(guard.toAgent).toMatchObject([{ t: 'denied' }])

@@ -194,6 +194,24 @@ describe('sessions that follow each other', () => {
     expect((await cluster.view()).nodes).toMatchObject([{ state: 'up', connected: true }])
   })
 
+  test('S5: a challenge that is never answered changes nothing for the welcomed session', async () => {
+    const cluster = await TestCluster.form('fast')
+    const node = await TestNode.up(cluster, 'n1')
+    const groupId = await cluster.group('web')
+    await node.take(groupId)
+    const welcomed = node.line
+    const before = await cluster.view()
+    await node.connect()
+    const unanswered = node.line
+    node.socket = welcomed
+    unanswered.ws.close(1000, 'never answered')
+    await pause(200)
+    const after = await cluster.view()
+    expect(after.seq).toBe(before.seq)
+    expect(after.nodes).toMatchObject([{ name: 'n1', state: 'up', connected: true }])
+    expect(after.groups).toMatchObject([{ owner: 'n1', epoch: 1 }])
+  })
+
   test('a report and a close in one breath: the node is not left up without a session', async () => {
     const cluster = await TestCluster.form('fast')
     const node = await TestNode.join(cluster, 'n1')
