@@ -97,7 +97,13 @@ export const exitCause = z.strictObject({
 
 /** Guard -> agent. */
 export const guardToAgent = z.discriminatedUnion('t', [
-  z.strictObject({ t: z.literal('hello'), boot: z.string(), held: z.array(heldGroup) }),
+  z.strictObject({
+    t: z.literal('hello'),
+    boot: z.string(),
+    held: z.array(heldGroup),
+    /** Resources with a workload on record: they run, though nobody has looked at them yet. */
+    running: z.array(guid),
+  }),
   z.strictObject({ t: z.literal('held'), session: z.int(), held: z.array(heldGroup) }),
   z.strictObject({ t: z.literal('granted'), groupId: guid, epoch }),
   z.strictObject({ t: z.literal('denied'), groupId: guid, epoch, reason: z.string() }),

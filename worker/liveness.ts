@@ -59,17 +59,30 @@ export class Liveness {
 
   /**
    * The node's welcomed socket is closed now; `lastAnswerMs` was read in the same synchronous step
-   * (D1, D2). Time before the close counts only as far as the suspicion deadline explains it: more
-   * may be a step of the wall clock, and then the whole wait is done by timer (D6).
+   * (D1, D2).
+   *
+   * Time before the close is known by the wall clock alone, which may have stepped forward: then
+   * all sessions would look silent at once. So it counts only when some other session was answered
+   * just now, and only as far as the suspicion deadline explains it; else the whole wait is done by
+   * timer (D6). A step smaller than a ping is for the margin m to cover (A1).
+   *
+   * @param freshestMs when any other open session was last answered, or null if there is none
    */
-  closed(session: OpenSession, nowMs: number, cause: Lost['cause'], t: Timing): void {
+  closed(
+    session: OpenSession,
+    nowMs: number,
+    cause: Lost['cause'],
+    t: Timing,
+    freshestMs: number | null,
+  ): void {
     const answered = Math.max(session.lastAnswerMs ?? nowMs, session.welcomedMs)
     const age = Math.max(0, nowMs - answered)
+    const vouched = freshestMs !== null && nowMs - freshestMs <= t.pingMs + t.marginMs
     this.#lost.set(session.nodeId, {
       closedMs: nowMs,
       lastAnswerMs: answered,
       cause,
-      creditMs: age <= t.ttlMs + t.marginMs ? age : 0,
+      creditMs: vouched && age <= t.ttlMs + t.marginMs ? age : 0,
       timedMs: 0,
     })
   }

@@ -54,7 +54,7 @@ export class LossWatch {
   lostBeforeWelcome(nodeId: string): void {
     const nowMs = Date.now()
     const never = { nodeId, welcomedMs: nowMs, lastAnswerMs: null }
-    this.#live.closed(never, nowMs, 'socketClosed', this.#deps.store.timing())
+    this.#live.closed(never, nowMs, 'socketClosed', this.#deps.store.timing(), null)
     this.waitFor(nodeId)
   }
 
@@ -71,12 +71,22 @@ export class LossWatch {
     // A newer welcomed session of the node stands: this close says nothing.
     if (sockets.welcomed(a.nodeId) || this.#live.isLost(a.nodeId)) return
     const nowMs = Date.now()
-    this.#live.closed(open, nowMs, cause, store.timing())
+    this.#live.closed(open, nowMs, cause, store.timing(), this.#freshest())
     const name = store.session(a.nodeId)?.name ?? a.nodeId
     const age = open.lastAnswerMs === null ? 'never' : `${nowMs - open.lastAnswerMs} ms ago`
     this.#log(`node ${name}: session ${a.session} lost (${cause}, last answer ${age})`)
     this.waitFor(a.nodeId)
     this.arm()
+  }
+
+  /** When any session that is open now was last answered. */
+  #freshest(): number | null {
+    const { sockets } = this.#deps
+    const answers = sockets.allWelcomed().map(({ ws, attachment }) => {
+      const open = sockets.open(ws, attachment)
+      return Math.max(open.lastAnswerMs ?? 0, open.welcomedMs)
+    })
+    return answers.length > 0 ? Math.max(...answers) : null
   }
 
   /** D6: a timer of this instance measures the wait; the alarm is only the second line. */

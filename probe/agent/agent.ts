@@ -54,6 +54,7 @@ export class Agent {
   #link: Link | null = null
   #session: Session | null = null
   #grants: HeldGroup[] = []
+  #adopted = new Set<string>()
   #boot = ''
   #types: HostedType[] = []
   #rhsReady = false
@@ -77,6 +78,7 @@ export class Agent {
       case 'hello':
         this.#boot = frame.boot
         this.#grants = [...frame.held]
+        this.#adopted = new Set(frame.running)
         break
       case 'rhsUp':
         this.#rhsReady = false
@@ -107,6 +109,7 @@ export class Agent {
       case 'lapsed':
         this.#grants = []
         this.#desk.clear()
+        this.#adopted.clear()
         this.#statuses.clear()
         this.#log('NM', `the ${frame.lease} lease ran out: everything is being stopped (L4)`)
         this.#link?.close('the lease ran out (L5)')
@@ -155,8 +158,6 @@ export class Agent {
         break
     }
   }
-
-  // ── Session ──────────────────────────────────────────────────────────────────────────────────
 
   /** S1: at most one socket; the old one is closed before a new one is opened. */
   connect(): void {
@@ -285,8 +286,6 @@ export class Agent {
     this.#link?.close(`${code}: ${detail}`)
   }
 
-  // ── Hive ─────────────────────────────────────────────────────────────────────────────────────
-
   #updates(frame: Extract<ObjectFrame, { t: 'updates' }>): void {
     const before = this.#replica.hive.seq
     if (!this.#replica.apply(frame.updates, frame.hash)) {
@@ -319,6 +318,7 @@ export class Agent {
       grants: this.#grants,
       current: this.#replicaCurrent,
       statuses: this.#statuses,
+      adopted: this.#adopted,
       // Nobody is there to take our groups one by one: the host stops them itself, in order.
       shutsDown: this.#mode !== 'member' && this.#session?.seqW == null,
     })
@@ -333,6 +333,8 @@ export class Agent {
         // That it is released says more than any status of its members.
         this.#outbox.drop(id)
       }
+    for (const r of this.#replica.hive.resources.values())
+      if (r.groupId === groupId) this.#adopted.delete(r.id)
     const why = this.#mode === 'shuttingDown' ? 'hostShutdown' : 'asked'
     this.#tell({ t: 'released', groupId, epoch, why })
     this.#act()
@@ -347,8 +349,6 @@ export class Agent {
     if (reason) this.#link?.send({ t: 'refuse', groupId, epoch, reason })
     else this.#link?.send({ t: 'accept', groupId, epoch })
   }
-
-  // ── Leaving ──────────────────────────────────────────────────────────────────────────────────
 
   /** The control plane takes our groups one by one; each is stopped in order and released. */
   #shutDown(mode: 'shuttingDown' | 'leaving'): void {

@@ -26,6 +26,8 @@ export interface Known {
   readonly current?: boolean
   /** The host shuts down and has no session: every group is to be stopped, in order. */
   readonly shutsDown?: boolean
+  /** Resources that ran before this run of the agent: no status yet does not mean stopped (G8). */
+  readonly adopted?: ReadonlySet<string>
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -91,20 +93,29 @@ function target(known: Known, group: Group, r: Resource, members: readonly Resou
       return provider !== undefined && wanted(provider)
     })
   if (wanted(r)) {
-    const ready = r.dependsOn.every((id) => statusOf(known, id, epoch) === 'online')
-    return ready ? 1 : 0
+    return r.dependsOn.every((id) => isReady(known, r, id, epoch)) ? 1 : 0
   }
   const dependentRuns = members.some((m) => m.dependsOn.includes(r.id) && runs(known, m, epoch))
   return dependentRuns && runs(known, r, epoch) ? 1 : 0
+}
+
+/**
+ * Whether what a resource depends on is online. What was found running together is not taken apart
+ * for want of knowing it: until both have been looked at, it counts as online (G8).
+ */
+function isReady(known: Known, r: Resource, providerId: string, epoch: number): boolean {
+  const status = statusOf(known, providerId, epoch)
+  if (status !== undefined) return status === 'online'
+  return known.adopted?.has(r.id) === true && known.adopted.has(providerId)
 }
 
 /** Whether anything of it may be running: then what it depends on stays, and its group too. */
 function runs(known: Known, r: Resource, epoch: number): boolean {
   switch (statusOf(known, r.id, epoch)) {
     case undefined:
+      return known.adopted?.has(r.id) === true
     case 'offline':
     case 'stopped':
-      return false
     case 'failed':
       return false
     case 'online':

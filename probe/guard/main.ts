@@ -339,7 +339,8 @@ class Guard {
   }
 
   #hello(): GuardToAgent {
-    return { t: 'hello', boot: this.#state.boot, held: heldGroups(this.#state) }
+    const running = this.#state.records.map((r) => r.resourceId)
+    return { t: 'hello', boot: this.#state.boot, held: heldGroups(this.#state), running }
   }
 
   #recordOf(resourceId: string) {

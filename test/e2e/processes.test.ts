@@ -129,4 +129,38 @@ describe('processes of a host die one by one', () => {
     expect(took).toBeLessThan(3_000)
     expect(demo.overlaps('ledger')).toBe(0)
   })
+
+  test('G8, G10: guard, agent and RHS killed: resources that depend on each other stay up', async () => {
+    const args = ['-c', 'exec sleep 1000']
+    await demo.addGroup('pair', { preferredOwners: ['n1'] })
+    for (const [name, dependsOn] of [
+      ['below', []],
+      ['above', ['below']],
+    ] as const)
+      await demo.api('createResource', {
+        params: { cluster: CLUSTER },
+        body: {
+          name,
+          group: 'pair',
+          type: 'process',
+          properties: { command: '/bin/sh', args },
+          dependsOn: [...dependsOn],
+        },
+      })
+    await demo.online('pair')
+    const owner = demo.host((await demo.group('pair')).owner as string)
+    const pids = async () =>
+      (await owner.status())?.guard.records.map((r) => r.process?.pid).sort() ?? []
+    const before = await pids()
+    expect(before.length).toBeGreaterThanOrEqual(2)
+    const guard = owner.guardPid
+    owner.killProbe()
+    await eventually('a new tree with a session', async () => {
+      const now = await owner.status()
+      return now && now.guard.pid !== guard && now.agent.info?.connected
+    })
+    await sleep(1_500)
+    await demo.online('pair', owner.name)
+    expect(await pids()).toEqual(before)
+  })
 })

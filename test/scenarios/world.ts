@@ -155,7 +155,10 @@ export class World {
     const open = this.#open(node)
     if (!open) return
     this.#sessions.delete(node.id)
-    this.#live.closed(open, this.nowMs, cause, this.timing)
+    const others = [...this.nodes.values()].filter((other) => this.#sessions.has(other.id))
+    const answers = others.flatMap((other) => this.#open(other)?.lastAnswerMs ?? [])
+    const freshest = answers.length > 0 ? Math.max(...answers) : null
+    this.#live.closed(open, this.nowMs, cause, this.timing, freshest)
     const ago = this.nowMs - open.lastAnswerMs
     this.say(`node ${node.name}: session lost (${cause}, last answer ${ago} ms ago)`)
     node.sessionEnded(open.lastAnswerMs)

@@ -147,6 +147,34 @@ describe('dependency order (S-93)', () => {
   })
 })
 
+describe('what ran before this run of the agent (G8)', () => {
+  const adopted = new Set(['db', 'app'])
+  const with_ = () => duties({ nodeId: ME, hive, grants, statuses, adopted })
+  const targetsWith = () => Object.fromEntries(with_().hold.map((h) => [h.guid, h.target]))
+
+  test('G8: what was found running together is not taken apart for want of a status', () => {
+    resource('db')
+    resource('app', ['db'])
+    resource('late', ['db'])
+    // `late` did not run: it waits until db is known to be online.
+    expect(targetsWith()).toEqual({ app: 1, db: 1, late: 0 })
+    seen('app', 'online')
+    expect(targetsWith()).toMatchObject({ app: 1, db: 1 })
+    seen('db', 'online')
+    expect(targetsWith()).toEqual({ app: 1, db: 1, late: 1 })
+    seen('db', 'failed')
+    expect(targetsWith()).toMatchObject({ app: 0 })
+  })
+
+  test('G8: a group that is released is stopped in order, not cut off for want of a status', () => {
+    resource('db')
+    group('web', 'releasing')
+    expect(with_().stop).toEqual([])
+    seen('db', 'offline')
+    expect(with_().stop).toEqual([{ groupId: 'web', epoch: 1 }])
+  })
+})
+
 describe('releasing (C5)', () => {
   test('everything offline in order, then the group is stopped, not before', () => {
     resource('db')

@@ -156,7 +156,7 @@ describe('silence as one instance knows it (D)', () => {
 
   test('D2, D3: from the last answer or, if later, the welcome', () => {
     const live = new Liveness()
-    live.closed(node(1_000, 3_000), 5_000, 'socketClosed', T)
+    live.closed(node(1_000, 3_000), 5_000, 'socketClosed', T, 5_000)
     expect(live.evidence('n1', 6_000)).toMatchObject({ path: 'pong', lastAnswerMs: 3_000 })
     expect(live.remainingMs('n1', 5_000, T)).toBe(waitMs(T.ttlMs, T.marginMs) - 2_000 + 1)
     expect(suspicionMs(node(1_000, 3_000), T)).toBe(9_000)
@@ -166,19 +166,33 @@ describe('silence as one instance knows it (D)', () => {
 
   test('D2: no answer at all: the time of the close', () => {
     const live = new Liveness()
-    live.closed(node(null), 5_000, 'socketClosed', T)
+    live.closed(node(null), 5_000, 'socketClosed', T, 5_000)
     expect(live.evidence('n1', 5_000)).toMatchObject({ waitedMs: 0, lastAnswerMs: 5_000 })
   })
 
   test('D6: a clock that steps forward shortens no wait, before the close or after it', () => {
     const live = new Liveness()
-    live.closed(node(0), 3_600_000, 'socketClosed', T)
+    live.closed(node(0), 3_600_000, 'socketClosed', T, 3_600_000)
     expect(live.evidence('n1', 3_600_000)).toMatchObject({ waitedMs: 0 })
     expect(live.evidence('n1', 7_200_000)).toMatchObject({ waitedMs: 0 })
     live.timerFired('n1', 4_000)
     expect(live.evidence('n1', 7_200_000)).toMatchObject({ waitedMs: 4_000 })
     // One that steps back only lengthens it.
     expect(live.evidence('n1', 3_601_000)).toMatchObject({ waitedMs: 1_000 })
+  })
+
+  test('D6: a step that makes every session look silent earns nobody a shorter wait', () => {
+    const live = new Liveness()
+    // All were answered at 1,000; the clock jumps by 5 s: nothing is younger than that.
+    live.closed(node(1_000), 6_100, 'silent', T, 1_100)
+    expect(live.evidence('n1', 6_100)).toMatchObject({ waitedMs: 0 })
+    expect(live.remainingMs('n1', 6_100, T)).toBe(waitMs(T.ttlMs, T.marginMs) + 1)
+    // Alone, nobody vouches for the clock.
+    live.closed(node(1_000), 6_100, 'silent', T, null)
+    expect(live.evidence('n1', 6_100)).toMatchObject({ waitedMs: 0 })
+    // Another session was answered a moment ago: the silence is real.
+    live.closed(node(1_000), 6_100, 'silent', T, 5_900)
+    expect(live.evidence('n1', 6_100)).toMatchObject({ waitedMs: 5_100 })
   })
 
   test('D5: without the session only the authority lease, from the later of start and confirm', () => {
@@ -196,7 +210,7 @@ describe('silence as one instance knows it (D)', () => {
       fc.property(instant, instant, instant, (lastMs, welcomedMs, more) => {
         const closedMs = Math.max(lastMs, welcomedMs) + more
         const live = new Liveness()
-        live.closed(node(lastMs, welcomedMs), closedMs, 'silent', T)
+        live.closed(node(lastMs, welcomedMs), closedMs, 'silent', T, closedMs)
         const ms = live.remainingMs('n1', closedMs, T) ?? 0
         live.timerFired('n1', ms)
         const evidence = live.evidence('n1', closedMs + ms)
