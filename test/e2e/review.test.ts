@@ -93,5 +93,7 @@ describe('faults of the host', () => {
     await host.shutDown()
     expect(performance.now() - begun).toBeLessThan(6_000)
     expect(identityOf(pid)).toBeNull()
+    // Asked to end, in order, and not merely killed.
+    expect(demo.ledger('ledger').at(-1)).toMatchObject({ what: 'end', pid })
   })
 })
