@@ -74,7 +74,7 @@ export class Demo {
           name,
           folder: join(options.folder, 'hosts', name),
           probe: files.probe,
-          policy: policyOf(libvirt),
+          policy: policyOf(options.folder, libvirt),
           ...(libvirt && { libvirt }),
           ...(options.env && { env: options.env }),
         }),
@@ -255,10 +255,16 @@ export function readLines(path: string): LedgerLine[] {
 export const program = (name: string) => new URL(`./${name}`, import.meta.url).pathname
 
 /** This demo's host policy: Node.js, and domains of any name on the host's own libvirtd. */
-function policyOf(libvirt: LibvirtHost | null): HostPolicy {
+function policyOf(folder: string, libvirt: LibvirtHost | null): HostPolicy {
   return {
     process: { commands: [process.execPath, '/bin/sleep', '/bin/sh'] },
-    ...(libvirt && { 'virtual-machine': { domains: ['*'], socket: libvirt.socket } }),
+    ...(libvirt && {
+      'virtual-machine': {
+        domains: ['*'],
+        socket: libvirt.socket,
+        paths: [join(folder, 'vm/*')],
+      },
+    }),
   }
 }
 

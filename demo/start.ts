@@ -160,7 +160,7 @@ async function liveView(d: Demo, hints: string): Promise<void> {
   for (;;) {
     const view = await d.view().catch(() => null)
     if (ending) return
-    const width = Math.min(process.stdout.columns ?? 80, 100)
+    const width = Math.min(process.stdout.columns || 80, 100)
     const screen = view
       ? renderStatus(view, { color: true, width })
       : 'no answer from the control plane\n'

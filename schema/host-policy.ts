@@ -19,6 +19,8 @@ export const hostPolicy = z.strictObject({
   'virtual-machine': z
     .strictObject({
       domains: z.array(pattern).max(1_000),
+      /** Files that a domain may name; absent: /var/lib/libvirt/images/* only. */
+      paths: z.array(pattern).max(1_000).optional(),
       /** libvirt's socket; default /run/libvirt/libvirt-sock. */
       socket: z.string().max(4_096).optional(),
       /** Real emulators that the gate may become. */

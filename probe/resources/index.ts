@@ -22,7 +22,11 @@ export function loadModules(
     const gate = join(runFolder, 'gate', GATE_NAME)
     register(
       modules,
-      createVirtualMachine({ gate, ...(vm.socket && { socket: vm.socket }) }) as ResourceModule,
+      createVirtualMachine({
+        gate,
+        ...(vm.socket && { socket: vm.socket }),
+        ...(vm.paths && { paths: vm.paths }),
+      }) as ResourceModule,
     )
   }
   return modules

@@ -21,6 +21,7 @@ import {
   OPERATION_INVALID,
 } from '../libvirt/client.ts'
 import { HeldDomain } from '../libvirt/held-domain.ts'
+import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
 import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
 import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
@@ -30,6 +31,8 @@ export interface VirtualMachineOptions {
   readonly socket?: string
   /** The launcher for `<emulator>`. Default: HOLDFAST_GATE. */
   readonly gate?: string
+  /** Files that a domain may name, by the host policy. */
+  readonly paths?: readonly string[]
   /** How long QEMU may take to answer one IsAlive before nothing is known of it. */
   readonly answerMs?: number
   /** After so long without an answer it has failed. */
@@ -104,6 +107,8 @@ class VirtualMachines {
   /** S-39. */
   async online(call: VmCall): Promise<void> {
     const held = this.#hold(call)
+    const problem = pathProblem(held.prepared.xml, this.#options.paths ?? DEFAULT_PATHS)
+    if (problem) throw new Error(`host policy: ${problem}`)
     const { domain } = held
     await this.#refuseForeign(domain, call.signal)
     const current = await this.#settled(held, call)

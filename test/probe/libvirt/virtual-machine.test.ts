@@ -29,6 +29,7 @@ describe.skipIf(missing !== null)('virtual-machine on a real libvirt', () => {
     host = await startTestHost()
     admin = new LibvirtClient(host.socket)
     module = createVirtualMachine({
+      paths: ['/*'],
       socket: host.socket,
       gate: host.gate,
       answerMs: 300,
