@@ -171,9 +171,29 @@ function placeFree(draft: Draft, group: Group, free: Free): void {
   if (stands && offer.deadlineMs > draft.nowMs) return
   const refused = offer && offer.epoch === free.epoch ? offer.refused : []
   const parked = draft.waiting(group.id)
-  if (parked?.retryAtMs != null && parked.epoch === free.epoch && parked.retryAtMs > draft.nowMs)
+  const rests =
+    parked?.retryAtMs != null && parked.epoch === free.epoch && parked.retryAtMs > draft.nowMs
+  // After all have refused there is a pause; whoever could not be asked before may be asked in it.
+  if (rests) {
+    const left = refusedBefore(draft, parked.reasons)
+    if (candidates(draft, group, { first: free.to, refused: left }).eligible.length > 0)
+      askNext(draft, group, free, left)
     return
+  }
   askNext(draft, group, free, parked?.retryAtMs != null ? [] : withTimeout(draft, offer, refused))
+}
+
+const REFUSED = 'refused: '
+
+function refusedBefore(
+  draft: Draft,
+  reasons: readonly { node: string; reason: string }[],
+): PendingOffer['refused'] {
+  return reasons.flatMap(({ node, reason }) => {
+    const known = draft.nodes().find((n) => n.name === node)
+    if (!known || !reason.startsWith(REFUSED)) return []
+    return [{ nodeId: known.id, reason: reason.slice(REFUSED.length) }]
+  })
 }
 
 /** An offer that was not answered in time counts as a refusal. */

@@ -140,7 +140,9 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
   }
   if (ownership.phase === 'owned')
     beginRelease(draft, group, { reason: 'move', to: to?.id ?? null }, because)
-  else
+  else {
+    // Who was asked before is not where it is wanted now.
+    if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
     draft.put(
       {
         table: 'group',
@@ -149,6 +151,7 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
       },
       because,
     )
+  }
   return null
 }
 

@@ -32,6 +32,12 @@ export function createResource(draft: Draft, r: Of<'createResource'>, by: string
   if (!type) return unknownType(r.resourceType)
   const all = draft.resources()
   if (all.length >= LIMITS.resourcesMax) return limitReached('resources', LIMITS.resourcesMax)
+  const { resourcesPerGroupMax } = LIMITS
+  if (draft.resourcesOf(group.id).length >= resourcesPerGroupMax)
+    return {
+      ...limitReached('resources in one group', resourcesPerGroupMax),
+      message: `group "${group.name}" has ${resourcesPerGroupMax} resources already`,
+    }
   if (all.some((x) => sameName(x.name, r.name))) return nameTaken('resource', r.name)
   const value: Resource = {
     id: r.resourceId,
