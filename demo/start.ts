@@ -1,4 +1,5 @@
 /** `npm start`: the control plane and a demo cluster of three hosts, until Ctrl-C. */
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -76,15 +77,15 @@ async function demo(): Promise<void> {
   if (d.control.port !== port) say(`port ${port} is taken: using ${d.control.port}`)
   await d.allUp()
   await firstGroups(d)
-  await d.until(
-    'all groups are online',
-    (v) =>
-      v.groups.length > 0 &&
-      v.groups.every(
-        (g) => g.state === 'online' || g.state === 'offline' || g.state === 'partialOnline',
-      ),
-    90_000,
-  )
+  await d
+    .until(
+      'all groups are online',
+      (v) =>
+        v.groups.length > 0 &&
+        v.groups.every((g) => ['online', 'offline', 'partialOnline'].includes(g.state)),
+      90_000,
+    )
+    .catch((error: unknown) => complain('warn', String(error)))
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
   const hints = await tryThis(d)
   if (process.stdout.isTTY && process.stdin.isTTY) {
@@ -106,7 +107,7 @@ async function firstGroups(d: Demo): Promise<void> {
   const known = new Set((await d.view()).groups.map((g) => g.name))
   if (!known.has('web')) {
     await d.addGroup('web')
-    await d.addProcess('http', 'web', [program('web.ts'), '8080'])
+    await d.addProcess('http', 'web', [program('web.ts'), String(await freePort(8080))])
   }
   if (!known.has('ledger')) {
     await d.addGroup('ledger')
@@ -121,14 +122,28 @@ async function firstGroups(d: Demo): Promise<void> {
   await d.addVm('vm', 'vm')
 }
 
+/** The wanted port, or any free one where something else has it. */
+function freePort(wanted: number): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(freePort(0)))
+    server.listen(wanted, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
+
 async function tryThis(d: Demo): Promise<string> {
-  const owner = (await d.group('web')).owner ?? 'n1'
+  const web = await d.group('web')
+  const owner = web.owner ?? 'n1'
+  const port = (web.resources[0]?.properties['args'] as string[] | undefined)?.[1] ?? '8080'
   const host = d.host(owner)
   const status = await host.status()
   const pid = status?.guard.records[0]?.process?.pid
   return [
     `control plane ${d.control.url}, cluster ${CLUSTER}. Try, in another terminal:`,
-    `  curl http://127.0.0.1:8080/              who serves it`,
+    `  curl http://127.0.0.1:${port}/              who serves it`,
     `  kill -9 ${pid ?? '<pid>'}                            a workload on ${owner}: restarted where it stands`,
     `  npx holdfast move web                    planned move`,
     `  npx holdfast status                      one screen; log and events tell why`,
