@@ -42,7 +42,7 @@ export type GuardEvent =
   | { type: 'childStarted'; resourceId: string; process: ProcessRef; group: string }
   | { type: 'resourceStopAsked'; resourceId: string; requestId: number }
   /** Seen on processes, not believed (G5): nothing of this resource runs any more. */
-  | { type: 'nothingRuns'; resourceId: string }
+  | { type: 'nothingRuns'; resourceId: string; process: ProcessRef | null }
   | { type: 'everythingMustStop' }
   | { type: 'tick' }
 

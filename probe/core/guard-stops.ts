@@ -1,5 +1,6 @@
 /** The stop procedure and what waits for its end (rules G5, L4, L5, S3). */
 import type { WorkloadRecord } from '../../schema/ipc.ts'
+import type { ProcessRef } from '../../schema/workload.ts'
 import {
   epochOf,
   type GuardEffect,
@@ -78,13 +79,23 @@ export function stopResource(
 }
 
 /** Nothing of it runs: the record ends (file), and only then is anything acked (G5, G9). */
-export function clear(state: GuardState, resourceId: string): GuardOutcome {
-  if (!recordOf(state, resourceId)) return nothing(state)
+export function clear(
+  state: GuardState,
+  resourceId: string,
+  process: ProcessRef | null,
+): GuardOutcome {
+  const record = recordOf(state, resourceId)
+  // Of an earlier start: what has been started since is still on record, and runs (G7).
+  if (!record || !sameProcess(record.process, process)) return nothing(state)
   const records = state.records.filter((r) => r.resourceId !== resourceId)
   const done = finishStops({ ...state, records })
   // Where nothing is acked the file may follow later: a record of what is dead ends by itself.
   const persist = { type: done.effects.length > 0 ? 'persist' : 'persistLater' } as const
   return { state: done.state, effects: [persist, ...done.effects] }
+}
+
+function sameProcess(a: ProcessRef | null, b: ProcessRef | null): boolean {
+  return a?.pid === b?.pid && a?.startTicks === b?.startTicks
 }
 
 /** Acks every stop that has nothing left on record; then a waiting challenge is answered. */

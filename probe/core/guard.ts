@@ -98,7 +98,7 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
     case 'resourceStopAsked':
       return stopResource(state, event.resourceId, event.requestId)
     case 'nothingRuns':
-      return clear(state, event.resourceId)
+      return clear(state, event.resourceId, event.process)
     default:
       return unreachable(event)
   }

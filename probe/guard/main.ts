@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import { agentToGuard, type GuardToAgent, type GuardToRhs, rhsToGuard } from '../../schema/ipc.ts'
+import type { ProcessRef } from '../../schema/workload.ts'
 import { bootId, bootMs } from '../clock.ts'
 import {
   adoptGuard,
@@ -98,7 +99,7 @@ class Guard {
     this.#workloads = new Workloads(this.#handles, options.stateFolder, {
       mainEnded: (resourceId, process, exit) =>
         this.#toRhs({ t: 'exited', resourceId, process, exit }),
-      nothingRuns: (resourceId) => this.#nothingRuns(resourceId),
+      nothingRuns: (resourceId, process) => this.#nothingRuns(resourceId, process),
     })
     this.#starts = new Starts(this.#workloads, (requestId) =>
       this.#toRhs({ t: 'answer', requestId, ok: false, reason: 'stopping' }),
@@ -228,7 +229,7 @@ class Guard {
     const forbidden = this.#saver.lags ? NO_FILE : forbids(this.#policy, spec)
     if (forbidden) {
       this.#toRhs({ t: 'answer', requestId, ok: false, reason: forbidden })
-      this.#step({ type: 'nothingRuns', resourceId })
+      this.#step({ type: 'nothingRuns', resourceId, process: null })
       return
     }
     try {
@@ -237,7 +238,7 @@ class Guard {
       this.#step({ type: 'childStarted', resourceId, process: started, group })
     } catch (error) {
       this.#toRhs({ t: 'answer', requestId, ok: false, reason: `cannot start: ${error}` })
-      this.#step({ type: 'nothingRuns', resourceId })
+      this.#step({ type: 'nothingRuns', resourceId, process: null })
     }
   }
 
@@ -251,9 +252,9 @@ class Guard {
     return { yes: answer.yes, ...(answer.reason !== undefined && { reason: answer.reason }) }
   }
 
-  #nothingRuns(resourceId: string): void {
-    this.#step({ type: 'nothingRuns', resourceId })
-    this.#starts.ended(resourceId)
+  #nothingRuns(resourceId: string, process: ProcessRef | null): void {
+    this.#step({ type: 'nothingRuns', resourceId, process })
+    if (!this.#workloads.isEnding(resourceId)) this.#starts.ended(resourceId)
   }
 
   #fromAgent(message: unknown): void {

@@ -16,7 +16,8 @@ export interface WorkloadEvents {
   /** The main process has ended; what it left behind is being killed. */
   mainEnded(resourceId: string, process: ProcessRef, exit: Exit): void
   /** Nothing of the workload runs any more. */
-  nothingRuns(resourceId: string): void
+  /** Of the start that this process was; null: of one that has not become a process. */
+  nothingRuns(resourceId: string, process: ProcessRef | null): void
 }
 
 /** Processes that are not our children have no exit event: they are looked at this often. */
@@ -32,7 +33,11 @@ export class Workloads {
   readonly #events: WorkloadEvents
   readonly #folder: string
   readonly #watches = new Map<string, NodeJS.Timeout>()
-  readonly #kills = new Set<string>()
+  /** Kills under way, by start: resource and process. */
+  readonly #kills = new Map<string, string>()
+  /** Starts whose exit event is still to come, and those that need it no more. */
+  readonly #children = new Set<string>()
+  readonly #settled = new Set<string>()
   /** Kill groups of an earlier guard that no record names. */
   #strays: string[] = []
 
@@ -53,7 +58,12 @@ export class Workloads {
   spawn(resourceId: string, spec: ChildSpec): { process: ProcessRef; group: string } {
     const log = join(this.#folder, `${resourceId}.log`)
     const { child, process, group } = this.#launchers.launch(spec, log)
-    child.once('exit', (code, signal) => this.#ended(resourceId, process, group, { code, signal }))
+    child.once('exit', (code, signal) => {
+      // Its end may have been seen in /proc, acked, and followed by another start by now.
+      if (this.#settled.delete(keyOf(resourceId, process))) return
+      this.#ended(resourceId, process, group, { code, signal })
+    })
+    this.#children.add(keyOf(resourceId, process))
     return { process, group }
   }
 
@@ -83,7 +93,7 @@ export class Workloads {
 
   /** Whether what an ended workload left behind is still being killed. */
   isEnding(resourceId: string): boolean {
-    return this.#kills.has(resourceId)
+    return [...this.#kills.values()].includes(resourceId)
   }
 
   /**
@@ -125,14 +135,15 @@ export class Workloads {
 
   /** The main process is gone: what it left behind belongs to it and goes too. */
   #ended(resourceId: string, main: ProcessRef, group: string | undefined, exit: Exit | null): void {
-    if (this.#kills.has(resourceId)) return
+    if (this.#kills.has(keyOf(resourceId, main))) return
     this.#killUntilGone(resourceId, main, group)
     this.#events.mainEnded(resourceId, main, exit ?? { code: null, signal: null })
   }
 
   #killUntilGone(resourceId: string, main: ProcessRef | null, group: string | undefined): void {
-    if (this.#kills.has(resourceId)) return
-    this.#kills.add(resourceId)
+    const key = keyOf(resourceId, main)
+    if (this.#kills.has(key)) return
+    this.#kills.set(key, resourceId)
     let looks = 0
     const look = () => {
       if (main && isAlive(main)) killPid(main.pid)
@@ -145,10 +156,11 @@ export class Workloads {
         else setTimeout(look, KILL_CHECK_MS)
         return
       }
-      this.#kills.delete(resourceId)
+      this.#kills.delete(key)
+      if (this.#children.delete(key)) this.#settled.add(key)
       this.#unwatch(resourceId)
       if (group) this.#handles.remove(group)
-      this.#events.nothingRuns(resourceId)
+      this.#events.nothingRuns(resourceId, main)
     }
     setImmediate(look)
   }
@@ -158,6 +170,9 @@ export class Workloads {
     this.#watches.delete(resourceId)
   }
 }
+
+const keyOf = (resourceId: string, main: ProcessRef | null) =>
+  `${resourceId} ${main?.pid ?? ''} ${main?.startTicks ?? ''}`
 
 function killPid(pid: number): void {
   try {

@@ -31,6 +31,12 @@ export class GuardBench {
   readonly granted = new Map<string, number>()
   requestId = 0
 
+  /** Nothing of the start that is on record runs any more. */
+  gone(resourceId: string): readonly GuardEffect[] {
+    const record = this.state.records.find((r) => r.resourceId === resourceId)
+    return this.step({ type: 'nothingRuns', resourceId, process: record?.process ?? null })
+  }
+
   step(event: GuardEvent): readonly GuardEffect[] {
     return this.#take(guardStep(this.state, event, this.nowMs), event)
   }
@@ -129,7 +135,11 @@ export class GuardBench {
     if (event !== null)
       for (const was of before.records)
         if (!records.some((r) => r.resourceId === was.resourceId))
-          if (event.type !== 'nothingRuns' || event.resourceId !== was.resourceId)
+          if (
+            event.type !== 'nothingRuns' ||
+            event.resourceId !== was.resourceId ||
+            event.process?.pid !== was.process?.pid
+          )
             fail('G5: a record was dropped')
   }
 

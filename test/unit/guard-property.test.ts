@@ -68,7 +68,14 @@ test('whatever happens, in whatever order: what the guard promises holds', () =>
       resourceId,
       requestId: fc.nat(99),
     }),
-    { weight: 2, arbitrary: fc.record({ type: fc.constant('nothingRuns' as const), resourceId }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        type: fc.constant('nothingRuns' as const),
+        resourceId,
+        process: fc.constantFrom(PROCESS, null),
+      }),
+    },
     fc.record({ type: fc.constant('everythingMustStop' as const) }),
     fc.record({ type: fc.constant('tick' as const) }),
     fc.record({ type: fc.constant('restart' as const), boot: fc.constantFrom('boot-1', 'boot-2') }),
@@ -118,6 +125,10 @@ function fitting(bench: GuardBench, move: GuardEvent): GuardEvent {
     case 'childAsked':
     case 'gatePermitAsked':
       return grant ? { ...move, ask: { ...move.ask, ...grant } } : move
+    case 'nothingRuns': {
+      const record = bench.state.records.find((r) => r.resourceId === move.resourceId)
+      return { ...move, process: record?.process ?? null }
+    }
     default:
       return move
   }

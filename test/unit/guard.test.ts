@@ -82,7 +82,7 @@ describe('leases (L)', () => {
     // S3: the report waits until nothing runs.
     guard.step({ type: 'challenged', session: 2 })
     expect(guard.toAgent).toEqual([])
-    guard.step({ type: 'nothingRuns', resourceId: NGINX })
+    guard.gone(NGINX)
     expect(guard.toAgent).toEqual([{ t: 'held', session: 2, held: [] }])
   })
 
@@ -206,7 +206,7 @@ describe('starts (G2 to G4)', () => {
     const stopped = permitted()
     stopped.step({ type: 'groupStopAsked', groupId: WEB, epoch: 1 })
     expect(gate(stopped)).toBe('noGrant')
-    stopped.step({ type: 'nothingRuns', resourceId: NGINX })
+    stopped.gone(NGINX)
     expect(gate(stopped)).toBe('nothing of that name may start')
     const lapsed = permitted()
     lapsed.nowMs = 4_000
@@ -229,7 +229,7 @@ describe('stops (G5, G7, S3)', () => {
     // S3: it counts as running until then.
     guard.step({ type: 'challenged', session: 2 })
     expect(guard.toAgent).toEqual([{ t: 'held', session: 2, held: [{ groupId: WEB, epoch: 1 }] }])
-    guard.step({ type: 'nothingRuns', resourceId: NGINX })
+    guard.gone(NGINX)
     expect(guard.types).toEqual(['persist', 'toAgent'])
     expect(guard.toAgent).toEqual([{ t: 'stopped', groupId: WEB, epoch: 1 }])
   })
@@ -248,7 +248,7 @@ describe('stops (G5, G7, S3)', () => {
     expect(guard.types).toEqual(['terminate'])
     guard.child()
     expect(guard.refusal).toBe('stopping')
-    guard.step({ type: 'nothingRuns', resourceId: NGINX })
+    guard.gone(NGINX)
     expect(guard.effects).toMatchObject([{ type: 'persist' }, { requestId: 5, ok: true }])
     guard.child()
     expect(guard.types).toEqual(['persist', 'spawn'])
@@ -296,7 +296,31 @@ describe('a new guard (G9, G10)', () => {
     running().step({ type: 'groupStopAsked', groupId: WEB, epoch: 1 })
     guard.restart()
     expect(guard.types).toEqual(['terminate'])
-    guard.step({ type: 'nothingRuns', resourceId: NGINX })
+    guard.gone(NGINX)
     expect(guard.toAgent).toEqual([{ t: 'stopped', groupId: WEB, epoch: 1 }])
   })
+})
+
+test('G7: the end of an earlier start, told late, ends nothing of the one that runs now', () => {
+  const later = { pid: 4_711, startTicks: 9 }
+  guard.ready()
+  guard.step({
+    type: 'childAsked',
+    ask: { requestId: 1, resourceId: NGINX, groupId: WEB, epoch: 1 },
+    spec: SPEC,
+  })
+  guard.step({ type: 'childStarted', resourceId: NGINX, process: PROCESS, group: 'w-1' })
+  guard.gone(NGINX)
+  guard.step({
+    type: 'childAsked',
+    ask: { requestId: 2, resourceId: NGINX, groupId: WEB, epoch: 1 },
+    spec: SPEC,
+  })
+  guard.step({ type: 'childStarted', resourceId: NGINX, process: later, group: 'w-2' })
+  guard.step({ type: 'nothingRuns', resourceId: NGINX, process: PROCESS })
+  guard.step({ type: 'nothingRuns', resourceId: NGINX, process: null })
+  expect(guard.state.records).toMatchObject([{ resourceId: NGINX, process: later }])
+  expect(guard.step({ type: 'groupStopAsked', groupId: WEB, epoch: 1 })).toContainEqual(
+    expect.objectContaining({ type: 'terminate' }),
+  )
 })
