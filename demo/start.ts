@@ -111,7 +111,8 @@ async function firstGroups(d: Demo): Promise<void> {
   }
   if (!known.has('ledger')) {
     await d.addGroup('ledger')
-    await d.addWitness('ledger', 'ledger')
+    // Not the group's name: what is said of the one should not have to be told from the other.
+    await d.addWitness('witness', 'ledger')
   }
   if (known.has('vm')) return
   if (d.vmMissing !== null) {
@@ -119,7 +120,7 @@ async function firstGroups(d: Demo): Promise<void> {
     return
   }
   await d.addGroup('vm')
-  await d.addVm('vm', 'vm')
+  await d.addVm('guest', 'vm')
 }
 
 /** The wanted port, or any free one where something else has it. */

@@ -3,6 +3,7 @@ import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import {
   answer,
   epochOf,
+  type GuardEffect,
   type GuardOutcome,
   type GuardState,
   nothing,
@@ -28,6 +29,14 @@ function whyNot(state: GuardState, ask: StartAsk, nowMs: number): string | null 
 
 const isOther = (s: Stop, groupId: string) => s.kind === 'group' && s.groupId !== groupId
 
+/** A no, or the yes that stands already: what is asked for runs. Null: it is to be started. */
+function answerAtOnce(state: GuardState, ask: StartAsk, nowMs: number): GuardEffect | null {
+  const reason = whyNot(state, ask, nowMs)
+  if (reason) return answer(ask, false, reason)
+  const process = recordOf(state, ask.resourceId)?.process
+  return process ? { ...answer(ask, true), process } : null
+}
+
 /** G4 (a): one step in the guard, with the lease check; recorded as starting first (G3). */
 export function startChild(
   state: GuardState,
@@ -35,10 +44,8 @@ export function startChild(
   spec: ChildSpec,
   nowMs: number,
 ): GuardOutcome {
-  const reason = whyNot(state, ask, nowMs)
-  if (reason) return { state, effects: [answer(ask, false, reason)] }
-  const known = recordOf(state, ask.resourceId)
-  if (known?.process) return { state, effects: [{ ...answer(ask, true), process: known.process }] }
+  const answered = answerAtOnce(state, ask, nowMs)
+  if (answered) return { state, effects: [answered] }
   return {
     state: withRecord(state, { ...ask, way: 'child', phase: 'starting', process: null }),
     effects: [{ type: 'persist' }, { type: 'spawn', ask, spec }],
@@ -52,10 +59,8 @@ export function permitGate(
   gateName: string,
   nowMs: number,
 ): GuardOutcome {
-  const reason = whyNot(state, ask, nowMs)
-  if (reason) return { state, effects: [answer(ask, false, reason)] }
-  const known = recordOf(state, ask.resourceId)
-  if (known?.process) return { state, effects: [{ ...answer(ask, true), process: known.process }] }
+  const answered = answerAtOnce(state, ask, nowMs)
+  if (answered) return { state, effects: [answered] }
   const record = {
     ...ask,
     way: 'gate' as const,
