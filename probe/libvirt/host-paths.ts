@@ -1,5 +1,6 @@
 /** Which files of the host a domain names. Pure. */
 import { XMLParser } from 'fast-xml-parser'
+import { allows } from '../../schema/host-policy.ts'
 
 type Node = { [key: string]: unknown }
 
@@ -27,10 +28,7 @@ export function pathProblem(xml: string, patterns: readonly string[]): string | 
     if (HOST_DEVICES.has(tag)) return `<${tag}> hands a device of the host to the guest`
     if (path === null) continue
     if (path.split('/').includes('..')) return `"${path}" leaves its folder`
-    const allowed = patterns.some((p) =>
-      p.endsWith('*') ? path.startsWith(p.slice(0, -1)) : p === path,
-    )
-    if (!allowed) return `"${path}" is not among the paths that this host allows`
+    if (!allows(patterns, path)) return `"${path}" is not among the paths that this host allows`
   }
   return null
 }
