@@ -52,6 +52,17 @@ export function wholeNumber(text: string): number {
 export const duration = (flags: string, about: string): Option =>
   new Option(`${flags} <time>`, about).argParser(parseDuration)
 
+/** A point in time: so long ago (`1h`), or an instant (`2026-11-23T12:03:11Z`). */
+export const instant = (flags: string, about: string): Option =>
+  new Option(`${flags} <time>`, `${about}: 1h ago, or 2026-11-23T12:03:11Z`).argParser(
+    (text: string) => {
+      if (/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/.test(text)) return Date.now() - parseDuration(text)
+      const atMs = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+      if (Number.isFinite(atMs)) return atMs
+      throw new InvalidArgumentError('Write how long ago (30s, 5m, 2h, 1d) or an instant in UTC.')
+    },
+  )
+
 /** A group of commands, e.g. `holdfast node …`. */
 export function noun(name: string, about: string): Command {
   return new Command(name).description(about)

@@ -24,9 +24,21 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 export const exitOf = (code: ErrorCode): number => ERRORS[code].exit
 
+export const EXIT_MEANS: readonly { code: ExitCode; means: string }[] = [
+  { code: EXIT.done, means: 'done' },
+  { code: EXIT.unexpected, means: 'unexpected, or the control plane does not answer' },
+  { code: EXIT.usage, means: 'usage: nothing was done' },
+  { code: EXIT.problems, means: 'done, with problems' },
+  { code: EXIT.waiting, means: 'waiting for somebody' },
+  { code: EXIT.notFound, means: 'not found' },
+  { code: EXIT.notAllowed, means: 'not allowed' },
+  { code: EXIT.conflict, means: 'conflict' },
+  { code: EXIT.refused, means: 'refused by a safety rule' },
+  { code: EXIT.timeout, means: 'the wait is over, the operation goes on' },
+  { code: EXIT.interrupted, means: 'Ctrl-C: no longer watched, the operation goes on' },
+]
+
 export const EXIT_HELP = `
 Exit codes:
-  0 done   1 unexpected, unreachable   2 usage   3 done with problems   4 waiting for somebody
-  5 not found   6 not allowed   7 conflict   8 refused by a safety rule
-  124 wait is over, operation goes on   130 Ctrl-C, operation goes on
+${EXIT_MEANS.map(({ code, means }) => `  ${String(code).padStart(3)}  ${means}`).join('\n')}
 `

@@ -38,6 +38,11 @@ export class Output {
     else writeLine(process.stdout, text())
   }
 
+  /** An answer that is JSON already; whatever else it is, `--json` makes it JSON. */
+  raw(text: string): void {
+    writeLine(process.stdout, this.json && !isJson(text) ? JSON.stringify(text) : text)
+  }
+
   /** Clears the terminal and shows a screen. */
   repaint(screen: string): void {
     process.stdout.write(`\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[J`)
@@ -46,6 +51,15 @@ export class Output {
   /** Something to know that is no data. */
   note(text: string): void {
     writeLine(process.stderr, text)
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,12 +1,19 @@
 import { Command, Option } from 'commander'
 import type { Runner } from './command.ts'
+import { addApi } from './commands/api.ts'
 import { addCluster, addToken } from './commands/cluster.ts'
-import { addEvents, addHive, addLog } from './commands/events.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addDescribe } from './commands/describe.ts'
+import { addEvents, addHive } from './commands/events.ts'
+import { addExplain } from './commands/explain.ts'
 import { addGroup } from './commands/group.ts'
+import { addLog } from './commands/log.ts'
 import { addMove, addOnline } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
 import { addStatus } from './commands/status.ts'
+import { addWait } from './commands/wait.ts'
+import { addWhy } from './commands/why.ts'
 import { EXIT_HELP } from './exit-codes.ts'
 
 export const VERSION = '0.1.0'
@@ -17,6 +24,7 @@ Examples:
   holdfast group create web
   holdfast resource create nginx --group web --type process --command /usr/sbin/nginx --arg=-g --arg='daemon off;'
   holdfast move web --to n2
+  holdfast why web
 `
 
 /** The whole command line. It throws CommanderError instead of ending the process. */
@@ -34,6 +42,8 @@ export function makeProgram(runner: Runner): Command {
     .showHelpAfterError('(--help shows what there is)')
   for (const add of [
     addStatus,
+    addWhy,
+    addDescribe,
     addEvents,
     addLog,
     addCluster,
@@ -43,7 +53,11 @@ export function makeProgram(runner: Runner): Command {
     addToken,
     addMove,
     addOnline,
+    addWait,
     addHive,
+    addExplain,
+    addApi,
+    addCompletion,
   ])
     add(program, runner)
   everyCommand(program, (command) => {

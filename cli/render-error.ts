@@ -1,4 +1,5 @@
-/** An error in four parts: what, why, what to do, and the code to look up. */
+/** An error in four parts: what, why, what to do, and where to read about it. */
+import { cliPage, errorPage } from '../schema/api/docs.ts'
 import { ERRORS, HoldfastError, type Refusal } from '../schema/errors.ts'
 import { EXIT, exitOf } from './exit-codes.ts'
 import { clean, type Look, paint } from './text.ts'
@@ -18,7 +19,13 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   if (error instanceof HoldfastError) {
     const { refusal } = error
-    return { ...refusal, why: refusal.why ?? titleOf(refusal), exit: exitOf(refusal.code) }
+    return {
+      ...refusal,
+      // What the refusal itself does not say, the catalogue says of its code.
+      why: refusal.why || ERRORS[refusal.code].cause,
+      remedy: refusal.remedy || ERRORS[refusal.code].remedy,
+      exit: exitOf(refusal.code),
+    }
   }
   const text = error instanceof Error ? error.message : String(error)
   // The client checks what it is given: an answer that does not fit is of another version.
@@ -34,7 +41,8 @@ export function failureOf(error: unknown): Failure {
   }
 }
 
-const titleOf = (refusal: Refusal) => `${ERRORS[refusal.code].title}.`
+/** A wrong command line and Ctrl-C are the command's own: its page tells about both. */
+export const docsOf = ({ code }: Failure): string => (code in ERRORS ? errorPage(code) : cliPage)
 
 export function renderFailure(failure: Failure, look: Look): string {
   const c = paint(look)
@@ -44,7 +52,8 @@ export function renderFailure(failure: Failure, look: Look): string {
   for (const { pointer, message } of failure.errors ?? [])
     if (!said(message)) lines.push(`        ${clean(pointer)}: ${clean(message)}`)
   if (failure.remedy) lines.push(`  try:  ${indented(failure.remedy)}`)
-  if (failure.request) lines.push(`  request: ${clean(failure.request)}`)
+  const request = failure.request ? `   request: ${clean(failure.request)}` : ''
+  lines.push(`  docs: ${docsOf(failure)}${request}`)
   return `${lines.join('\n')}\n`
 }
 

@@ -3,7 +3,7 @@ import { Runner } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { Output } from './output.ts'
 import { makeProgram, VERSION } from './program.ts'
-import { type Failure, failureOf, renderFailure } from './render-error.ts'
+import { docsOf, type Failure, failureOf, renderFailure } from './render-error.ts'
 
 /** Runs one command line; returns the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -62,5 +62,5 @@ function seen(error: unknown, runner: Runner): Failure {
 function show(failure: Failure, runner: Runner, args: readonly string[]): void {
   const out = runner.session?.out ?? new Output({ json: args.includes('--json') })
   out.note(renderFailure(failure, out.look))
-  if (out.json) out.item({ error: failure }, () => '')
+  if (out.json) out.item({ error: { ...failure, docs: docsOf(failure) } }, () => '')
 }

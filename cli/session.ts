@@ -1,11 +1,20 @@
 /** What a command works with: a client that knows its cluster, output, and Ctrl-C. */
 import type { ClusterView } from '../schema/api/bodies.ts'
-import { type CallInput, type Client, createClient } from '../schema/api/client.ts'
-import type { Body, Params, Query, Response, RouteName } from '../schema/api/routes.ts'
+import { type CallInput, type Client, callRaw, createClient } from '../schema/api/client.ts'
+import {
+  type Body,
+  type Params,
+  type Query,
+  type Response,
+  type RouteName,
+  routes,
+} from '../schema/api/routes.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { type ContextFlags, findContext } from './context.ts'
+import { Feed } from './feed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { nearest } from './suggest.ts'
+import { beginningWith, type Kind, namesOf, several, thingsIn } from './things.ts'
 
 export type GlobalFlags = ContextFlags & OutputOptions
 
@@ -22,7 +31,7 @@ export class Session {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
   readonly #flags: ContextFlags
-  #known: { client: Client; cluster: string | undefined } | null = null
+  #known: Connection | null = null
 
   constructor(flags: GlobalFlags, signal: AbortSignal) {
     this.out = new Output(flags)
@@ -35,25 +44,56 @@ export class Session {
     return this.#connection().client(name, { ...input, signal: this.signal })
   }
 
-  /** A call about this cluster. A name that is not found gets the nearest one that is. */
+  /**
+   * A call about this cluster. A name that is not found gets the nearest one that is; one that only
+   * looks also takes the beginning of a name, if nothing else begins so.
+   */
   async inCluster<N extends ClusterRoute>(name: N, input: Input<N> = {}): Promise<Response<N>> {
     const cluster = await this.cluster()
+    try {
+      return await this.#callIn(cluster, name, input)
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.refusal.code !== 'NOT_FOUND') throw error
+      const { params, query, body } = input
+      const typed = { ...params, ...(query as object), ...(body as object) }
+      const wrong = await this.#wrongName(cluster, typed)
+      if (!wrong) throw error
+      if (routes[name].method === 'GET') {
+        const fitting = beginningWith(wrong.known, wrong.name)
+        if (fitting.length > 1) throw several(wrong.name, fitting)
+        if (fitting[0]) return this.inCluster(name, renamed(input, wrong.field, fitting[0].name))
+      }
+      throw suggesting(error, wrong)
+    }
+  }
+
+  async #callIn<N extends ClusterRoute>(
+    cluster: string,
+    name: N,
+    input: Input<N>,
+  ): Promise<Response<N>> {
     const params = { ...input.params, cluster } as unknown as Params<N>
     const { query, body } = input
-    try {
-      return await this.call(name, {
-        params,
-        ...(query !== undefined && { query }),
-        ...(body !== undefined && { body }),
-      } as CallInput<N>)
-    } catch (error) {
-      if (error instanceof HoldfastError && error.refusal.code === 'NOT_FOUND')
-        throw await this.#withSuggestion(error, cluster, {
-          ...input.params,
-          ...(input.body as object | undefined),
-        })
-      throw error
-    }
+    return this.call(name, {
+      params,
+      ...(query !== undefined && { query }),
+      ...(body !== undefined && { body }),
+    } as CallInput<N>)
+  }
+
+  /** What happens from now on, or behind update `after`. To be closed. */
+  async feed(after?: number): Promise<Feed> {
+    const cluster = await this.cluster()
+    const { client, url, key } = this.#connection()
+    return new Feed({ url, key, cluster, client, after, signal: this.signal })
+  }
+
+  /** A call of any path, its answer as it came; `{cluster}` in it becomes this cluster. */
+  async raw(method: string, path: string, body: string | undefined): Promise<string> {
+    const { url, key } = this.#connection()
+    const cluster = path.includes('{cluster}') ? encodeURIComponent(await this.cluster()) : ''
+    const filled = path.replaceAll('{cluster}', cluster)
+    return callRaw({ url, key }, { method, path: filled, body, signal: this.signal })
   }
 
   async view(): Promise<ClusterView> {
@@ -87,64 +127,68 @@ export class Session {
     this.#connection().cluster = cluster
   }
 
-  #connection(): { client: Client; cluster: string | undefined } {
+  #connection(): Connection {
     if (!this.#known) {
       const { url, key, cluster } = findContext(this.#flags)
-      this.#known = { client: createClient({ url, key }), cluster }
+      this.#known = { client: createClient({ url, key }), url, key, cluster }
     }
     return this.#known
-  }
-
-  /** A wrong name in a call: says what names there are, and which one may have been meant. */
-  async #withSuggestion(
-    error: HoldfastError,
-    cluster: string,
-    typed: Record<string, unknown>,
-  ): Promise<HoldfastError> {
-    const wrong = await this.#wrongName(cluster, typed)
-    if (!wrong) return error
-    const near = nearest(wrong.name, wrong.known)
-    const { remedy = '' } = error.refusal
-    const shown = wrong.known.slice(0, NAMES_SHOWN).join(', ')
-    const more = wrong.known.length > NAMES_SHOWN ? ', …' : ''
-    return new HoldfastError(
-      {
-        ...error.refusal,
-        why: `${wrong.where} ${shown ? `these: ${shown}${more}.` : 'none.'}`,
-        remedy: near ? `did you mean "${near}"?  ${remedy}`.trim() : remedy,
-      },
-      { cause: error },
-    )
   }
 
   async #wrongName(cluster: string, typed: Record<string, unknown>): Promise<WrongName | null> {
     const { clusters } = await this.call('listClusters')
     if (!clusters.some((one) => one.name === cluster || one.id === cluster))
-      return { name: cluster, where: 'There are', known: clusters.map((one) => one.name) }
+      return { field: 'cluster', name: cluster, where: 'There are these:', known: clusters }
     const view = await this.call('getCluster', { params: { cluster } })
     for (const [field, values] of Object.entries(typed)) {
       const kind = KIND_OF[field]
       if (!kind) continue
-      const all = thingsIn(view, kind)
+      const known = thingsIn(view, kind)
       const name = [values]
         .flat()
-        .find((value) => !all.some((one) => one.id === value || one.name === value))
+        .find((value) => !known.some((one) => one.id === value || one.name === value))
       if (typeof name !== 'string') continue
-      return { name, where: `Of ${kind}s, ${view.name} has`, known: all.map((one) => one.name) }
+      return { field, name, where: `Of ${kind}s, ${view.name} has these:`, known }
     }
     return null
   }
 }
 
-const NAMES_SHOWN = 10
-
-interface WrongName {
-  readonly name: string
-  readonly where: string
-  readonly known: string[]
+interface Connection {
+  readonly client: Client
+  readonly url: string
+  readonly key: string | undefined
+  cluster: string | undefined
 }
 
-type Kind = 'node' | 'group' | 'resource'
+interface WrongName {
+  readonly field: string
+  readonly name: string
+  readonly where: string
+  readonly known: readonly { id: string; name: string }[]
+}
+
+/** A wrong name in a call: says what names there are, and which one may have been meant. */
+function suggesting(error: HoldfastError, wrong: WrongName): HoldfastError {
+  const names = wrong.known.map((one) => one.name)
+  const near = nearest(wrong.name, names)
+  const { remedy = '' } = error.refusal
+  return new HoldfastError(
+    {
+      ...error.refusal,
+      why: `${wrong.where} ${namesOf(wrong.known)}.`,
+      remedy: near ? `did you mean "${near}"?  ${remedy}`.trim() : remedy,
+    },
+    { cause: error },
+  )
+}
+
+/** The same call with one name replaced, in path or query. */
+function renamed<N extends ClusterRoute>(input: Input<N>, field: string, name: string): Input<N> {
+  const change = <T>(part: T): T =>
+    part && typeof part === 'object' && field in part ? { ...part, [field]: name } : part
+  return { ...input, params: change(input.params), query: change(input.query) } as Input<N>
+}
 
 /** Which parameters and fields name what. */
 const KIND_OF: Readonly<Record<string, Kind>> = {
@@ -155,10 +199,4 @@ const KIND_OF: Readonly<Record<string, Kind>> = {
   group: 'group',
   resource: 'resource',
   dependsOn: 'resource',
-}
-
-function thingsIn(view: ClusterView, kind: Kind): readonly { id: string; name: string }[] {
-  if (kind === 'node') return view.nodes
-  if (kind === 'group') return view.groups
-  return view.groups.flatMap((group) => group.resources)
 }

@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../schema/errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import type { Session } from './session.ts'
 
-/** How often it looks: at first often, since most things take milliseconds, then less so. */
-const POLL_MIN_MS = 20
-const POLL_MAX_MS = 200
 /** A group that stood Failed or waiting before gets this long to begin to move. */
 const SETTLE_MS = 2_000
+/** However quiet the stream is, it looks again after this long. */
+const LOOK_MS = 30_000
+const RETRY_MS = 500
 
 export type Progress = 'done' | 'going' | 'stuck'
 export type Outcome = 'done' | 'problems' | 'timeout' | 'interrupted' | 'notWaited'
@@ -19,20 +20,29 @@ export interface Waited<T> {
 }
 
 /**
- * Looks again and again until it is done, stuck for longer than it takes to begin, or too late.
+ * Looks whenever something has happened, until it is done, stuck for longer than it takes to begin,
+ * or too late.
  *
  * @param limitMs null: does not wait at all
  */
 export async function waitFor<T>(
+  session: Session,
   look: () => Promise<T>,
   judge: (seen: T) => Progress,
   limitMs: number | null,
-  signal: AbortSignal,
 ): Promise<Waited<T>> {
   const beganMs = performance.now()
   const took = () => Math.round(performance.now() - beganMs)
-  let last = await look()
-  if (limitMs === null) return { outcome: 'notWaited', tookMs: took(), last }
+  if (limitMs === null) return { outcome: 'notWaited', tookMs: took(), last: await look() }
+  // Opened first: what happens between a look and the stream's beginning would be missed.
+  const feed = await session.feed()
+  let last: T
+  try {
+    last = await look()
+  } catch (error) {
+    feed.close()
+    throw error
+  }
   try {
     for (;;) {
       const progress = judge(last)
@@ -40,13 +50,15 @@ export async function waitFor<T>(
       if (progress === 'stuck' && took() > SETTLE_MS)
         return { outcome: 'problems', tookMs: took(), last }
       if (took() >= limitMs) return { outcome: 'timeout', tookMs: took(), last }
-      const pauseMs = Math.min(POLL_MAX_MS, POLL_MIN_MS + took() / 5)
-      await sleep(pauseMs, undefined, { signal })
+      const settleMs = progress === 'stuck' ? SETTLE_MS - took() + 1 : LOOK_MS
+      await feed.next(Math.max(1, Math.min(settleMs, limitMs - took())))
       last = (await unlessAway(look)) ?? last
     }
   } catch (error) {
-    if (signal.aborted) return { outcome: 'interrupted', tookMs: took(), last }
+    if (session.signal.aborted) return { outcome: 'interrupted', tookMs: took(), last }
     throw error
+  } finally {
+    feed.close()
   }
 }
 
@@ -57,6 +69,15 @@ export async function unlessAway<T>(look: () => Promise<T>): Promise<T | null> {
   } catch (error) {
     if (error instanceof HoldfastError && error.refusal.code === 'UNAVAILABLE') return null
     throw error
+  }
+}
+
+/** Asks again until the control plane answers. @throws {DOMException} Ctrl-C */
+export async function untilBack<T>(session: Session, look: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const seen = await unlessAway(look)
+    if (seen !== null) return seen
+    await sleep(RETRY_MS, undefined, { signal: session.signal })
   }
 }
 

@@ -22,7 +22,11 @@ export interface DemoOptions {
   readonly hosts?: readonly string[]
   /** One private libvirtd per host; false leaves virtual machines out. */
   readonly vm?: boolean
+  /** What the hosts are willing to run besides what the demo needs. */
+  readonly policy?: HostPolicy
   readonly env?: Record<string, string>
+  /** Another port will not do, should this one be taken. */
+  readonly thisPortOnly?: boolean
   log?(level: string, message: string): void
 }
 
@@ -53,6 +57,7 @@ export class Demo {
     const control = await startControlPlane({
       folder: join(options.folder, 'control'),
       port: options.port,
+      ...(options.thisPortOnly && { thisPortOnly: true }),
       ...(options.log && { log: options.log }),
     })
     writeFileSync(
@@ -74,7 +79,7 @@ export class Demo {
           name,
           folder: join(options.folder, 'hosts', name),
           probe: files.probe,
-          policy: policyOf(options.folder, libvirt),
+          policy: { ...policyOf(options.folder, libvirt), ...options.policy },
           ...(libvirt && { libvirt }),
           ...(options.env && { env: options.env }),
         }),
@@ -95,6 +100,18 @@ export class Demo {
       body: { uses: fresh.length, ttlMs: 600_000 },
     })
     for (const host of fresh) await host.join(this.control.url, token)
+  }
+
+  /** One more machine, which has not joined yet. */
+  addHost(name: string): DemoHost {
+    const { libvirt: _, ...like } = (this.hosts[0] as DemoHost).options
+    const host = new DemoHost({ ...like, name, folder: join(this.folder, 'hosts', name) })
+    this.hosts.push(host)
+    return host
+  }
+
+  removeHost(host: DemoHost): void {
+    this.hosts.splice(this.hosts.indexOf(host), 1)
   }
 
   host(name: string): DemoHost {

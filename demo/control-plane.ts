@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Log, LogLevel, Miniflare } from 'miniflare'
+import { HoldfastError } from '../schema/errors.ts'
 import { bundleWorker } from '../tools/bundle.ts'
 
 export interface ControlPlane {
@@ -20,13 +21,19 @@ export interface ControlPlaneOptions {
   /** Where D1, Durable Objects and the key live. */
   readonly folder: string
   readonly port: number
+  /** Hosts know it by this port: no other will do. */
+  readonly thisPortOnly?: boolean
   /** Console output of the Worker. */
   log?(level: string, message: string): void
 }
 
 const ROOT = new URL('..', import.meta.url).pathname
 
-/** Starts it; when the port is taken, on another one. Migrations are applied. */
+/**
+ * Starts it; when the port is taken, on another one, if another one will do. Migrations are applied.
+ *
+ * @throws {HoldfastError} PORT_TAKEN
+ */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 })
   const key = readKey(options.folder)
@@ -38,6 +45,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_ADDRESS_IN_USE') throw error
     await miniflare.dispose().catch(() => {})
+    if (options.thisPortOnly) throw portTaken(options.port, error)
     miniflare = create(options, bundle, 0)
     url = await miniflare.ready
   }
@@ -51,6 +59,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     stop: () => miniflare.dispose(),
   }
 }
+
+const portTaken = (port: number, cause: unknown) =>
+  new HoldfastError(
+    {
+      code: 'PORT_TAKEN',
+      message: `port ${port} is taken`,
+      why: 'Another program listens there, perhaps a control plane that was started before.',
+      remedy: 'Choose another port (npm start -- --bare --port 8788), or stop that program.',
+    },
+    { cause },
+  )
 
 function create(options: ControlPlaneOptions, bundle: string, port: number): Miniflare {
   // workerd has to go with us, even when we are killed: nobody else would end it.

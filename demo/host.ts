@@ -9,12 +9,15 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs'
-import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { identityOf } from '../probe/gate/proc.ts'
 import { killHandles } from '../probe/guard/cgroup.ts'
+import { askGuard } from '../probe/host/ask-guard.ts'
+import { FATAL_EXITS } from '../probe/host/fatal-exits.ts'
 import type { HostPolicy } from '../schema/host-policy.ts'
+import type { MonitorStatus } from '../schema/host-status.ts'
+import type { WorkloadRecord } from '../schema/ipc.ts'
 import type { LibvirtHost } from './libvirt-host.ts'
 
 export interface HostOptions {
@@ -36,7 +39,7 @@ export interface HostStatus {
     pid: number
     leases: { pongEndMs: number | null; authorityEndMs: number | null }
     grants: { groupId: string; epoch: number }[]
-    records: { resourceId: string; epoch: number; process: { pid: number } | null }[]
+    records: WorkloadRecord[]
   }
   agent: {
     pid: number | null
@@ -48,6 +51,7 @@ export interface HostStatus {
     } | null
   }
   rhs: { pid: number | null }
+  monitors: MonitorStatus[]
 }
 
 /**
@@ -132,6 +136,8 @@ export class DemoHost {
           join(this.options.folder, 'probe.log'),
           `runner: guard ended (${signal ?? code})\n`,
         )
+      // As the unit of a service manager has it: what time cannot mend is not tried again.
+      if (code !== null && FATAL_EXITS.includes(code)) this.#wanted = false
       if (this.#wanted) this.start()
     })
   }
@@ -186,21 +192,24 @@ export class DemoHost {
     this.killProbe()
   }
 
-  /** SIGKILL to guard, agent and RHS alone; workloads live on. */
+  /** SIGKILL to guard, agent and resource monitors alone; workloads live on. */
   killProbe(): void {
     const pids = this.treePids()
-    for (const pid of [pids.guard, pids.agent, pids.rhs]) if (pid) killPid(pid)
+    for (const pid of [pids.guard, pids.agent, pids.rhs, pids.rhsExec]) if (pid) killPid(pid)
   }
 
   /** Pids of the tree by /proc: works whatever state the tree is in. */
-  treePids(): { guard?: number; agent?: number; rhs?: number } {
+  treePids(): { guard?: number; agent?: number; rhs?: number; rhsExec?: number } {
     const guard = this.#guard?.pid
     if (guard === undefined) return {}
-    const found: { guard?: number; agent?: number; rhs?: number } = { guard }
+    const found: ReturnType<DemoHost['treePids']> = { guard }
     for (const pid of childrenOf(guard)) {
       const text = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
       if (text.includes('holdfast-agent')) found.agent = pid
-      if (text.includes('holdfast-rhs')) found.rhs = pid
+      if (text.includes('holdfast-rhs')) {
+        if (text.includes('\0rhs-exec\0')) found.rhsExec = pid
+        else found.rhs = pid
+      }
     }
     return found
   }
@@ -210,19 +219,17 @@ export class DemoHost {
   }
 
   /** What the guard's door says, or null when nobody answers. */
-  status(): Promise<HostStatus | null> {
-    return new Promise((resolve) => {
-      const socket = createConnection(join(this.runFolder, 'guard.sock'))
-      let text = ''
-      socket.setEncoding('utf8')
-      socket.setTimeout(2_000, () => socket.destroy())
-      socket.on('connect', () => socket.write('status\n'))
-      socket.on('data', (chunk) => {
-        text += chunk
-      })
-      socket.on('close', () => resolve(text ? JSON.parse(text) : null))
-      socket.on('error', () => {})
-    })
+  async status(): Promise<HostStatus | null> {
+    try {
+      return (await askGuard(this.runFolder, { do: 'status' })) as HostStatus
+    } catch {
+      return null
+    }
+  }
+
+  /** `holdfast-probe stop`: by an operator on this host. */
+  stopHere(resource: string, kill = false): Promise<object> {
+    return askGuard(this.runFolder, { do: 'stop', resource, kill })
   }
 }
 
@@ -238,7 +245,9 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** @throws {Error} 0, 1 and below: to the kernel those are whole groups, init, or everybody */
 export function killPid(pid: number): void {
+  if (!Number.isInteger(pid) || pid <= 1) throw new Error(`${pid} is not the pid of a process`)
   try {
     process.kill(pid, 'SIGKILL')
   } catch {

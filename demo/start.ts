@@ -1,8 +1,9 @@
 /** `npm start`: the control plane and a demo cluster of three hosts, until Ctrl-C. */
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { failureOf, renderFailure } from '../cli/render-error.ts'
 import { renderStatus } from '../cli/render-status.ts'
 import { profileName } from '../schema/timing.ts'
 import { CLUSTER, Demo, program } from './cluster.ts'
@@ -11,14 +12,16 @@ import { startControlPlane } from './control-plane.ts'
 const { values } = parseArgs({
   options: {
     bare: { type: 'boolean', default: false },
-    port: { type: 'string', default: '8787' },
+    port: { type: 'string' },
     profile: { type: 'string', default: 'standard' },
     state: { type: 'string', default: '.holdfast' },
     'no-vm': { type: 'boolean', default: false },
   },
 })
-const folder = join(process.cwd(), values.state)
-const port = Number(values.port)
+const folder = resolve(values.state)
+const port = Number(values.port ?? 8787)
+/** One that was asked for, or that hosts have joined by: no other will do. */
+const thisPortOnly = values.port !== undefined || values.bare
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 let ending = false
@@ -37,11 +40,22 @@ const onEnd = (end: () => Promise<void>) => {
     })
 }
 
-await (values.bare ? bare() : demo())
+try {
+  await (values.bare ? bare() : demo())
+} catch (error) {
+  const failure = failureOf(error)
+  process.stderr.write(renderFailure(failure, { color: false, ascii: false, width: 100 }))
+  process.exit(failure.exit)
+}
 
 /** The control plane alone, for hosts that join from elsewhere. */
 async function bare(): Promise<void> {
-  const control = await startControlPlane({ folder: join(folder, 'control'), port, log: complain })
+  const control = await startControlPlane({
+    folder: join(folder, 'control'),
+    port,
+    thisPortOnly,
+    log: complain,
+  })
   onEnd(() => control.stop())
   say(`control plane  ${control.url}`)
   say(`API key        ${join(folder, 'control/api-key')}`)
@@ -65,6 +79,7 @@ async function demo(): Promise<void> {
   const d = await Demo.start({
     folder,
     port,
+    thisPortOnly,
     profile: profileName.parse(values.profile),
     vm: !values['no-vm'],
     log: complain,

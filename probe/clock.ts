@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { openSync, readFileSync, readSync } from 'node:fs'
 
 /**
  * Milliseconds since boot on a clock that counts suspend time (L1).
@@ -8,13 +8,23 @@ import { readFileSync } from 'node:fs'
  * both: never ahead of the true time, and after a few calls at most a millisecond behind it.
  */
 export function bootMs(): number {
-  const coarse = Number(readFileSync('/proc/uptime', 'latin1').split(' ', 1)[0]) * 1_000
+  const coarse = uptimeMs()
   const fine = Number(process.hrtime.bigint() / 1_000n) / 1_000
   offset = Math.max(offset, coarse - fine)
   return fine + offset
 }
 
 let offset = Number.NEGATIVE_INFINITY
+
+/** Kept open: a process that has run out of descriptors still has to know the time. */
+let uptime: number | null = null
+const text = Buffer.alloc(64)
+
+function uptimeMs(): number {
+  uptime ??= openSync('/proc/uptime', 'r')
+  const length = readSync(uptime, text, 0, text.length, 0)
+  return Number(text.toString('latin1', 0, length).split(' ', 1)[0]) * 1_000
+}
 
 /** New for each start of the kernel (F4). */
 export function bootId(): string {

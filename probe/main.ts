@@ -1,13 +1,16 @@
 /** `holdfast-probe`: the command on a host. `run` is the guard itself. */
-import { createConnection } from 'node:net'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createClient } from '../schema/api/client.ts'
+import type { DoorRequest } from '../schema/door.ts'
 import { ERRORS, HoldfastError } from '../schema/errors.ts'
 import { makeKey, readIdentity, writeIdentity } from './agent/identity.ts'
 import { runGuard } from './guard/main.ts'
+import { askGuard } from './host/ask-guard.ts'
+import { checkFolders } from './host/folders.ts'
+import { renderHostStatus } from './status/render.ts'
 
 const HELP = `holdfast-probe: keeps what the cluster gives to this host running
 
@@ -16,6 +19,8 @@ const HELP = `holdfast-probe: keeps what the cluster gives to this host running
                          --token-file, $HOLDFAST_JOIN_TOKEN or standard input
   holdfast-probe run     runs in the foreground, as a service manager wants it
   holdfast-probe status  what this host holds and how it stands with the control plane
+  holdfast-probe stop NAME [--kill]
+                         stops a resource on purpose, whether or not the control plane can be told
   holdfast-probe leave   has everything released, then ends the membership
 
   --state DIR   identity and replica       (default /var/lib/holdfast)
@@ -45,9 +50,11 @@ async function main(command: string | undefined): Promise<void> {
     case 'run':
       return guard()
     case 'status':
-      return print(await askDoor('status'), values.json ?? false)
+      return printStatus(await askGuard(run, { do: 'status' }))
+    case 'stop':
+      return print(await askGuard(run, stopRequest()), values.json ?? false)
     case 'leave':
-      return print(await askDoor('leave'), values.json ?? false)
+      return print(await askGuard(run, { do: 'leave' }), values.json ?? false)
     default:
       process.stdout.write(HELP)
       if (command !== undefined || !values.help) process.exitCode = 2
@@ -57,6 +64,7 @@ async function main(command: string | undefined): Promise<void> {
 
 async function guard(): Promise<void> {
   const identity = readIdentity(state)
+  checkFolders(state, run)
   const here = dirname(fileURLToPath(import.meta.url))
   await runGuard({
     stateFolder: state,
@@ -122,31 +130,19 @@ async function readStdin(): Promise<string> {
   return text
 }
 
-function askDoor(request: string): Promise<object> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection(join(run, 'guard.sock'))
-    let text = ''
-    socket.setEncoding('utf8')
-    socket.setTimeout(5_000, () => socket.destroy(new Error('no answer')))
-    socket.on('connect', () => socket.write(`${request}\n`))
-    socket.on('data', (chunk) => {
-      text += chunk
-    })
-    socket.on('end', () => resolve(JSON.parse(text)))
-    socket.on('error', (cause) =>
-      reject(
-        new HoldfastError(
-          {
-            code: 'STATE_FOLDER',
-            message: `no guard answers on ${run}`,
-            why: cause.message,
-            remedy: 'Start it (holdfast-probe run), or name its folder with --run.',
-          },
-          { cause },
-        ),
-      ),
-    )
+function stopRequest(): DoorRequest {
+  const resource = positionals[1]
+  if (resource) return { do: 'stop', resource, kill: values.kill ?? false }
+  throw new HoldfastError({
+    code: 'BAD_REQUEST',
+    message: 'stop needs the name of a resource',
+    remedy: 'holdfast-probe stop NAME; see what this host holds: holdfast-probe status',
   })
+}
+
+function printStatus(answer: object): void {
+  if (values.json) print(answer, true)
+  else process.stdout.write(renderHostStatus(answer))
 }
 
 function print(answer: object, json: boolean): void {
@@ -180,6 +176,7 @@ function parse() {
         run: { type: 'string' },
         policy: { type: 'string' },
         json: { type: 'boolean' },
+        kill: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     })

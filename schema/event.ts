@@ -16,7 +16,7 @@ import {
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
-import { heldGroup, statusItem } from './session.ts'
+import { heldGroup, localIntent, statusItem } from './session.ts'
 import { profileName } from './timing.ts'
 
 const properties = z.record(z.string().max(64), z.json())
@@ -64,7 +64,12 @@ export const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('formCluster'), clusterId: guid, name, profile: profileName }),
   z.strictObject({ type: z.literal('joinNode'), nodeId: guid, name, publicKey }),
   z.strictObject({ type: z.literal('pauseNode'), nodeId: guid, paused: z.boolean() }),
-  z.strictObject({ type: z.literal('evictNode'), nodeId: guid }),
+  z.strictObject({
+    type: z.literal('evictNode'),
+    nodeId: guid,
+    /** Its host will not come back: what it owned is given to others once that is safe. */
+    lost: z.boolean().optional(),
+  }),
   z.strictObject({
     type: z.literal('createGroup'),
     groupId: guid,
@@ -113,6 +118,8 @@ export const event = z.discriminatedUnion('type', [
     type: z.literal('nodeReported'),
     ...fromNode,
     bootId,
+    guard: guid,
+    intents: z.array(localIntent).max(LIMITS.intentsMax),
     held: z.array(heldGroup).max(LIMITS.groupsMax),
     types: z.array(hostedType).max(100),
   }),
@@ -122,14 +129,7 @@ export const event = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('nodeSaidGoodbye'), ...fromNode }),
   z.strictObject({ type: z.literal('nodeLeft'), ...fromNode }),
   z.strictObject({ type: z.literal('resourceReported'), ...fromNode, items: z.array(statusItem) }),
-  z.strictObject({
-    type: z.literal('intentReported'),
-    ...fromNode,
-    resourceId: guid,
-    epoch,
-    persistentState: state,
-    detail: detail.optional(),
-  }),
+  z.strictObject({ type: z.literal('intentReported'), ...fromNode, intent: localIntent }),
   z.strictObject({
     type: z.literal('groupReleased'),
     ...fromNode,

@@ -40,6 +40,8 @@ export const node = z.strictObject({
   epoch,
   /** The boot that reported last (F3), or null before the first report. */
   bootId: bootId.nullable(),
+  /** Names its guard's memory of what runs, as reported last; absent before the first report. */
+  guard: guid.optional(),
   /** The session whose report was accepted last (S2, O2). */
   session: z.int().nonnegative(),
   types: z.array(hostedType).max(100),
@@ -99,33 +101,41 @@ export const group = z.strictObject({
 export type Group = z.infer<typeof group>
 
 export const restartPolicy = z.strictObject({
-  /** Restarts allowed in `periodMs` before the resource is Failed. */
-  attempts: z.int().nonnegative().max(1_000),
-  periodMs: durationMs,
-  delayMs: durationMs,
-  /** A Failed resource that could go nowhere is tried again after this long. */
-  retryAfterMs: durationMs,
+  attempts: z
+    .int()
+    .nonnegative()
+    .max(1_000)
+    .describe('Restarts allowed within the period before the resource is Failed.'),
+  periodMs: durationMs.describe('Milliseconds in which the attempts are counted.'),
+  delayMs: durationMs.describe('Milliseconds before each restart.'),
+  retryAfterMs: durationMs.describe(
+    'Milliseconds after which a Failed resource that could go nowhere is tried again.',
+  ),
 })
 export type RestartPolicy = z.infer<typeof restartPolicy>
 
 export const pollPolicy = z.strictObject({
-  /** IsAlive: the quick status check (the seeds' naming; Microsoft's documents swap the two). */
-  isAliveMs: z.int().min(200).max(3_600_000),
-  /** LooksAlive: the thorough check. */
+  /** The seeds' naming; Microsoft's documents swap the two. */
+  isAliveMs: z
+    .int()
+    .min(200)
+    .max(3_600_000)
+    .describe('IsAlive, the quick status check: every so many milliseconds.'),
   looksAliveMs: z
     .int()
     .min(1_000)
-    .max(24 * 3_600_000),
-  /** Time since the last progress report after which a pending call has failed. */
+    .max(24 * 3_600_000)
+    .describe('LooksAlive, the thorough check: every so many milliseconds.'),
   pendingMs: z
     .int()
     .min(100)
-    .max(24 * 3_600_000),
-  /** Time without any answer after which the module is held to be deadlocked. */
+    .max(24 * 3_600_000)
+    .describe('Milliseconds since the last progress after which a start or stop has failed.'),
   deadlockMs: z
     .int()
     .min(100)
-    .max(24 * 3_600_000),
+    .max(24 * 3_600_000)
+    .describe('Milliseconds without any answer after which the module is held to hang.'),
 })
 export type PollPolicy = z.infer<typeof pollPolicy>
 
@@ -137,6 +147,8 @@ export const resource = z.strictObject({
   properties: z.record(z.string().max(64), z.json()),
   /** What is wanted: 1 online, 0 offline. The only stored "status" (S-65). */
   persistentState: z.union([z.literal(0), z.literal(1)]),
+  /** The update that last changed it: what was decided in ignorance of it does not undo it. */
+  stateSeq: z.int().nonnegative().optional(),
   /** Resources of the same group that must be online first (AND). */
   dependsOn: z.array(guid).max(LIMITS.dependenciesMax),
   /** Nodes that may host it; null means all. A group runs where all its resources may. */

@@ -15,6 +15,16 @@ export const hostPolicy = z.strictObject({
       users: z.array(z.string().max(32)).max(100).optional(),
     })
     .optional(),
+  /** Scripts of operators, by absolute path: the script itself, not an interpreter of any script. */
+  script: z
+    .strictObject({
+      commands: z.array(pattern).max(1_000),
+      /** Users a script may run as; absent: only the probe's own. */
+      users: z.array(z.string().max(32)).max(100).optional(),
+    })
+    .optional(),
+  /** Hosts that `http-endpoint` and `tcp-endpoint` may look at; absent: only this host itself. */
+  endpoints: z.strictObject({ hosts: z.array(pattern).max(1_000) }).optional(),
   /** Allowed libvirt domain names; `*` at the end allows a prefix. */
   'virtual-machine': z
     .strictObject({

@@ -3,8 +3,10 @@
  * RHS speak through it, in envelopes it does not open.
  */
 import * as z from 'zod'
+import { refusal } from './errors.ts'
 import { hostedType, pollPolicy, resource, restartPolicy } from './hive.ts'
-import { detail, epoch, guid } from './ids.ts'
+import { monitorTables } from './host-status.ts'
+import { detail, epoch, guid, monitorId, typeName } from './ids.ts'
 import { heldGroup, logEntry, statusItem } from './session.ts'
 import { timing } from './timing.ts'
 
@@ -25,6 +27,8 @@ export const heldResource = z.strictObject({
   target: state,
   /** The whole group goes from this node: nothing of it stays, wanted or not. */
   leaving: z.boolean(),
+  /** An operator on this host wants it gone at once: Terminate instead of Offline. */
+  kill: z.boolean(),
   hiveSeq: z.int().nonnegative(),
   restart: restartPolicy,
   poll: pollPolicy,
@@ -50,13 +54,6 @@ export const fromRhs = z.discriminatedUnion('t', [
     holding: z.array(z.strictObject({ guid, epoch })),
   }),
   z.strictObject({ t: z.literal('status'), items: z.array(statusItem) }),
-  z.strictObject({
-    t: z.literal('intent'),
-    resourceId: guid,
-    epoch,
-    persistentState: state,
-    detail: detail.optional(),
-  }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
 ])
 export type FromRhs = z.infer<typeof fromRhs>
@@ -78,8 +75,8 @@ export const agentToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('grant'), session: z.int(), groupId: guid, epoch }),
   /** Stop one group (G5) and drop its grant. `order`: resources, dependents first. */
   z.strictObject({ t: z.literal('stopGroup'), groupId: guid, epoch }),
-  /** An envelope: the guard does not open it, RHS does. */
-  z.strictObject({ t: z.literal('toRhs'), frame: z.custom<ToRhs>() }),
+  /** An envelope for one resource monitor: the guard does not open it, RHS does. */
+  z.strictObject({ t: z.literal('toRhs'), monitor: monitorId, frame: z.custom<ToRhs>() }),
   /** The agent has released everything after a `shutdown`: the guard may end. */
   z.strictObject({ t: z.literal('shutdownDone') }),
   /** S4: our report was refused. Everything is void and has to be stopped. */
@@ -87,12 +84,18 @@ export const agentToGuard = z.discriminatedUnion('t', [
   /** This host has left the cluster. */
   z.strictObject({ t: z.literal('left') }),
   z.strictObject({ t: z.literal('info'), info: z.json() }),
+  /** Answer to `stopHere`. */
+  z.strictObject({ t: z.literal('stoppedHere'), requestId, answer: z.json() }),
+  /** Nothing that time can mend: the guard ends once nothing runs, with the exit code of this. */
+  z.strictObject({ t: z.literal('fatal'), refusal }),
 ])
 export type AgentToGuard = z.infer<typeof agentToGuard>
 
 export const exitCause = z.strictObject({
   code: z.int().nullable(),
   signal: z.string().nullable(),
+  /** Of a daemon's main process: the end of what it has written. */
+  output: z.string().max(4_096).optional(),
 })
 
 /** Guard -> agent. */
@@ -100,6 +103,8 @@ export const guardToAgent = z.discriminatedUnion('t', [
   z.strictObject({
     t: z.literal('hello'),
     boot: z.string(),
+    /** Names this guard's memory of what runs: new whenever it began with none. */
+    guard: guid,
     held: z.array(heldGroup),
     /** Resources with a workload on record: they run, though nobody has looked at them yet. */
     running: z.array(guid),
@@ -111,13 +116,15 @@ export const guardToAgent = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('stopped'), groupId: guid, epoch }),
   /** A lease reached its stop time: everything is void and being stopped (L4, L5). */
   z.strictObject({ t: z.literal('lapsed'), lease: z.enum(['pong', 'authority']) }),
-  z.strictObject({ t: z.literal('rhsUp'), generation: z.int() }),
-  z.strictObject({ t: z.literal('rhsDown'), generation: z.int(), detail }),
-  z.strictObject({ t: z.literal('fromRhs'), frame: fromRhs }),
+  z.strictObject({ t: z.literal('rhsUp'), monitor: monitorId, generation: z.int() }),
+  z.strictObject({ t: z.literal('rhsDown'), monitor: monitorId, generation: z.int(), detail }),
+  z.strictObject({ t: z.literal('fromRhs'), monitor: monitorId, frame: fromRhs }),
   /** The host shuts down: release everything in order. */
   z.strictObject({ t: z.literal('shutdown') }),
   /** `holdfast-probe leave`: give up membership once everything is released. */
   z.strictObject({ t: z.literal('leave') }),
+  /** An operator on this host stops one resource, whatever the hive wants. */
+  z.strictObject({ t: z.literal('stopHere'), requestId, resource: z.string(), kill: z.boolean() }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
 ])
 export type GuardToAgent = z.infer<typeof guardToAgent>
@@ -129,6 +136,8 @@ export const childSpec = z.strictObject({
   cwd: z.string().max(4_096).optional(),
   uid: z.int().nonnegative().optional(),
   gid: z.int().nonnegative().optional(),
+  /** Its main process may end and leave the workload running (a script that starts a daemon). */
+  daemon: z.literal(true).optional(),
 })
 
 /** RHS -> guard. Every request for a yes carries the group epoch (G3). */
@@ -139,6 +148,8 @@ export const rhsToGuard = z.discriminatedUnion('t', [
     resourceId: guid,
     groupId: guid,
     epoch,
+    /** Whose section of the host policy has to allow the command. */
+    type: typeName,
     spec: childSpec,
   }),
   z.strictObject({
@@ -152,10 +163,13 @@ export const rhsToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('signal'), requestId, resourceId: guid, signal: z.string() }),
   z.strictObject({ t: z.literal('stop'), requestId, resourceId: guid }),
   z.strictObject({ t: z.literal('toAgent'), frame: z.custom<FromRhs>() }),
+  /** Answer to `tables` (S-25). */
+  z.strictObject({ t: z.literal('tables'), requestId, tables: monitorTables }),
 ])
 export type RhsToGuard = z.infer<typeof rhsToGuard>
 
-export const processRef = z.strictObject({ pid: z.int(), startTicks: z.int() })
+/** What is killed: never 0, 1 or below, which the kernel takes for groups, init, or everybody. */
+export const processRef = z.strictObject({ pid: z.int().min(2), startTicks: z.int() })
 
 /** What the guard has on record of one resource. */
 export const workloadRecord = z.strictObject({
@@ -168,6 +182,10 @@ export const workloadRecord = z.strictObject({
   process: processRef.nullable(),
   /** Kill group of this start, by which everything of it is found (a child's). */
   group: z.string().optional(),
+  /** Who asked for it: the resource monitor that may hold a yes for it (G5, G7). */
+  monitor: monitorId.optional(),
+  /** It lasts while anything of its kill group lives, not only its main process. */
+  daemon: z.literal(true).optional(),
 })
 export type WorkloadRecord = z.infer<typeof workloadRecord>
 
@@ -195,7 +213,11 @@ export const guardToRhs = z.discriminatedUnion('t', [
     resourceId: guid,
     process: processRef,
     exit: exitCause,
+    /** Of a daemon: its main process has ended, and what it started runs on. */
+    left: z.literal(true).optional(),
   }),
   z.strictObject({ t: z.literal('fromAgent'), frame: toRhs }),
+  /** S-25: somebody asks for the tables of modules and groups. */
+  z.strictObject({ t: z.literal('tables'), requestId }),
 ])
 export type GuardToRhs = z.infer<typeof guardToRhs>

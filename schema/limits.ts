@@ -13,6 +13,8 @@ export const LIMITS = {
   resourcesPerGroupMax: 1_000,
   dependenciesMax: 100,
   statusItemsMax: 1_000,
+  /** Deliberate local changes that a host keeps until the hive has them. */
+  intentsMax: 1_000,
   logEntriesMax: 500,
   logRowsKept: 20_000,
   journalRowsKept: 5_000,
@@ -20,6 +22,15 @@ export const LIMITS = {
   snapshotEvery: 1_000,
   updatesPerFrameMax: 500,
   pageSizeMax: 1_000,
+  /** Open event streams of one cluster. */
+  watchersMax: 64,
+  /** Updates replayed to a watcher that comes back; one that missed more is told to fetch them. */
+  streamReplayMax: 1_000,
+  streamEventsPerFrame: 100,
+  /** A watcher that was sent so many frames since its last ping does not read: it is dropped. */
+  streamFramesUnheardMax: 1_000,
+  /** A watcher without a ping for this long is dropped when there is something to tell. */
+  streamSilentMs: 60_000,
   /** How long a target may take to answer an offer before the next candidate is asked. */
   offerAnswerMs: 2_000,
   /** How long nodes that an update does not concern may wait for it. */

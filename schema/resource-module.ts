@@ -16,14 +16,21 @@ export interface ResourceModule<P = unknown> {
   readonly version: string
   /** Strict schema of the properties; forms, docs and validation come from it. */
   readonly properties: z.ZodType<P>
-  /** How a start passes the guard (G4). */
-  readonly way: 'child' | 'gate'
+  /** Which kind of process hosts it (S-23): `rhs-exec` where its code is an operator's executable. */
+  readonly host: 'rhs' | 'rhs-exec'
+  /** How a start passes the guard (G4). Absent: it starts nothing, it only looks. */
+  readonly way?: 'child' | 'gate'
   /** Attach on this node: open handles, subscribe to events. Never starts the workload (S-37). */
   open?(call: Call<P>): Promise<void>
   /** Detach. Never stops the workload (S-38). */
   close?(call: Call<P>): Promise<void>
   /** Bring online; already running is success (S-39). Resolves when online, rejects when failed. */
   online?(call: Call<P>): Promise<void>
+  /**
+   * Try the Online that has just failed once more, by other means than Online itself (S-42). RHS
+   * calls it at most once for each failed Online, before the failure is counted as a restart.
+   */
+  retry?(call: Call<P>): Promise<void>
   /** Stop gracefully (S-40). Resolves when nothing runs. */
   offline?(call: Call<P>): Promise<void>
   /** Kill at once (S-41). */
@@ -34,6 +41,30 @@ export interface ResourceModule<P = unknown> {
   looksAlive(calls: readonly Call<P>[]): Promise<readonly Answer[]>
   /** Push what the workload's own manager says (S-36). Returns how to stop watching. */
   watch?(call: Call<P>, push: (answer: Answer) => void): () => void
+  /**
+   * Tell the workload's own manager what was done and what came of it (S-86). Best effort: RHS
+   * neither waits for it nor minds how it ends, and gives it up after a few seconds.
+   */
+  notify?(call: Call<P>, step: Step): Promise<void>
+}
+
+/** The module has no such function, which only it could know: discarded (S-33). */
+export class NotImplemented extends Error {
+  constructor(fn: string) {
+    super(`not implemented: ${fn}`)
+    this.name = 'NotImplemented'
+  }
+}
+
+/** What the workload's own manager is told: after each function, and with each new status (S-86). */
+export interface Step {
+  /** The function that has ended, or `status` for a change of status between functions. */
+  readonly step: string
+  readonly status: ReportedStatus
+  /** Why: an error, what a check has found, or empty. */
+  readonly reason: string
+  /** The host's wall clock, for people. */
+  readonly atMs: number
 }
 
 export interface Answer {
@@ -79,11 +110,18 @@ export interface Workload {
   signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGHUP'): Promise<boolean>
   /** Stop procedure for this resource (G5): kills what is left, sees it dead, clears the record. */
   stop(): Promise<void>
-  /** Called when the recorded process ends, however it ends. Returns how to stop listening. */
+  /**
+   * Called when the recorded process ends, however it ends. Returns how to stop listening. A daemon
+   * ends twice: its main process (`left`), and the last of its processes.
+   */
   onExit(listener: (exit: WorkloadExit) => void): () => void
 }
 
 export interface WorkloadExit {
   readonly code: number | null
   readonly signal: string | null
+  readonly left?: true | undefined
+  readonly process?: ProcessRef | undefined
+  /** Of a daemon's main process: the end of what it has written. */
+  readonly output?: string | undefined
 }

@@ -2,8 +2,8 @@
  * Frames of a session between a node and its cluster's Durable Object: JSON text, one object each.
  * Besides these only the literals `ping` and `pong` travel, answered by the runtime itself.
  *
- * PROTOCOL grows by one with any change that an older peer would misread; a peer of a newer
- * protocol is refused with a reason.
+ * PROTOCOL grows by one with any change that an older peer would misread; a peer of another
+ * protocol is refused with a reason that says which side has to be updated.
  */
 import * as z from 'zod'
 import { hostedType, releaseReason } from './hive.ts'
@@ -13,7 +13,7 @@ import { reportedStatus } from './status.ts'
 import { timing } from './timing.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
@@ -45,6 +45,21 @@ export const logEntry = z.strictObject({
 })
 export type LogEntry = z.infer<typeof logEntry>
 
+/**
+ * A deliberate change made on the host, outside of the cluster (S-68): it counts until somebody who
+ * knew more has said otherwise.
+ */
+export const localIntent = z.strictObject({
+  resourceId: guid,
+  /** Epoch of the group when it was made. */
+  epoch,
+  persistentState: z.union([z.literal(0), z.literal(1)]),
+  /** Last update of the hive that the host knew of when it was made. */
+  knownSeq: z.int().nonnegative(),
+  detail: detail.optional(),
+})
+export type LocalIntent = z.infer<typeof localIntent>
+
 export const nodeFrame = z.discriminatedUnion('t', [
   /** Answer to the challenge (S2, S3), made by the guard. */
   z.strictObject({
@@ -52,6 +67,10 @@ export const nodeFrame = z.discriminatedUnion('t', [
     session: sessionNumber,
     protocol: z.int().positive(),
     boot: bootId,
+    /** Names the guard's memory of what runs; only that guard can say that a group runs no more. */
+    guard: guid,
+    /** Made here, and not yet known to be in the hive. They come before what the report leaves out. */
+    intents: z.array(localIntent).max(LIMITS.intentsMax),
     /** New for each start of the agent; numbers of reports begin at 1 in each run. */
     run: guid,
     held: z.array(heldGroup).max(LIMITS.groupsMax),
@@ -78,14 +97,7 @@ export const nodeFrame = z.discriminatedUnion('t', [
     why: z.enum(['asked', 'hostShutdown', 'gaveUp']),
   }),
   /** A deliberate local change: PersistentState follows (S-68). */
-  z.strictObject({
-    t: z.literal('intent'),
-    n: reportNumber,
-    resourceId: guid,
-    epoch,
-    persistentState: z.union([z.literal(0), z.literal(1)]),
-    detail: detail.optional(),
-  }),
+  z.strictObject({ t: z.literal('intent'), n: reportNumber, ...localIntent.shape }),
   z.strictObject({ t: z.literal('types'), n: reportNumber, types: z.array(hostedType).max(100) }),
   /** The host shuts down in an orderly way: no new groups, these will be released. */
   z.strictObject({ t: z.literal('leaving'), n: reportNumber }),
@@ -157,6 +169,9 @@ export const CLOSE = {
   evicted: 4005,
   goodbye: 4006,
 } as const
+
+/** Number of a request to open a socket; in a refusal, the last one that was seen. */
+export const ATTEMPT_HEADER = 'x-holdfast-attempt'
 
 /** What a node signs to open a socket: `attempt` grows with each try, so a copy is worthless. */
 export const connectText = (clusterId: string, nodeId: string, attempt: number) =>

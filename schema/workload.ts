@@ -13,4 +13,6 @@ export interface ChildSpec {
   readonly cwd?: string | undefined
   readonly uid?: number | undefined
   readonly gid?: number | undefined
+  /** The workload is whatever lives of the kill group; the main process may end before it. */
+  readonly daemon?: true | undefined
 }

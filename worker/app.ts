@@ -1,10 +1,12 @@
 import { type Context, Hono } from 'hono'
 import { type RouteName, routes } from '../schema/api/routes.ts'
+import { streamPath, streamQuery } from '../schema/api/stream.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
-import { type Call, handlers } from './handlers.ts'
+import { type Call, handlers, openCluster } from './handlers.ts'
 import { problemResponse, refusalOf } from './problem.ts'
 import { Tenants } from './tenants.ts'
+import { WATCH_PATH } from './watchers.ts'
 
 type Bindings = { Bindings: Env }
 
@@ -33,6 +35,23 @@ for (const name of Object.keys(routes) as RouteName[]) {
     return c.json(answer as object)
   })
 }
+
+/** The event stream: a WebSocket to the object, opened with the API key and read only. */
+app.get(streamPath, async (c) => {
+  const tenants = new Tenants(c.env.DB)
+  await authenticate(c, tenants)
+  const { after } = parse(streamQuery, c.req.query(), 'query') as { after?: number }
+  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: 'the event stream is a WebSocket, and this request does not ask for one',
+      why: 'The header `Upgrade: websocket` did not arrive; some proxies remove it.',
+      remedy: 'Open it as a WebSocket, or ask GET …/events with waitMs (long poll).',
+    })
+  const stub = await openCluster(c.env, tenants, c.req.param('cluster') ?? '')
+  const url = `https://cluster${WATCH_PATH}${after === undefined ? '' : `?after=${after}`}`
+  return stub.fetch(url, { headers: { upgrade: 'websocket', 'x-request-id': requestId(c) } })
+})
 
 app.notFound((c) =>
   problemResponse(

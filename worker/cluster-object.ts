@@ -22,8 +22,9 @@ import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
 import { LossWatch } from './loss-watch.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
-import { checkConnect, checkReport } from './session-auth.ts'
+import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
+import { WATCH_PATH, Watchers } from './watchers.ts'
 import { sendWelcome } from './welcome.ts'
 
 export class Cluster extends DurableObject<Env> {
@@ -32,6 +33,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #reads: ObjectReads
   readonly #watch: LossWatch
   readonly #confirms: Confirms
+  readonly #watchers: Watchers
   readonly #phases: StartPhase[] = []
   #state: (ClusterState & { hash: string }) | null = null
 
@@ -40,6 +42,7 @@ export class Cluster extends DurableObject<Env> {
     this.#store = new HiveStore(ctx.storage)
     this.#sockets = new Sockets(ctx, this.#store)
     this.#reads = new ObjectReads(this.#store, this.#sockets, () => this.#loaded())
+    this.#watchers = new Watchers(ctx, this.#reads)
     this.#watch = new LossWatch({
       ctx,
       store: this.#store,
@@ -152,7 +155,9 @@ export class Cluster extends DurableObject<Env> {
     if (decision.updates.length > 0)
       this.#sockets.replicate(hive.seq, decision.updates, hash, concerned)
     for (const effect of decision.effects) if (effect.type !== 'welcome') this.#effect(effect)
-    if (decision.updates.length > 0 || decision.log.length > 0) this.#reads.wakeWaiters()
+    const { updates, observations, log } = decision
+    if (updates.length + observations.length + log.length > 0) this.#reads.wakeWaiters()
+    if (updates.length + observations.length > 0) this.#watchers.tell(observations.length > 0)
   }
 
   #effect(effect: Effect): void {
@@ -184,12 +189,13 @@ export class Cluster extends DurableObject<Env> {
 
   /** The socket path: Worker → object only, so that D1 being away hurts no session. */
   override async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === WATCH_PATH) return this.#watchers.accept(request)
     const checked = await checkConnect(request, this.#loaded().hive, this.#store)
-    if ('refused' in checked) return new Response(checked.refused, { status: checked.status })
+    if ('refused' in checked) return refusedSession(checked)
     const { nodeId, attempt } = checked
     // From here on synchronous: attempt, number and socket belong together (S1).
-    if (attempt <= (this.#store.session(nodeId)?.attempt ?? 0))
-      return new Response('this request to connect was used before', { status: 409 })
+    const used = attemptUsed(this.#store, nodeId, attempt)
+    if (used) return refusedSession(used)
     this.#store.noteAttempt(nodeId, attempt)
     const session = this.#store.nextSession()
     const nonce = crypto.randomUUID()
@@ -209,6 +215,7 @@ export class Cluster extends DurableObject<Env> {
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    if (this.#watchers.owns(ws)) return this.#watchers.heard(ws)
     const attachment = this.#sockets.attachment(ws)
     if (!attachment) return
     const frame = parseFrame(data)
@@ -246,6 +253,8 @@ export class Cluster extends DurableObject<Env> {
       nodeId: a.nodeId,
       session: frame.session,
       bootId: frame.boot,
+      guard: frame.guard,
+      intents: frame.intents,
       held: frame.held,
       types: frame.types,
     })
@@ -306,15 +315,23 @@ export class Cluster extends DurableObject<Env> {
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
-    this.#watch.closed(ws, 'socketClosed')
+    this.#socketEnded(ws)
   }
 
   override async webSocketError(ws: WebSocket): Promise<void> {
+    this.#socketEnded(ws)
+  }
+
+  #socketEnded(ws: WebSocket): void {
+    if (this.#watchers.owns(ws)) return
     this.#watch.closed(ws, 'socketClosed')
+    this.#watchers.tell(true)
   }
 
   override async alarm(): Promise<void> {
+    const open = this.#sockets.allWelcomed().length
     this.#watch.fired()
+    if (this.#sockets.allWelcomed().length < open) this.#watchers.tell(true)
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
     this.#watch.arm()

@@ -1,9 +1,11 @@
 import * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
-import type { RouteName } from '../schema/api/routes.ts'
+import type { RouteName, routes } from '../schema/api/routes.ts'
+import type { WhyView } from '../schema/api/why.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import { RESOURCE_TYPES } from '../schema/resource-types/index.ts'
+import { join } from './join.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import type { Tenants } from './tenants.ts'
 
@@ -63,7 +65,7 @@ export const handlers: Record<RouteName, Handler> = {
     return call.tenants.addToken(row.id, call.body.uses, call.body.ttlMs)
   },
 
-  join: async (call: Call<z.output<typeof b.join>>) => join(call),
+  join: async (call: Call<z.output<typeof b.join>>) => join(call, (id) => stubOf(call.env, id)),
 
   listTypes: async (call: Call) => {
     const cluster = await view((await open(call)).stub)
@@ -90,11 +92,17 @@ export const handlers: Record<RouteName, Handler> = {
     onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: true })),
   resumeNode: async (call: Call) =>
     onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: false })),
-  evictNode: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'evictNode', nodeId })),
+  evictNode: async (call: Call<unknown, { lost?: 'true' | 'false' }>) =>
+    onThing(call, 'node', (nodeId) => ({
+      type: 'evictNode',
+      nodeId,
+      ...(call.query.lost === 'true' && { lost: true }),
+    })),
+  whyNode: async (call: Call) => why(call, 'node'),
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
+  whyGroup: async (call: Call) => why(call, 'group'),
   createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
     const { stub } = await open(call)
     const { name, preferredOwners, ...rest } = call.body
@@ -132,6 +140,7 @@ export const handlers: Record<RouteName, Handler> = {
     resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),
   }),
   getResource: async (call: Call) => find(await view((await open(call)).stub), 'resource', call),
+  whyResource: async (call: Call) => why(call, 'resource'),
   createResource: async (call: Call<z.output<typeof b.createResource>>) => {
     const { stub } = await open(call)
     const cluster = await view(stub)
@@ -176,38 +185,43 @@ export const handlers: Record<RouteName, Handler> = {
       persistentState: 0,
     })),
 
-  listEvents: async (call: Call<unknown, { after?: number; limit?: number; waitMs?: number }>) => {
-    const { stub } = await open(call)
-    const { after = 0, limit = 200, waitMs = 0 } = call.query
-    if (waitMs > 0) await stub.wait({ seq: after }, waitMs)
-    return stub.read({ what: 'events', after, limit })
-  },
-  listLog: async (
-    call: Call<
-      unknown,
-      {
-        after?: number
-        limit?: number
-        waitMs?: number
-        component?: string
-        resource?: string
-        correlationId?: string
-      }
-    >,
+  listEvents: async (
+    call: Call<unknown, { after?: number; limit?: number; waitMs?: number; observed?: number }>,
   ) => {
     const { stub } = await open(call)
-    const { after, limit = 200, waitMs = 0, component, resource, correlationId } = call.query
+    const { after = 0, limit = 200, waitMs = 0, observed } = call.query
+    if (waitMs > 0) await stub.wait({ seq: after, observed }, waitMs)
+    return stub.read({ what: 'events', after, limit })
+  },
+  listLog: async (call: Call<unknown, z.output<(typeof routes)['listLog']['query']>>) => {
+    const { stub } = await open(call)
+    const { after, limit = 200, waitMs = 0, resource, group, ...filter } = call.query
     if (waitMs > 0 && after !== undefined) await stub.wait({ logId: after }, waitMs)
-    const resourceId = resource ? ids(await view(stub), 'resource', [resource])[0] : undefined
     return stub.read({
       what: 'log',
       after: after ?? null,
       limit,
-      component,
-      resourceId,
-      correlationId,
+      resourceId: await loggedId(stub, 'resource', resource),
+      groupId: await loggedId(stub, 'group', group),
+      ...filter,
     })
   },
+}
+
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** A GUID stands for itself: the log is also read for what has been deleted (S-98). */
+async function loggedId(stub: Stub, kind: Kind, reference: string | undefined) {
+  if (reference === undefined || GUID.test(reference)) return reference
+  return ids(await view(stub), kind, [reference])[0]
+}
+
+async function why(call: Call, kind: Kind): Promise<WhyView> {
+  const { stub } = await open(call)
+  const { id, name } = find(await view(stub), kind, call)
+  const answer = await stub.read({ what: 'why', kind, id })
+  if (!answer) throw notFound(kind, name)
+  return answer
 }
 
 /** The object's methods as the Worker calls them; their answers are plain data. */
@@ -224,6 +238,13 @@ async function open(call: Call): Promise<{ stub: Stub; row: { id: string } }> {
   const row = await call.tenants.cluster(call.params['cluster'] ?? '')
   if (!row) throw notFound('cluster', call.params['cluster'] ?? '')
   return { stub: stubOf(call.env, row.objectId), row }
+}
+
+/** The object itself, for what is not a call with an answer. */
+export async function openCluster(env: Env, tenants: Tenants, reference: string) {
+  const row = await tenants.cluster(reference)
+  if (!row) throw notFound('cluster', reference)
+  return env.CLUSTER.get(env.CLUSTER.idFromString(row.objectId))
 }
 
 async function view(stub: Stub): Promise<b.ClusterView> {
@@ -282,40 +303,6 @@ function withIds<
     ...(dependsOn && { dependsOn: ids(cluster, 'resource', dependsOn) }),
     ...(possibleOwners && { possibleOwners: ids(cluster, 'node', possibleOwners) }),
   }
-}
-
-/** Swaps a join token for membership. Joining twice with one key is not an error. */
-async function join(call: Call<z.output<typeof b.join>>): Promise<z.output<typeof b.joined>> {
-  const { token, name, publicKey } = call.body
-  const row = await call.tenants.token(token)
-  const cluster = row && (await call.tenants.cluster(row.clusterId))
-  if (!row || !cluster)
-    throw new HoldfastError({
-      code: 'TOKEN_INVALID',
-      message: 'this join token is not known',
-      remedy: 'Make a new one: holdfast token create',
-    })
-  const stub = stubOf(call.env, cluster.objectId)
-  const answer = {
-    clusterId: cluster.id,
-    clusterName: cluster.name,
-    sessionPath: `/v1/sessions/${cluster.objectId}`,
-  }
-  const node = await stub.read({ what: 'nodeByKey', publicKey })
-  if (node) return { ...answer, nodeId: node.id, changed: false }
-  if (!(await call.tenants.useToken(row.id)))
-    throw new HoldfastError({
-      code: 'TOKEN_INVALID',
-      message: row.usesLeft <= 0 ? 'this join token is used up' : 'this join token has expired',
-      remedy: 'Make a new one: holdfast token create --uses 3',
-    })
-  const nodeId = crypto.randomUUID()
-  const done = await stub.ask({ type: 'joinNode', nodeId, name, publicKey }, 'join token')
-  if ('refused' in done) {
-    await call.tenants.giveBackToken(row.id)
-    throw new HoldfastError(done.refused)
-  }
-  return { ...answer, nodeId, changed: true }
 }
 
 function summary(row: { id: string; name: string; profile: string; createdAtMs: number }) {

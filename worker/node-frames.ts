@@ -6,7 +6,7 @@ import { unreachable } from '../schema/unreachable.ts'
 /** A frame from a node, or what is wrong with it: then the session ends and nothing changes. */
 export function parseFrame(
   data: string | ArrayBuffer,
-): NodeFrame | { code: 'badFrame' | 'newerProtocol'; problem: string } {
+): NodeFrame | { code: 'badFrame' | 'newerProtocol' | 'olderProtocol'; problem: string } {
   if (typeof data !== 'string') return { code: 'badFrame', problem: 'frames are text' }
   if (data.length > LIMITS.frameBytesMax)
     return { code: 'badFrame', problem: `larger than ${LIMITS.frameBytesMax}` }
@@ -20,7 +20,12 @@ export function parseFrame(
   if (typeof protocol === 'number' && protocol > PROTOCOL)
     return {
       code: 'newerProtocol',
-      problem: `this control plane speaks protocol ${PROTOCOL}: update it first`,
+      problem: `this control plane speaks protocol ${PROTOCOL}, the node ${protocol}: update the control plane first`,
+    }
+  if (typeof protocol === 'number' && protocol < PROTOCOL)
+    return {
+      code: 'olderProtocol',
+      problem: `this control plane speaks protocol ${PROTOCOL}, the node ${protocol}: update the probe`,
     }
   const parsed = nodeFrame.safeParse(json)
   if (parsed.success) return parsed.data
@@ -48,15 +53,8 @@ export function eventOf(
         why: frame.why,
       }
     case 'intent': {
-      const { resourceId, epoch, persistentState, detail } = frame
-      return {
-        type: 'intentReported',
-        ...from,
-        resourceId,
-        epoch,
-        persistentState,
-        ...(detail !== undefined && { detail }),
-      }
+      const { t: _, n: __, ...intent } = frame
+      return { type: 'intentReported', ...from, intent }
     }
     case 'types':
       return { type: 'nodeTypesChanged', ...from, types: frame.types }

@@ -1,41 +1,51 @@
-import { and, asc, desc, eq, gt } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, LogView } from '../schema/api/bodies.ts'
+import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import { fromDocument } from '../schema/hive.ts'
-import { log, updates } from '../schema/tables/durable.ts'
+import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
-import { explain } from './core/explain.ts'
 import { viewCluster } from './core/view.ts'
 import type { HiveStore } from './hive-store.ts'
 import type { Sockets } from './sockets.ts'
+import { eventView, readWhy } from './why-reads.ts'
 
 export interface Waiter {
-  /** Wait for updates behind this number, or for log lines behind it. */
+  /** Wait for updates behind this number, changes of what is observed, or log lines behind it. */
   seq?: number
+  observed?: number | undefined
   logId?: number
+}
+
+export interface LogFilter {
+  component?: string | undefined
+  resourceId?: string | undefined
+  /** Lines about the group itself, or about a resource that is in it now. */
+  groupId?: string | undefined
+  /** Name of the node that wrote it; `control` for the control plane. */
+  node?: string | undefined
+  correlationId?: string | undefined
+  /** Instants, both included. */
+  sinceMs?: number | undefined
+  untilMs?: number | undefined
 }
 
 export type Read =
   | { what: 'cluster' }
   | { what: 'hive'; path?: string | undefined; version?: number | undefined }
   | { what: 'events'; after: number; limit: number }
-  | {
-      what: 'log'
-      after: number | null
-      limit: number
-      component?: string | undefined
-      resourceId?: string | undefined
-      correlationId?: string | undefined
-    }
+  | ({ what: 'log'; after: number | null; limit: number } & LogFilter)
+  | { what: 'why'; kind: WhyKind; id: string }
   | { what: 'nodeByKey'; publicKey: string }
 
 interface ReadAnswers {
   cluster: ClusterView
   hive: { seq: number; hash: string; value: unknown } | null
-  events: { events: EventView[]; next: number }
+  events: { events: EventView[]; next: number; observed: number }
   log: { entries: LogView[]; next: number }
   nodeByKey: { id: string; name: string } | null
+  why: WhyView | null
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -66,6 +76,8 @@ export class ObjectReads {
         return this.#events(r.after, r.limit)
       case 'log':
         return this.#log(r)
+      case 'why':
+        return readWhy(this.#store, this.#state(), r.kind, r.id, Date.now())
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,
@@ -88,12 +100,26 @@ export class ObjectReads {
     })
   }
 
+  /** How far the cluster is: last update, and last change of anything. Needs no hive. */
+  progress(): { seq: number; observed: number } {
+    const { db } = this.#store
+    const newest = db.select({ seq: updates.seq }).from(updates).orderBy(desc(updates.seq)).limit(1)
+    return { seq: newest.get()?.seq ?? 0, observed: this.#lastChange() }
+  }
+
+  #lastChange(): number {
+    const { db } = this.#store
+    const newest = db.select({ id: journal.id }).from(journal).orderBy(desc(journal.id)).limit(1)
+    return newest.get()?.id ?? 0
+  }
+
   wakeWaiters(): void {
     this.#waiters = this.#waiters.filter((woken) => !woken())
   }
 
   #came(after: Waiter): boolean {
     if (after.seq !== undefined && this.#state().hive.seq > after.seq) return true
+    if (after.observed !== undefined && this.#lastChange() > after.observed) return true
     return after.logId !== undefined && this.#lastLogId() > after.logId
   }
 
@@ -127,7 +153,6 @@ export class ObjectReads {
   }
 
   #events(after: number, limit: number): ReadAnswers['events'] {
-    const { hive } = this.#state()
     const rows = this.#store.db
       .select()
       .from(updates)
@@ -135,12 +160,15 @@ export class ObjectReads {
       .orderBy(asc(updates.seq))
       .limit(limit)
       .all()
-    const events = rows.map((row) => {
-      const u = JSON.parse(row.body) as Update
-      const { seq, atMs, because, correlationId } = u
-      return { seq, atMs, ...explain(u, hive), because, correlationId }
-    })
-    return { events, next: rows.at(-1)?.seq ?? after }
+    const state = this.#state()
+    const events = rows.map((row) => eventView(JSON.parse(row.body) as Update, state))
+    return { events, next: rows.at(-1)?.seq ?? after, observed: this.#lastChange() }
+  }
+
+  #ofMembers(groupId: string) {
+    const members = [...this.#state().hive.resources.values()].filter((x) => x.groupId === groupId)
+    const ids = members.map((x) => x.id)
+    return ids.length > 0 ? inArray(log.resourceId, ids) : undefined
   }
 
   #log(r: Extract<Read, { what: 'log' }>): ReadAnswers['log'] {
@@ -148,6 +176,10 @@ export class ObjectReads {
     const where = and(
       r.after === null ? undefined : gt(log.id, r.after),
       r.component ? eq(log.component, r.component) : undefined,
+      r.groupId ? or(eq(log.groupId, r.groupId), this.#ofMembers(r.groupId)) : undefined,
+      r.node ? eq(log.node, r.node) : undefined,
+      r.sinceMs === undefined ? undefined : gte(log.atMs, r.sinceMs),
+      r.untilMs === undefined ? undefined : lte(log.atMs, r.untilMs),
       r.resourceId ? eq(log.resourceId, r.resourceId) : undefined,
       r.correlationId ? eq(log.correlationId, r.correlationId) : undefined,
     )

@@ -1,17 +1,20 @@
+import { DrizzleQueryError } from 'drizzle-orm'
 import type { Problem } from '../schema/api/bodies.ts'
+import { errorPage } from '../schema/api/docs.ts'
 import { ERRORS, HoldfastError, type Refusal } from '../schema/errors.ts'
 
 /** Every error of the API is problem+json (RFC 9457) with a code of the catalogue. */
 export function problemResponse(refusal: Refusal, requestId: string): Response {
   const known = ERRORS[refusal.code]
   const body: Problem = {
-    type: `https://holdfast.dev/errors/${refusal.code}`,
+    type: errorPage(refusal.code),
     title: known.title,
     status: known.http,
     detail: refusal.message,
     code: refusal.code,
-    ...(refusal.why && { why: refusal.why }),
-    ...(refusal.remedy && { remedy: refusal.remedy }),
+    // What, why and what to do: where the case at hand says no more, the catalogue does.
+    why: refusal.why || known.cause,
+    remedy: refusal.remedy || known.remedy,
     ...(refusal.errors && { errors: refusal.errors }),
     request: requestId,
   }
@@ -24,6 +27,15 @@ export function problemResponse(refusal: Refusal, requestId: string): Response {
 /** A refusal keeps its words; anything else is a fault of ours and says no more than that. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof HoldfastError) return error.refusal
+  if (error instanceof DrizzleQueryError) {
+    console.error(JSON.stringify({ error: 'D1', cause: String(error.cause) }))
+    return {
+      code: 'UNAVAILABLE',
+      message: 'the database of accounts does not answer',
+      why: 'API keys, tokens and the list of clusters are kept there. Sessions of hosts do not need it: what runs goes on, and fails over as ever.',
+      remedy: 'Try again in a moment.',
+    }
+  }
   console.error(JSON.stringify({ error: String(error), stack: (error as Error)?.stack }))
   return {
     code: 'INTERNAL',

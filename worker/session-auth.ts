@@ -1,10 +1,12 @@
 import { createPublicKey, verify } from 'node:crypto'
+import type { Refusal } from '../schema/errors.ts'
 import type { Hive } from '../schema/hive.ts'
-import { connectText, type NodeFrame, PROTOCOL, sessionText } from '../schema/session.ts'
+import { ATTEMPT_HEADER, connectText, type NodeFrame, sessionText } from '../schema/session.ts'
 import type { HiveStore } from './hive-store.ts'
+import { problemResponse } from './problem.ts'
 import type { Attachment } from './sockets.ts'
 
-type Checked = { nodeId: string; attempt: number } | { refused: string; status: number }
+type Checked = { nodeId: string; attempt: number } | { refused: Refusal; lastAttempt?: number }
 
 /**
  * A request to open a session: signed by the node's key, with a number that only grows, so that a
@@ -16,19 +18,67 @@ export async function checkConnect(
   store: HiveStore,
 ): Promise<Checked> {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
-    return { refused: 'this endpoint speaks WebSocket', status: 426 }
+    return {
+      refused: {
+        code: 'BAD_REQUEST',
+        message: 'this endpoint speaks WebSocket',
+        remedy:
+          'It is for holdfast-probe; a proxy in between has to let WebSocket upgrades through.',
+      },
+    }
   const nodeId = request.headers.get('x-holdfast-node') ?? ''
-  const attempt = Number(request.headers.get('x-holdfast-attempt'))
+  const attempt = Number(request.headers.get(ATTEMPT_HEADER))
   const signature = request.headers.get('x-holdfast-signature') ?? ''
   const node = hive.nodes.get(nodeId)
   if (!hive.cluster || !node || !Number.isSafeInteger(attempt) || attempt <= 0)
-    return { refused: 'no such node in this cluster (evicted?)', status: 403 }
+    return { refused: notMember(hive) }
   const text = connectText(hive.cluster.id, nodeId, attempt)
-  if (!isSignedBy(node.publicKey, text, signature))
-    return { refused: 'the signature does not fit the key of this node', status: 403 }
-  if (attempt <= (store.session(nodeId)?.attempt ?? 0))
-    return { refused: 'this request to connect was used before', status: 409 }
-  return { nodeId, attempt }
+  if (!isSignedBy(node.publicKey, text, signature)) return { refused: wrongKey(node.name) }
+  return attemptUsed(store, nodeId, attempt) ?? { nodeId, attempt }
+}
+
+/**
+ * A number that is not higher than the last one: a copy of an earlier request, or a host that lost
+ * its count. Whoever holds the key may know the last number, and goes on from there.
+ */
+export function attemptUsed(
+  store: HiveStore,
+  nodeId: string,
+  attempt: number,
+): { refused: Refusal; lastAttempt: number } | null {
+  const lastAttempt = store.session(nodeId)?.attempt ?? 0
+  if (attempt > lastAttempt) return null
+  return {
+    lastAttempt,
+    refused: {
+      code: 'ATTEMPT_USED',
+      message: 'this request to connect was used before',
+      why: `its number is ${attempt}, and ${lastAttempt} has been seen already`,
+      remedy: 'Nothing: the probe goes on from that number by itself.',
+    },
+  }
+}
+
+const notMember = (hive: Hive): Refusal => ({
+  code: 'NOT_A_MEMBER',
+  message: `this host is not a member of cluster ${hive.cluster?.name ?? ''}`,
+  why: 'No node with this id is in the hive: it was removed, or has left.',
+  remedy: 'To take it back in: holdfast-probe leave --force, then join with a new token.',
+})
+
+const wrongKey = (name: string): Refusal => ({
+  code: 'WRONG_KEY',
+  message: `this is not the key of node ${name}`,
+  why: 'The signature does not fit the public key that the node joined with.',
+  remedy: 'Restore identity.key from before, or remove the node and join again with a new token.',
+})
+
+/** Problem+json, and the number to go on from. */
+export function refusedSession(checked: { refused: Refusal; lastAttempt?: number }): Response {
+  const response = problemResponse(checked.refused, crypto.randomUUID())
+  if (checked.lastAttempt !== undefined)
+    response.headers.set(ATTEMPT_HEADER, String(checked.lastAttempt))
+  return response
 }
 
 /** What is wrong with a report before the core sees it, or null. */
@@ -37,11 +87,6 @@ export function checkReport(
   a: Attachment,
   hive: Hive,
 ): { code: string; detail: string } | null {
-  if (frame.protocol > PROTOCOL)
-    return {
-      code: 'newerProtocol',
-      detail: `this control plane speaks protocol ${PROTOCOL}, the node ${frame.protocol}: update the control plane first`,
-    }
   if (a.phase !== 'challenged' || a.run !== '')
     return { code: 'repeatedReport', detail: 'one report per session (S2)' }
   if (frame.session !== a.session)

@@ -27,8 +27,10 @@ export class Sockets {
     this.#store = store
   }
 
+  /** Null for what is no node's socket: event streams hang on the same object. */
   attachment(ws: WebSocket): Attachment | null {
-    return ws.deserializeAttachment() as Attachment | null
+    const attachment = ws.deserializeAttachment() as Attachment | null
+    return attachment && 'nodeId' in attachment ? attachment : null
   }
 
   attach(ws: WebSocket, attachment: Attachment): void {

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import type { GroupView } from '../../schema/api/bodies.ts'
 import type { Body } from '../../schema/api/routes.ts'
 import { duration, list, noun, type Runner } from '../command.ts'
+import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
@@ -26,6 +28,7 @@ export function addGroup(program: Command, runner: Runner): void {
     .command('delete')
     .description('removes an empty group')
     .argument('<group>')
+    .addOption(yesOption())
     .action(runner.action(remove))
   program.addCommand(group)
 }
@@ -73,21 +76,23 @@ async function listGroups(session: Session): Promise<undefined> {
 
 async function show(session: Session, _: unknown, name: string): Promise<undefined> {
   const group = await session.inCluster('getGroup', { params: { group: name } })
+  session.out.answer(group, () => facts(groupFacts(group)))
+}
+
+export function groupFacts(group: GroupView): string[][] {
   const failovers = `${group.recentFailovers} of ${group.failoverThreshold} in ${formatDuration(group.failoverPeriodMs)}`
-  session.out.answer(group, () =>
-    facts([
-      ['group', group.name],
-      ['id', group.id],
-      ['state', group.state],
-      ['owner', group.owner ?? '-'],
-      ['moving to', group.movingTo ?? '-'],
-      ['epoch', String(group.epoch)],
-      ['preferred', group.preferredOwners.join(', ') || '-'],
-      ['failovers', failovers],
-      ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
-      ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
-    ]),
-  )
+  return [
+    ['group', group.name],
+    ['id', group.id],
+    ['state', group.state],
+    ['owner', group.owner ?? '-'],
+    ['moving to', group.movingTo ?? '-'],
+    ['epoch', String(group.epoch)],
+    ['preferred', group.preferredOwners.join(', ') || '-'],
+    ['failovers', failovers],
+    ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
+    ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
+  ]
 }
 
 async function create(session: Session, options: Settings, name: string): Promise<undefined> {
@@ -103,7 +108,8 @@ async function change(session: Session, options: Settings, group: string): Promi
   session.out.answer(done, () => `group ${options.name ?? group} changed (seq ${done.seq})`)
 }
 
-async function remove(session: Session, _: unknown, group: string): Promise<undefined> {
+async function remove(session: Session, options: YesOption, group: string): Promise<undefined> {
+  await confirm(session, `delete group ${group}`, options)
   const done = await session.inCluster('deleteGroup', { params: { group } })
   session.out.answer(done, () => `group ${group} removed (seq ${done.seq})`)
 }

@@ -53,10 +53,10 @@ async function move(
   const body = options.to === undefined ? {} : { to: options.to }
   const { seq } = await session.inCluster('moveGroup', { params, body })
   const waited = await waitFor(
+    session,
     () => session.inCluster('getGroup', { params: { group: before.id } }),
     (group) => moved(group, before.epoch),
     limitOf(options),
-    session.signal,
   )
   const { last } = waited
   const astray = waited.outcome === 'done' && (await isAstray(session, last, options.to))
@@ -129,10 +129,10 @@ async function wantGroup(
     params,
   })
   const waited = await waitFor(
+    session,
     () => session.inCluster('getGroup', { params }),
     (one) => (verb === 'online' ? groupOnline(one) : groupOffline(one)),
     limitOf(options),
-    session.signal,
   )
   const { last } = waited
   const where = verb === 'online' && last.owner ? ` on ${last.owner}` : ''
@@ -164,10 +164,10 @@ export async function wantResource(
   const route = verb === 'online' ? 'onlineResource' : 'offlineResource'
   const { seq } = await session.inCluster(route, { params })
   const waited = await waitFor(
+    session,
     () => session.inCluster('getResource', { params }),
     (one) => (one.status === verb ? 'done' : one.status === 'failed' ? 'stuck' : 'going'),
     limitOf(options),
-    session.signal,
   )
   const { last } = waited
   const where = verb === 'online' && last.node ? ` on ${last.node}` : ''

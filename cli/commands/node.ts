@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import type { NodeView } from '../../schema/api/bodies.ts'
 import { noun, type Runner } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
+import { addNodeRemove } from './node-remove.ts'
 
 export function addNode(program: Command, runner: Runner): void {
   const node = noun('node', 'hosts that joined')
@@ -20,11 +22,11 @@ export function addNode(program: Command, runner: Runner): void {
       .action(runner.action((session, _: unknown, one: string) => run(session, route, one, done)))
   change('pause', 'no new placements there; what runs goes on', 'pauseNode', 'paused')
   change('resume', 'ends a pause', 'resumeNode', 'takes groups again')
-  change('evict', 'removes a node that owns no group', 'evictNode', 'removed from the cluster')
+  addNodeRemove(node, runner)
   program.addCommand(node)
 }
 
-type ChangeRoute = 'pauseNode' | 'resumeNode' | 'evictNode'
+type ChangeRoute = 'pauseNode' | 'resumeNode'
 
 async function run(
   session: Session,
@@ -55,23 +57,25 @@ async function listNodes(session: Session, options: { available?: true }): Promi
 
 async function show(session: Session, _: unknown, name: string): Promise<undefined> {
   const node = await session.inCluster('getNode', { params: { node: name } })
+  session.out.answer(node, () => facts(nodeFacts(node)))
+}
+
+export function nodeFacts(node: NodeView): string[][] {
   const ago = node.lastAnswerAgoMs
-  session.out.answer(node, () =>
-    facts([
-      ['node', node.name],
-      ['id', node.id],
-      ['state', node.state + (node.paused ? ', paused' : '')],
-      ['session', node.connected ? 'open' : 'none'],
-      ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
-      ['position', String(node.position)],
-      ['groups', String(node.groups)],
-      ['epoch', String(node.epoch)],
-      ['boot', node.bootId ?? '-'],
-      ['joined', new Date(node.joinedAtMs).toISOString()],
-      ...node.types.map((type) => [
-        'type',
-        `${type.type} ${type.version} ${type.sha256.slice(0, 12)}`,
-      ]),
+  return [
+    ['node', node.name],
+    ['id', node.id],
+    ['state', node.state + (node.paused ? ', paused' : '')],
+    ['session', node.connected ? 'open' : 'none'],
+    ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
+    ['position', String(node.position)],
+    ['groups', String(node.groups)],
+    ['epoch', String(node.epoch)],
+    ['boot', node.bootId ?? '-'],
+    ['joined', new Date(node.joinedAtMs).toISOString()],
+    ...node.types.map((type) => [
+      'type',
+      `${type.type} ${type.version} ${type.sha256.slice(0, 12)}`,
     ]),
-  )
+  ]
 }

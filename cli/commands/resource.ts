@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type * as z from 'zod'
-import type { Body } from '../../schema/api/routes.ts'
+import type { ResourceView } from '../../schema/api/bodies.ts'
+import { typeFields } from '../../schema/api/fields.ts'
+import type { Body, Response } from '../../schema/api/routes.ts'
 import { collect, duration, list, noun, type Runner, wholeNumber } from '../command.ts'
+import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { formatDuration } from '../duration.ts'
+import { defaultText } from '../field-text.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
 import { wantResource, withWait } from './move.ts'
@@ -52,7 +56,9 @@ export function addResource(program: Command, runner: Runner): void {
     .option('--name <new>', 'new name')
     .option('--no-separate-monitor', 'back to the shared resource monitor')
     .action(runner.action(change))
-  on('delete', 'removes one that is wanted offline').action(runner.action(remove))
+  on('delete', 'removes one that is wanted offline')
+    .addOption(yesOption())
+    .action(runner.action(remove))
   for (const verb of ['online', 'offline'] as const)
     withWait(on(verb, `wants it ${verb}`)).action(
       runner.action((session, options: { wait: number | boolean }, name: string) =>
@@ -185,7 +191,8 @@ async function change(session: Session, options: Settings, name: string): Promis
   session.out.answer(done, () => `resource ${options.name ?? name} changed (seq ${done.seq})`)
 }
 
-async function remove(session: Session, _: unknown, resource: string): Promise<undefined> {
+async function remove(session: Session, options: YesOption, resource: string): Promise<undefined> {
+  await confirm(session, `delete resource ${resource}`, options)
   const done = await session.inCluster('deleteResource', { params: { resource } })
   session.out.answer(done, () => `resource ${resource} removed (seq ${done.seq})`)
 }
@@ -208,30 +215,43 @@ async function listResources(session: Session): Promise<undefined> {
 
 async function types(session: Session): Promise<undefined> {
   const answer = await session.inCluster('listTypes')
-  const rows = answer.types.map((one) => [one.type, one.title, one.nodes.join(',') || 'no node'])
-  session.out.answer(answer, () => table(['type', 'title', 'nodes'], rows))
+  session.out.answer(answer, () => answer.types.map(typeText).join('\n\n'))
+}
+
+/** A type with the properties it takes. */
+export function typeText(one: Response<'listTypes'>['types'][number]): string {
+  const nodes = one.nodes.join(', ') || 'no node'
+  const rows = typeFields(one.properties).map((field) => [
+    `  ${field.name}`,
+    field.type,
+    defaultText(field),
+    field.description,
+  ])
+  return `${one.type}: ${one.title}; hosted by ${nodes}\n${facts(rows)}`
 }
 
 async function show(session: Session, _: unknown, name: string): Promise<undefined> {
   const one = await session.inCluster('getResource', { params: { resource: name } })
+  session.out.answer(one, () => facts(resourceFacts(one)))
+}
+
+export function resourceFacts(one: ResourceView): string[][] {
   const { restart, poll } = one
-  session.out.answer(one, () =>
-    facts([
-      ['resource', one.name],
-      ['id', one.id],
-      ['group', one.group],
-      ['type', one.type],
-      ['wanted', one.persistentState === 1 ? 'online' : 'offline'],
-      ['status', one.status + (one.detail ? ` (${one.detail})` : '')],
-      ['node', one.node ?? '-'],
-      ['restarts', String(one.restarts)],
-      ['depends on', one.dependsOn.join(', ') || '-'],
-      ['possible', one.possibleOwners?.join(', ') ?? 'all'],
-      ['restart', `${restart.attempts} in ${formatDuration(restart.periodMs)}`],
-      ['is alive', formatDuration(poll.isAliveMs)],
-      ['looks alive', formatDuration(poll.looksAliveMs)],
-      ['monitor', one.separateMonitor ? 'separate' : 'shared'],
-      ...Object.entries(one.properties).map(([key, value]) => [key, JSON.stringify(value)]),
-    ]),
-  )
+  return [
+    ['resource', one.name],
+    ['id', one.id],
+    ['group', one.group],
+    ['type', one.type],
+    ['wanted', one.persistentState === 1 ? 'online' : 'offline'],
+    ['status', one.status + (one.detail ? ` (${one.detail})` : '')],
+    ['node', one.node ?? '-'],
+    ['restarts', String(one.restarts)],
+    ['depends on', one.dependsOn.join(', ') || '-'],
+    ['possible', one.possibleOwners?.join(', ') ?? 'all'],
+    ['restart', `${restart.attempts} in ${formatDuration(restart.periodMs)}`],
+    ['is alive', formatDuration(poll.isAliveMs)],
+    ['looks alive', formatDuration(poll.looksAliveMs)],
+    ['monitor', one.separateMonitor ? 'separate' : 'shared'],
+    ...Object.entries(one.properties).map(([key, value]) => [key, JSON.stringify(value)]),
+  ]
 }

@@ -3,91 +3,90 @@
  * never starts anything: it tells RHS what is wanted, and the guard what was permitted (U2).
  */
 import { randomUUID } from 'node:crypto'
-import type { HostedType } from '../../schema/hive.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent } from '../../schema/ipc.ts'
-import type { HeldGroup, LogEntry, ObjectFrame, StatusItem } from '../../schema/session.ts'
-import type { Timing } from '../../schema/timing.ts'
+import type {
+  HeldGroup,
+  LocalIntent,
+  LogEntry,
+  ObjectFrame,
+  StatusItem,
+} from '../../schema/session.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import { permissions } from '../core/permission.ts'
-import { reconnectDelayMs } from '../core/reconnect.ts'
 import { DutyDesk } from './duty-desk.ts'
 import type { Identity } from './identity.ts'
-import type { Link } from './link.ts'
+import { findHeld, localStop, notDurable } from './local-stop.ts'
+import type { LocalStops } from './local-stops.ts'
+import { MonitorList } from './monitors.ts'
 import { memberList, whyRefuse } from './offers.ts'
-import { Outbox } from './outbox.ts'
 import type { Replica } from './replica.ts'
-import { type Report, Reports } from './reports.ts'
-import { logLine, openLink, reportFrame, resourceRows } from './session-words.ts'
+import { SessionKeeper } from './session-keeper.ts'
+import { logLine, resourceRows } from './session-words.ts'
 
-interface Session {
-  readonly number: number
-  readonly nonce: string
-  /** Set by the welcome: only updates behind it are permission (U2). */
-  seqW: number | null
-  welcomedMs: number
-  /** The replica has reached the welcome, and everything was told as it is. */
-  compared: boolean
-}
-
-const newSession = (number: number, nonce: string): Session => ({
-  number,
-  nonce,
-  seqW: null,
-  welcomedMs: 0,
-  compared: false,
-})
+/** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
+const MONITORS_MS = 500
 
 export class Agent {
   readonly #identity: Identity
   readonly #replica: Replica
   readonly #toGuard: (frame: AgentToGuard) => void
   readonly #run = randomUUID()
-  readonly #reports = new Reports()
-  readonly #outbox = new Outbox({
-    status: (items) => this.#tell({ t: 'status', items }),
-    log: (entries) => {
-      if (this.#session?.seqW != null) this.#link?.send({ t: 'log', entries })
-    },
-  })
+  readonly #session: SessionKeeper
   readonly #statuses = new Map<string, StatusItem>()
   readonly #desk: DutyDesk
-  #link: Link | null = null
-  #session: Session | null = null
   #grants: HeldGroup[] = []
   #adopted = new Set<string>()
+  readonly #localStops: LocalStops
   #boot = ''
-  #types: HostedType[] = []
-  #rhsReady = false
+  #guard = ''
+  readonly #monitors = new MonitorList()
   /** The replica has been brought up to a welcome: it is not older than any grant. */
   #replicaCurrent = false
-  #failures = 0
-  #leaseLeftUntil = 0
-  #timing: Timing | null = null
+  /** This session's: the replica has reached its welcome, and everything was told as it is. */
+  #compared = false
+  /** Local changes that this session's report told of. */
+  #toldIntents: readonly LocalIntent[] = []
   #mode: 'member' | 'shuttingDown' | 'leaving' = 'member'
-  #lastProblem = ''
 
-  constructor(identity: Identity, replica: Replica, toGuard: (frame: AgentToGuard) => void) {
+  constructor(
+    identity: Identity,
+    replica: Replica,
+    localStops: LocalStops,
+    toGuard: (frame: AgentToGuard) => void,
+  ) {
     this.#identity = identity
     this.#replica = replica
+    this.#localStops = localStops
     this.#toGuard = toGuard
     this.#desk = new DutyDesk(toGuard)
+    this.#session = new SessionKeeper(identity, {
+      toGuard,
+      welcomed: (intents) => this.#welcomed(intents),
+      snapshot: (frame) => this.#snapshot(frame),
+      updates: (frame) => this.#updates(frame),
+      offer: (frame) => this.#answerOffer(frame.groupId, frame.epoch),
+      intentsTaken: (intents) => this.#localStops.settle(intents),
+      bye: (code, detail) => this.#bye(code, detail),
+      changed: () => this.#info(),
+    })
   }
 
   fromGuard(frame: GuardToAgent): void {
     switch (frame.t) {
       case 'hello':
         this.#boot = frame.boot
+        this.#guard = frame.guard
         this.#grants = [...frame.held]
         this.#adopted = new Set(frame.running)
         break
       case 'rhsUp':
-        this.#rhsReady = false
-        this.#desk.rhsRestarted()
-        this.#toGuard({ t: 'toRhs', frame: { t: 'tell' } })
+        this.#monitors.up(frame.monitor)
+        this.#desk.rhsRestarted(frame.monitor)
+        this.#toGuard({ t: 'toRhs', monitor: frame.monitor, frame: { t: 'tell' } })
         break
       case 'rhsDown':
-        this.#rhsReady = false
-        this.#log('RHS', `RHS generation ${frame.generation} ended: ${frame.detail}`)
+        this.#monitors.down(frame.monitor)
+        this.#log('RHS', `${frame.monitor} generation ${frame.generation} ended: ${frame.detail}`)
         break
       case 'held':
         this.#report(frame.session, frame.held)
@@ -101,7 +100,7 @@ export class Agent {
         this.#act()
         this.#log('RCM', `grant denied by the guard: ${frame.reason}`, frame.groupId)
         // Ours in the hive, and never to run here: a report without it frees it (S4).
-        if (this.#session?.seqW != null) this.#link?.close('the guard denied a grant')
+        if (this.#session.seqW !== null) this.#session.close('the guard denied a grant')
         break
       case 'stopped':
         this.#stopped(frame.groupId, frame.epoch)
@@ -112,10 +111,10 @@ export class Agent {
         this.#adopted.clear()
         this.#statuses.clear()
         this.#log('NM', `the ${frame.lease} lease ran out: everything is being stopped (L4)`)
-        this.#link?.close('the lease ran out (L5)')
+        this.#session.close('the lease ran out (L5)')
         break
       case 'fromRhs':
-        this.#fromRhs(frame.frame)
+        this.#fromRhs(frame.monitor, frame.frame)
         break
       case 'shutdown':
         this.#shutDown('shuttingDown')
@@ -123,8 +122,14 @@ export class Agent {
       case 'leave':
         this.#shutDown('leaving')
         break
+      case 'stopHere': {
+        const { requestId } = frame
+        const answer = this.#stopHere(frame.resource, frame.kill)
+        this.#toGuard({ t: 'stoppedHere', requestId, answer: answer as never })
+        break
+      }
       case 'log':
-        this.#outbox.log(frame.entries)
+        this.#session.log(frame.entries)
         break
       default:
         unreachable(frame)
@@ -132,131 +137,69 @@ export class Agent {
     this.#info()
   }
 
-  #fromRhs(frame: FromRhs): void {
+  #fromRhs(monitor: string, frame: FromRhs): void {
     switch (frame.t) {
       case 'ready': {
-        const changed = JSON.stringify(this.#types) !== JSON.stringify(frame.types)
-        this.#types = frame.types
-        this.#rhsReady = true
-        if (changed && this.#session?.seqW != null) this.#tell({ t: 'types', types: this.#types })
+        const changed = this.#monitors.ready(monitor, frame.types)
+        const { types } = this.#monitors
+        if (changed && this.#session.seqW !== null) this.#session.tell({ t: 'types', types })
         this.#act()
-        if (!this.#link) this.connect()
+        // One report with all types, if all monitors come up in time.
+        if (!this.#session.begun)
+          setTimeout(() => this.#session.connect(), this.#monitors.complete ? 0 : MONITORS_MS)
         break
       }
       case 'status':
         for (const item of frame.items) this.#statuses.set(item.resourceId, item)
-        this.#outbox.status(frame.items.filter((item) => this.#current(item)))
+        for (const item of frame.items) if (item.status === 'stopped') this.#stoppedHere(item)
+        this.#session.status(frame.items.filter((item) => this.#current(item)))
         this.#act()
         break
-      case 'intent': {
-        const { t: _, ...intent } = frame
-        this.#tell({ t: 'intent', ...intent })
-        break
-      }
       case 'log':
-        this.#outbox.log(frame.entries)
+        this.#session.log(frame.entries)
         break
     }
-  }
-
-  /** S1: at most one socket; the old one is closed before a new one is opened. */
-  connect(): void {
-    if (this.#link) return
-    this.#link = openLink(this.#identity, {
-      frame: (frame) => this.#frame(frame),
-      closed: (why) => this.#closed(why),
-      renewed: (lease, sentAtMs) => this.#renewed(lease, sentAtMs),
-    })
-  }
-
-  #closed(why: string): void {
-    this.#link = null
-    // A session that ends as soon as it was welcomed is no success: it may be our own doing.
-    const { welcomedMs } = this.#session ?? { welcomedMs: 0 }
-    if (welcomedMs > 0 && performance.now() - welcomedMs > 3_000) this.#failures = 0
-    if (this.#session) this.#toGuard({ t: 'sessionClosed', session: this.#session.number })
-    this.#session = null
-    if (why !== this.#lastProblem) process.stderr.write(`holdfast agent: session: ${why}\n`)
-    this.#lastProblem = why
-    const left = this.#leaseLeftUntil - performance.now()
-    const delay = reconnectDelayMs(this.#failures, left, Math.random())
-    this.#failures += 1
-    setTimeout(() => this.connect(), delay)
-    this.#info()
-  }
-
-  #frame(frame: ObjectFrame): void {
-    switch (frame.t) {
-      case 'challenge':
-        this.#session = newSession(frame.session, frame.nonce)
-        // S3: the report is made by the guard, after the challenge.
-        this.#toGuard({ t: 'challenge', session: frame.session })
-        break
-      case 'welcome':
-        this.#welcomed(frame)
-        break
-      case 'snapshot': {
-        const { part, parts, text, hash } = frame
-        if (!this.#replica.snapshotPart(part, parts, text, hash)) break
-        this.#compare()
-        this.#act()
-        break
-      }
-      case 'updates':
-        this.#updates(frame)
-        break
-      case 'offer':
-        this.#answerOffer(frame.groupId, frame.epoch)
-        break
-      case 'ack':
-        this.#reports.acked(frame.n)
-        break
-      case 'bye':
-        this.#bye(frame.code, frame.detail)
-        break
-      case 'confirmed':
-        break
-      default:
-        unreachable(frame)
-    }
-    this.#info()
   }
 
   #report(session: number, held: readonly HeldGroup[]): void {
-    if (this.#session?.number !== session) return
-    this.#grants = [...held]
     const told = {
       boot: this.#boot,
+      guard: this.#guard,
+      intents: [...this.#localStops.all],
       run: this.#run,
       held: [...held],
-      types: this.#types,
+      types: this.#monitors.types,
       replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
     }
-    this.#link?.send(reportFrame(this.#identity, this.#session, told))
+    if (this.#session.report(session, told)) this.#grants = [...held]
   }
 
-  #welcomed(frame: Extract<ObjectFrame, { t: 'welcome' }>): void {
-    if (this.#session?.number !== frame.session) return
-    this.#session.seqW = frame.seq
-    this.#session.welcomedMs = performance.now()
-    this.#lastProblem = ''
-    this.#timing = frame.timing
-    this.#toGuard({ t: 'welcomed', session: frame.session, timing: frame.timing })
-    this.#link?.startLeases(frame.timing, frame.nowMs - Date.now())
-    for (const report of this.#reports.pending()) this.#link?.send(report)
+  #welcomed(told: readonly LocalIntent[]): void {
+    this.#compared = false
+    this.#toldIntents = told
+    for (const intent of this.#localStops.all)
+      if (!told.includes(intent)) this.#session.tellIntent(intent)
     this.#compare()
-    if (this.#mode !== 'member') this.#tell({ t: 'leaving' })
+    if (this.#mode !== 'member') this.#session.tell({ t: 'leaving' })
     this.#finishIfEmpty()
+  }
+
+  #snapshot({ part, parts, text, hash }: Extract<ObjectFrame, { t: 'snapshot' }>): void {
+    if (!this.#replica.snapshotPart(part, parts, text, hash)) return
+    this.#compare()
+    this.#act()
   }
 
   /** A comparison, not a replay: everything as it is now, once the replica knows what it is. */
   #compare(): void {
-    const session = this.#session
-    if (session?.seqW == null || session.compared || this.#replica.hive.seq < session.seqW) return
-    session.compared = true
+    const { seqW } = this.#session
+    if (seqW === null || this.#compared || this.#replica.hive.seq < seqW) return
+    this.#compared = true
+    // The hive had them before the welcome, and the replica has what it made of them.
+    this.#localStops.settle(this.#toldIntents)
     this.#replicaCurrent = true
-    this.#outbox.status([...this.#statuses.values()].filter((item) => this.#current(item)))
-    this.#outbox.flushStatus()
+    this.#session.status([...this.#statuses.values()].filter((item) => this.#current(item)))
+    this.#session.flushStatus()
   }
 
   #forgetReplica(): void {
@@ -269,36 +212,27 @@ export class Agent {
     return this.#grants.some((g) => g.groupId === groupId && g.epoch === item.epoch)
   }
 
-  #renewed(lease: 'pong' | 'authority', sentAtMs: number): void {
-    if (this.#session?.seqW == null || !this.#timing) return
-    if (lease === 'pong')
-      this.#leaseLeftUntil = performance.now() + this.#timing.ttlMs - this.#timing.stopMs
-    this.#toGuard({ t: 'renewed', session: this.#session.number, lease, sentAtMs })
-  }
-
   /** S4: what we hold is not ours: stop everything and come back with nothing. */
   #bye(code: string, detail: string): void {
-    process.stderr.write(`holdfast agent: the control plane ends the session: ${code}: ${detail}\n`)
     if (code === 'heldNotOwned') this.#toGuard({ t: 'stopAll' })
     if (code === 'resync') this.#forgetReplica()
     if (code === 'closed' && detail === 'left') this.#toGuard({ t: 'left' })
     if (code === 'closed' && detail === 'goodbye') this.#toGuard({ t: 'shutdownDone' })
-    this.#link?.close(`${code}: ${detail}`)
   }
 
   #updates(frame: Extract<ObjectFrame, { t: 'updates' }>): void {
     const before = this.#replica.hive.seq
     if (!this.#replica.apply(frame.updates, frame.hash)) {
       this.#forgetReplica()
-      this.#link?.close('a gap in the updates (U3)')
+      this.#session.close('a gap in the updates (U3)')
       return
     }
     this.#compare()
     const { nodeId } = this.#identity.file
-    const given = permissions(frame.updates, nodeId, before, this.#session?.seqW, this.#grants)
+    const given = permissions(frame.updates, nodeId, before, this.#session.seqW, this.#grants)
     for (const { groupId, epoch, correlationId } of given) {
       const grant = { groupId, epoch }
-      this.#toGuard({ t: 'grant', session: this.#session?.number ?? 0, ...grant })
+      this.#toGuard({ t: 'grant', session: this.#session.number ?? 0, ...grant })
       // The guard hears of the grant before it hears of any start: no need to wait for its yes,
       // and if it says no, no start gets past it.
       this.#grants.push(grant)
@@ -311,16 +245,18 @@ export class Agent {
   /** Derives the duties anew, and tells RHS and guard what differs from what they were told. */
   #act(): void {
     // An empty replica knows nothing: by it everything would have to be dropped.
-    if (!this.#rhsReady || this.#replica.hive.seq === 0) return
-    this.#desk.act({
+    if (!this.#monitors.someReady || this.#replica.hive.seq === 0) return
+    const monitorOf = (type: string) => this.#monitors.monitorOf(type)
+    this.#desk.act(monitorOf, {
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
       grants: this.#grants,
       current: this.#replicaCurrent,
       statuses: this.#statuses,
+      overrides: this.#localStops.overrides,
       adopted: this.#adopted,
       // Nobody is there to take our groups one by one: the host stops them itself, in order.
-      shutsDown: this.#mode !== 'member' && this.#session?.seqW == null,
+      shutsDown: this.#mode !== 'member' && this.#session.seqW === null,
     })
   }
 
@@ -331,12 +267,12 @@ export class Agent {
       if (this.#replica.hive.resources.get(id)?.groupId === groupId && item.epoch <= epoch) {
         this.#statuses.delete(id)
         // That it is released says more than any status of its members.
-        this.#outbox.drop(id)
+        this.#session.dropStatus(id)
       }
     for (const r of this.#replica.hive.resources.values())
       if (r.groupId === groupId) this.#adopted.delete(r.id)
     const why = this.#mode === 'shuttingDown' ? 'hostShutdown' : 'asked'
-    this.#tell({ t: 'released', groupId, epoch, why })
+    this.#session.tell({ t: 'released', groupId, epoch, why })
     this.#act()
     this.#finishIfEmpty()
   }
@@ -344,31 +280,56 @@ export class Agent {
   #answerOffer(groupId: string, epoch: number): void {
     const reason =
       this.#mode === 'member'
-        ? whyRefuse(groupId, this.#replica.hive, this.#types, this.#grants)
+        ? whyRefuse(groupId, this.#replica.hive, this.#monitors.types, this.#grants)
         : 'this host shuts down'
-    if (reason) this.#link?.send({ t: 'refuse', groupId, epoch, reason })
-    else this.#link?.send({ t: 'accept', groupId, epoch })
+    if (reason) this.#session.answer({ t: 'refuse', groupId, epoch, reason })
+    else this.#session.answer({ t: 'accept', groupId, epoch })
   }
 
   /** The control plane takes our groups one by one; each is stopped in order and released. */
   #shutDown(mode: 'shuttingDown' | 'leaving'): void {
     this.#mode = mode
-    if (this.#session?.seqW != null) this.#tell({ t: 'leaving' })
+    if (this.#session.seqW !== null) this.#session.tell({ t: 'leaving' })
     this.#act()
     this.#finishIfEmpty()
   }
 
   #finishIfEmpty(): void {
-    if (this.#mode === 'member' || this.#session?.seqW == null) return
+    if (this.#mode === 'member' || this.#session.seqW === null) return
     if (this.#grants.length > 0 || this.#desk.waits) return
-    this.#tell({ t: this.#mode === 'leaving' ? 'leave' : 'goodbye' })
+    this.#session.tell({ t: this.#mode === 'leaving' ? 'leave' : 'goodbye' })
   }
 
-  #tell(report: Report): void {
-    // Reports keep their order: what was gathered before goes first.
-    if (report.t !== 'status') this.#outbox.flushStatus()
-    const frame = this.#reports.add(report)
-    if (this.#session?.seqW != null) this.#link?.send(frame)
+  /** S-62, S-68: its own manager was told to stop it. The hive follows, now or when it can. */
+  #stoppedHere(item: StatusItem): void {
+    const { resourceId, epoch, detail } = item
+    const wanted = this.#replica.hive.resources.get(resourceId)?.persistentState
+    if (wanted !== 1 || !this.#current(item) || this.#localStops.has(resourceId, epoch)) return
+    const intent = localStop(resourceId, epoch, this.#replica.hive.seq, detail)
+    this.#localStops.note(intent)
+    this.#session.tellIntent(intent)
+  }
+
+  /** `holdfast-probe stop`: durable here before anything is done about it. */
+  #stopHere(reference: string, kill: boolean): object {
+    const found = findHeld(reference, this.#replica.hive, this.#identity.file.nodeId)
+    if ('code' in found) return { refused: found }
+    const connected = this.#session.seqW !== null
+    const { resource, epoch } = found
+    const intent = localStop(
+      resource.id,
+      epoch,
+      this.#replica.hive.seq,
+      'by an operator on the host',
+    )
+    try {
+      this.#localStops.ask(intent, kill)
+    } catch (error) {
+      return { refused: notDurable(error) }
+    }
+    this.#session.tellIntent(intent)
+    this.#act()
+    return { ok: true, resource: resource.name, toldControlPlane: connected }
   }
 
   #log(
@@ -377,21 +338,22 @@ export class Agent {
     groupId?: string,
     correlationId?: string,
   ): void {
-    this.#outbox.log([logLine(component, message, groupId, correlationId)])
+    this.#session.log([logLine(component, message, groupId, correlationId)])
   }
 
   /** For `holdfast-probe status`. */
   #info(): void {
-    const connected = this.#session?.seqW != null
+    const connected = this.#session.seqW !== null
     const { clusterName: cluster, url } = this.#identity.file
     const status = {
       cluster,
       url,
       connected,
-      session: this.#session?.number ?? null,
-      problem: connected ? '' : this.#lastProblem,
+      session: this.#session.number,
+      problem: this.#session.problem,
+      localStops: this.#localStops.all.map((i) => i.resourceId),
       replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
-      types: this.#types.map((t) => t.type),
+      types: this.#monitors.types.map((t) => t.type),
       resources: resourceRows(this.#statuses.values(), this.#replica.hive),
     }
     this.#toGuard({ t: 'info', info: status })

@@ -4,8 +4,8 @@ import { duties, type Known } from '../core/duties.ts'
 /** Derives the duties anew, and tells RHS and guard only what differs from what they were told. */
 export class DutyDesk {
   readonly #toGuard: (frame: AgentToGuard) => void
-  /** What RHS was told last, by GUID. */
-  readonly #told = new Map<string, string>()
+  /** What was told last, and to which resource monitor, by GUID. */
+  readonly #told = new Map<string, { monitor: string; text: string }>()
   /** Groups that the guard was asked to stop, by epoch. */
   readonly #stopping = new Map<string, number>()
 
@@ -18,21 +18,32 @@ export class DutyDesk {
     return this.#stopping.size > 0
   }
 
-  act(known: Known): void {
+  /** @param monitorOf the monitor that hosts a type (S-23), or null: told once there is one */
+  act(monitorOf: (type: string) => string | null, known: Known): void {
     const { hold, stop } = duties(known)
-    const news: HeldResource[] = []
+    const news = new Map<string, HeldResource[]>()
+    const gone = new Map<string, string[]>()
     for (const held of hold) {
+      const monitor = monitorOf(held.type)
+      if (monitor === null) continue
       const { hiveSeq: _, ...rest } = held
       const text = JSON.stringify(rest)
-      if (this.#told.get(held.guid) === text) continue
-      this.#told.set(held.guid, text)
-      news.push(held)
+      const told = this.#told.get(held.guid)
+      if (told?.text === text && told.monitor === monitor) continue
+      if (told && told.monitor !== monitor) add(gone, told.monitor, held.guid)
+      this.#told.set(held.guid, { monitor, text })
+      add(news, monitor, held)
     }
-    if (news.length > 0) this.#toGuard({ t: 'toRhs', frame: { t: 'hold', resources: news } })
     const kept = new Set(hold.map((h) => h.guid))
-    const gone = [...this.#told.keys()].filter((guid) => !kept.has(guid))
-    for (const guid of gone) this.#told.delete(guid)
-    if (gone.length > 0) this.#toGuard({ t: 'toRhs', frame: { t: 'drop', guids: gone } })
+    for (const [guid, { monitor }] of this.#told) {
+      if (kept.has(guid)) continue
+      this.#told.delete(guid)
+      add(gone, monitor, guid)
+    }
+    for (const [monitor, guids] of gone)
+      this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'drop', guids } })
+    for (const [monitor, resources] of news)
+      this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'hold', resources } })
     for (const group of stop) {
       if (this.#stopping.get(group.groupId) === group.epoch) continue
       this.#stopping.set(group.groupId, group.epoch)
@@ -44,9 +55,9 @@ export class DutyDesk {
     this.#stopping.delete(groupId)
   }
 
-  /** A new RHS knows nothing. */
-  rhsRestarted(): void {
-    this.#told.clear()
+  /** A new monitor knows nothing; the others know what they knew. */
+  rhsRestarted(monitor: string): void {
+    for (const [guid, told] of this.#told) if (told.monitor === monitor) this.#told.delete(guid)
   }
 
   /** A lapse: everything is void. */
@@ -54,4 +65,10 @@ export class DutyDesk {
     this.#told.clear()
     this.#stopping.clear()
   }
+}
+
+function add<T>(map: Map<string, T[]>, key: string, item: T): void {
+  const list = map.get(key)
+  if (list) list.push(item)
+  else map.set(key, [item])
 }

@@ -41,6 +41,16 @@ export class Identity {
       // The first one.
     }
     const next = Math.max(last + 1, Date.now())
+    this.#noteAttempt(next)
+    return next
+  }
+
+  /** The control plane has seen a higher one: this host lost its count, and its clock is behind. */
+  attemptSeen(last: number): void {
+    if (last > this.#lastAttempt) this.#noteAttempt(last)
+  }
+
+  #noteAttempt(next: number): void {
     this.#lastAttempt = next
     try {
       writeFileSync(`${this.#attemptPath}.new`, String(next), { mode: 0o600 })
@@ -48,35 +58,59 @@ export class Identity {
     } catch {
       // A full disk must not cost the lease. The clock makes the next number larger all the same.
     }
-    return next
   }
 }
 
-/** @throws {HoldfastError} NOT_JOINED */
+/** @throws {HoldfastError} NOT_JOINED, or STATE_FOLDER when it is there and cannot be used */
 export function readIdentity(folder: string): IdentityFile {
+  const path = join(folder, 'identity.json')
+  let text: string
   try {
-    return identityFile.parse(JSON.parse(readFileSync(join(folder, 'identity.json'), 'utf8')))
+    text = readFileSync(path, 'utf8')
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw damaged(path, cause)
     throw new HoldfastError(
       {
         code: 'NOT_JOINED',
         message: 'this host has not joined a cluster',
-        why: `no usable identity in ${folder}`,
+        why: `there is no identity in ${folder}`,
         remedy: 'Join it first: holdfast-probe join --url https://… < token',
       },
       { cause },
     )
   }
+  try {
+    return identityFile.parse(JSON.parse(text))
+  } catch (cause) {
+    throw damaged(path, cause)
+  }
 }
 
-/** The host's key, made when there is none. @returns the public half, base64url. */
+const damaged = (path: string, cause: unknown) =>
+  new HoldfastError(
+    {
+      code: 'STATE_FOLDER',
+      message: `${path} cannot be used`,
+      why: (cause as Error).message.slice(0, 200),
+      remedy: 'Restore it, or remove the node from the cluster and join this host anew.',
+    },
+    { cause: cause as Error },
+  )
+
+/**
+ * The host's key, made when there is none: one that is there and damaged is not replaced.
+ *
+ * @returns the public half, base64url
+ * @throws {HoldfastError} STATE_FOLDER
+ */
 export function makeKey(folder: string): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, 'identity.key')
   let key: KeyObject
   try {
     key = createPrivateKey(readFileSync(path))
-  } catch {
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw damaged(path, cause)
     key = generateKeyPairSync('ed25519').privateKey
     writeFileSync(path, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
   }

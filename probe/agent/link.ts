@@ -1,18 +1,28 @@
 /** The node's one socket to its cluster's object (S1), with pings and confirms (L1, L3). */
 import WebSocket from 'ws'
-import { type NodeFrame, type ObjectFrame, objectFrame } from '../../schema/session.ts'
+import type { Refusal } from '../../schema/errors.ts'
+import {
+  ATTEMPT_HEADER,
+  type NodeFrame,
+  type ObjectFrame,
+  objectFrame,
+} from '../../schema/session.ts'
 import type { Timing } from '../../schema/timing.ts'
 import { bootMs } from '../clock.ts'
+import { refusedByHttp } from './refused.ts'
 
 export interface LinkEvents {
   frame(frame: ObjectFrame): void
-  closed(why: string): void
+  /** @param refused the control plane gave this answer instead of a socket */
+  closed(why: string, refused?: { refusal: Refusal; lastAttempt: number | null }): void
   /** A lease was renewed by a request sent at this time (L1). */
   renewed(lease: 'pong' | 'authority', sentAtMs: number): void
 }
 
 /** A connection that does not open in this time is given up. */
 const OPEN_TIMEOUT_MS = 5_000
+/** Of an answer that is no socket, this much is read. */
+const ANSWER_LENGTH_MAX = 10_000
 /** Nor one that is open and has led to no welcome in this time: its other end may be gone. */
 const WELCOME_TIMEOUT_MS = 15_000
 
@@ -37,9 +47,16 @@ export class Link {
     this.#ws.on('unexpected-response', (_, response) => {
       let text = ''
       response.on('data', (chunk) => {
-        text += chunk
+        if (text.length < ANSWER_LENGTH_MAX) text += chunk
       })
-      response.on('end', () => this.close(`refused: ${response.statusCode} ${text.slice(0, 200)}`))
+      response.on('error', (error) => this.close(error.message))
+      response.on('end', () => {
+        const { statusCode = 0, headers } = response
+        const refusal = refusedByHttp(statusCode, text, headers['content-type'] ?? '')
+        const last = Number(headers[ATTEMPT_HEADER] ?? Number.NaN)
+        const lastAttempt = Number.isSafeInteger(last) ? last : null
+        this.close(`refused: ${refusal.message} [${refusal.code}]`, { refusal, lastAttempt })
+      })
     })
   }
 
@@ -67,12 +84,12 @@ export class Link {
     )
   }
 
-  close(why: string): void {
+  close(why: string, refused?: { refusal: Refusal; lastAttempt: number | null }): void {
     if (this.#closed) return
     this.#closed = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#ws.terminate()
-    this.#events.closed(why)
+    this.#events.closed(why, refused)
   }
 
   /** One that is not answered in time ends the socket: TCP alone takes minutes to give up. */

@@ -1,12 +1,16 @@
 import { guardToAgent } from '../../schema/ipc.ts'
 import { Agent } from './agent.ts'
 import { Identity } from './identity.ts'
+import { LocalStops } from './local-stops.ts'
 import { Replica } from './replica.ts'
 
 /** The agent as a process: child of the guard, which restarts it. */
 export function runAgent(stateFolder: string): void {
   const replica = new Replica(stateFolder)
-  const agent = new Agent(new Identity(stateFolder), replica, (frame) => process.send?.(frame))
+  replica.keepFile()
+  const identity = new Identity(stateFolder)
+  const localStops = new LocalStops(stateFolder)
+  const agent = new Agent(identity, replica, localStops, (frame) => process.send?.(frame))
   process.on('message', (message) => {
     const parsed = guardToAgent.safeParse(message)
     if (parsed.success) agent.fromGuard(parsed.data)

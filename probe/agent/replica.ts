@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { canonicalJson } from '../../schema/canonical.ts'
 import { emptyHive, fromDocument, type Hive, hiveDocument, toDocument } from '../../schema/hive.ts'
@@ -7,6 +7,9 @@ import { applyUpdate, type Update } from '../../schema/update.ts'
 
 /** Writes are gathered for this long: a replica is knowledge, and a lost tail is caught up. */
 const WRITE_DELAY_MS = 200
+
+/** S-77: a file that is not as it was written is put right within this time. */
+const LOOK_MS = 1_000
 
 /**
  * The node's read-only copy of the hive (S-04, Q7): a fold of the updates in their order, with the
@@ -16,6 +19,8 @@ export class Replica {
   readonly #path: string
   #timer: NodeJS.Timeout | null = null
   #parts: string[] = []
+  /** The file as it was written last, or null before. */
+  #written: string | null = null
   hive: Hive = emptyHive()
   hash = '0'.repeat(64)
 
@@ -23,6 +28,9 @@ export class Replica {
     this.#path = join(folder, 'hive.json')
     try {
       const file = JSON.parse(readFileSync(this.#path, 'utf8'))
+      // The chain of hashes says which updates it has seen, not that the rows are still what they
+      // made of it: that says the sum.
+      if (file.sum !== sumOf(JSON.stringify(file.hive))) return
       this.hive = fromDocument(hiveDocument.parse(file.hive))
       this.hash = String(file.hash)
     } catch {
@@ -71,13 +79,34 @@ export class Replica {
     }, WRITE_DELAY_MS)
   }
 
+  /** Looks after the file for as long as this process lives: it is for the next one to begin with. */
+  keepFile(): void {
+    setInterval(() => {
+      if (this.#written !== null && this.#written !== this.#stamp()) this.flush()
+    }, LOOK_MS).unref()
+  }
+
   flush(): void {
-    const text = JSON.stringify({ hash: this.hash, hive: toDocument(this.hive) })
+    const hive = JSON.stringify(toDocument(this.hive))
+    const text = `{"hash":${JSON.stringify(this.hash)},"sum":"${sumOf(hive)}","hive":${hive}}`
     try {
       writeFileSync(`${this.#path}.new`, text, { mode: 0o600 })
       renameSync(`${this.#path}.new`, this.#path)
+      this.#written = this.#stamp()
     } catch (error) {
       process.stderr.write(`holdfast agent: the replica cannot be written: ${error}\n`)
     }
   }
+
+  /** Changes with every write by anybody; cheap, so that it can be looked at every second. */
+  #stamp(): string {
+    try {
+      const { ino, size, mtimeMs, ctimeMs } = statSync(this.#path)
+      return `${ino} ${size} ${mtimeMs} ${ctimeMs}`
+    } catch {
+      return 'gone'
+    }
+  }
 }
+
+const sumOf = (text: string) => createHash('sha256').update(text).digest('hex')

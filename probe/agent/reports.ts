@@ -23,16 +23,19 @@ export class Reports {
     return frame
   }
 
-  acked(n: number): void {
+  /** @returns those that are durable from now on */
+  acked(n: number): readonly Numbered[] {
+    const acked = this.#unacked.filter((r) => r.n <= n)
     this.#unacked = this.#unacked.filter((r) => r.n > n)
+    return acked
   }
 
   /**
    * What has to be said again on a new session. Statuses are left out: the comparison after the
-   * welcome tells them all as they are now.
+   * welcome tells them all as they are now; and local changes, which the report has told of.
    */
   pending(): readonly Numbered[] {
-    this.#unacked = this.#unacked.filter((r) => r.t !== 'status')
+    this.#unacked = this.#unacked.filter((r) => r.t !== 'status' && r.t !== 'intent')
     return this.#unacked
   }
 }

@@ -3,6 +3,7 @@ import type { Hive, HostedType } from '../../schema/hive.ts'
 import {
   connectText,
   type HeldGroup,
+  type LocalIntent,
   type LogEntry,
   type NodeFrame,
   PROTOCOL,
@@ -34,6 +35,8 @@ export function reportFrame(
   session: { number: number; nonce: string },
   told: {
     boot: string
+    guard: string
+    intents: LocalIntent[]
     run: string
     held: HeldGroup[]
     types: HostedType[]

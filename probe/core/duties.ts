@@ -4,6 +4,7 @@
  */
 import type { Group, Hive, Resource } from '../../schema/hive.ts'
 import type { HeldResource } from '../../schema/ipc.ts'
+import { RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
 
@@ -12,6 +13,13 @@ export interface Duties {
   readonly hold: readonly HeldResource[]
   /** Groups that the guard is to stop (G5), their resources being offline as far as they could. */
   readonly stop: readonly HeldGroup[]
+}
+
+/** A deliberate stop made on this host that the hive does not have yet: 0 is wanted (S-68). */
+export interface Override {
+  /** Holds for this placement of the group and no other. */
+  readonly epoch: number
+  readonly kill: boolean
 }
 
 export interface Known {
@@ -28,6 +36,8 @@ export interface Known {
   readonly shutsDown?: boolean
   /** Resources that ran before this run of the agent: no status yet does not mean stopped (G8). */
   readonly adopted?: ReadonlySet<string>
+  /** By GUID of the resource; they override the replica. */
+  readonly overrides?: ReadonlyMap<string, Override>
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -60,6 +70,7 @@ function heldResource(
   members: readonly Resource[],
 ): HeldResource {
   const { epoch, correlationId } = group.ownership
+  const override = overrideOf(known, r, epoch)
   return {
     guid: r.id,
     name: r.name,
@@ -67,9 +78,10 @@ function heldResource(
     epoch,
     type: r.type,
     properties: r.properties,
-    persistentState: r.persistentState,
+    persistentState: override ? 0 : r.persistentState,
     target: target(known, group, r, members),
     leaving: leaves(known, group),
+    kill: override?.kill ?? false,
     hiveSeq: known.hive.seq,
     restart: r.restart,
     poll: r.poll,
@@ -88,12 +100,14 @@ function target(known: Known, group: Group, r: Resource, members: readonly Resou
   const wanted = (x: Resource): boolean =>
     !leaves(known, group) &&
     x.persistentState === 1 &&
+    !overrideOf(known, x, epoch) &&
     x.dependsOn.every((id) => {
       const provider = members.find((m) => m.id === id)
       return provider !== undefined && wanted(provider)
     })
   if (wanted(r)) {
-    return r.dependsOn.every((id) => isReady(known, r, id, epoch)) ? 1 : 0
+    const provider = (id: string) => members.find((m) => m.id === id)
+    return r.dependsOn.every((id) => isReady(known, r, provider(id), epoch)) ? 1 : 0
   }
   const dependentRuns = members.some((m) => m.dependsOn.includes(r.id) && runs(known, m, epoch))
   return dependentRuns && runs(known, r, epoch) ? 1 : 0
@@ -101,12 +115,25 @@ function target(known: Known, group: Group, r: Resource, members: readonly Resou
 
 /**
  * Whether what a resource depends on is online. What was found running together is not taken apart
- * for want of knowing it: until both have been looked at, it counts as online (G8).
+ * for want of knowing it: until both have been looked at, it counts as online (G8). What starts
+ * nothing is on no record, and is only known when it has been looked at.
  */
-function isReady(known: Known, r: Resource, providerId: string, epoch: number): boolean {
-  const status = statusOf(known, providerId, epoch)
+function isReady(
+  known: Known,
+  r: Resource,
+  provider: Resource | undefined,
+  epoch: number,
+): boolean {
+  if (!provider) return false
+  const status = statusOf(known, provider.id, epoch)
   if (status !== undefined) return status === 'online'
-  return known.adopted?.has(r.id) === true && known.adopted.has(providerId)
+  return mayRun(known, r) && mayRun(known, provider)
+}
+
+/** On record when this agent began, or of a type that never is. */
+function mayRun(known: Known, r: Resource): boolean {
+  if (known.adopted === undefined || known.adopted.size === 0) return false
+  return known.adopted.has(r.id) || RESOURCE_TYPES.get(r.type)?.startsNothing === true
 }
 
 /** Whether anything of it may be running: then what it depends on stays, and its group too. */
@@ -124,6 +151,11 @@ function runs(known: Known, r: Resource, epoch: number): boolean {
     case 'unknown':
       return true
   }
+}
+
+function overrideOf(known: Known, r: Resource, epoch: number): Override | undefined {
+  const override = known.overrides?.get(r.id)
+  return override?.epoch === epoch ? override : undefined
 }
 
 function statusOf(known: Known, id: string, epoch: number): ReportedStatus | undefined {

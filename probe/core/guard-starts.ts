@@ -47,7 +47,13 @@ export function startChild(
   const answered = answerAtOnce(state, ask, nowMs)
   if (answered) return { state, effects: [answered] }
   return {
-    state: withRecord(state, { ...ask, way: 'child', phase: 'starting', process: null }),
+    state: withRecord(state, {
+      ...ask,
+      way: 'child',
+      phase: 'starting',
+      process: null,
+      ...(spec.daemon && { daemon: true }),
+    }),
     effects: [{ type: 'persist' }, { type: 'spawn', ask, spec }],
   }
 }

@@ -8,6 +8,11 @@ import { type Leases, NO_LEASES } from './lease.ts'
 /** Everything that a new guard of the same boot needs to know (G9, G10). */
 export interface GuardFile {
   readonly boot: string
+  /**
+   * Names this memory of what runs. A guard that begins with none, for whatever reason (another
+   * boot, a lost file, a copied disk), has another one: it cannot speak for what the first one ran.
+   */
+  readonly guard: string
   readonly timing: Timing
   readonly leases: Leases
   readonly grants: readonly HeldGroup[]
@@ -51,6 +56,8 @@ export interface StartAsk {
   readonly resourceId: string
   readonly groupId: string
   readonly epoch: number
+  /** The resource monitor that asks. */
+  readonly monitor?: string | undefined
 }
 
 export type GuardEffect =
@@ -61,7 +68,8 @@ export type GuardEffect =
   | { type: 'toAgent'; frame: GuardToAgent }
   | { type: 'answerRhs'; requestId: number; ok: boolean; reason?: string; process?: ProcessRef }
   | { type: 'answerGate'; yes: boolean; reason?: string; resourceId?: string }
-  | { type: 'killRhs' }
+  /** One resource monitor, or all of them. */
+  | { type: 'killRhs'; monitor: string | 'all' }
   | { type: 'spawn'; ask: StartAsk; spec: ChildSpec }
   /** SIGKILL everything of the resource, and say `nothingRuns` once that is seen. */
   | { type: 'terminate'; record: WorkloadRecord }
@@ -71,9 +79,10 @@ export interface GuardOutcome {
   readonly effects: readonly GuardEffect[]
 }
 
-export function emptyGuard(boot: string): GuardState {
+export function emptyGuard(boot: string, guard: string): GuardState {
   return {
     boot,
+    guard,
     timing: PROFILES.standard,
     leases: NO_LEASES,
     grants: [],

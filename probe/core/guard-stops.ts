@@ -28,7 +28,7 @@ export function lapse(state: GuardState, lease: 'pong' | 'authority'): GuardOutc
     state: done.state,
     effects: [
       { type: 'persist' },
-      { type: 'killRhs' },
+      { type: 'killRhs', monitor: 'all' },
       ...state.records.map((record) => ({ type: 'terminate' as const, record })),
       { type: 'toAgent', frame: { t: 'lapsed', lease } },
       ...done.effects,
@@ -47,17 +47,25 @@ export function stopGroup(state: GuardState, groupId: string, epoch: number): Gu
     stops: [...state.stops, { kind: 'group', groupId, epoch }],
   }
   const done = finishStops(next)
+  const records = state.records.filter((r) => r.groupId === groupId)
   return {
     state: done.state,
     effects: [
       { type: 'persist' },
-      // G7: RHS holds no yes that has an effect without the guard: child and gate both ask here.
-      ...state.records
-        .filter((r) => r.groupId === groupId)
-        .map((record) => ({ type: 'terminate' as const, record })),
+      ...openYes(records).map((monitor) => ({ type: 'killRhs' as const, monitor })),
+      ...records.map((record) => ({ type: 'terminate' as const, record })),
       ...done.effects,
     ],
   }
+}
+
+/**
+ * G5, G7: monitors with a yes for this group that has not become a process. RHS stops what it runs
+ * before the guard is asked to, so this is one that hangs or was passed by. All others are spared.
+ */
+function openYes(records: readonly WorkloadRecord[]): string[] {
+  const open = records.filter((r) => r.phase === 'starting' && r.process === null)
+  return [...new Set(open.flatMap((r) => r.monitor ?? []))].sort()
 }
 
 /** One resource: its grant stays, its record ends. */

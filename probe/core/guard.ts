@@ -35,9 +35,16 @@ export { emptyGuard, heldGroups } from './guard-state.ts'
 /**
  * A new guard (G10): adopts grant and record iff the boot is the same and the stop time in the file
  * has not passed. Everything else that is recorded goes through the stop procedure.
+ *
+ * @param fresh names the memory of a guard that adopts nothing
  */
-export function adoptGuard(file: GuardFile | null, boot: string, nowMs: number): GuardOutcome {
-  const empty = emptyGuard(boot)
+export function adoptGuard(
+  file: GuardFile | null,
+  boot: string,
+  fresh: string,
+  nowMs: number,
+): GuardOutcome {
+  const empty = emptyGuard(boot, fresh)
   if (!file || file.boot !== boot) return { state: empty, effects: [{ type: 'persist' }] }
   const kept: GuardState = { ...empty, ...file }
   const stop = stopTime(file.leases, file.timing)

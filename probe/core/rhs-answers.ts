@@ -17,18 +17,20 @@ export function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOut
   if (outcome.ok === 'notImplemented') {
     work.log(run, `discarded: the module has no function ${fn} (S-33)`)
     if (fn === 'offline') work.call(run, 'terminate')
-    // Nothing changes and nothing is retried soon; what was pending goes back to where it was.
+    // Nothing changes and nothing is asked again soon; what was pending goes back to what it was.
     const later = { ...run, restartAtMs: work.nowMs + run.held.restart.retryAfterMs }
-    if (fn === 'online') work.status(later, 'offline')
-    if (fn === 'terminate') work.status(later, 'online')
+    if (fn === 'online' || fn === 'terminate')
+      work.status(later, run.was.status, run.was.detail, true)
     if (fn === 'open') opened(work, run)
+    if (fn === 'retry') failed(work, run, was.call?.failure ?? '')
     return
   }
   if (!outcome.ok && 'refused' in outcome) {
     work.log(run, `${fn} refused by the guard: ${outcome.refused}`)
     const again = { ...run, restartAtMs: work.nowMs + REFUSED_RETRY_MS }
     // Pending as before: asked again soon, and not counted as a failure (C3).
-    if (fn === 'online') work.set({ ...again, detail: `waits: ${outcome.refused}` })
+    if (fn === 'online' || fn === 'retry')
+      work.set({ ...again, detail: `waits: ${outcome.refused}` })
     else work.status(again, 'failed', outcome.refused)
     return
   }
@@ -41,8 +43,16 @@ export function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOut
       break
     case 'online':
       if (outcome.ok) work.status({ ...run, gaveUp: false }, 'online', undefined, true)
-      else failed(work, run, outcome.error)
+      // S-42: once for each failed Online, before the failure counts.
+      else work.call(run, 'retry', outcome.error)
       break
+    case 'retry': {
+      if (outcome.ok) {
+        work.log(run, `retry has brought it online; not counted: ${was.call?.failure}`)
+        work.status({ ...run, gaveUp: false }, 'online', undefined, true)
+      } else failed(work, run, `${was.call?.failure}; retry: ${outcome.error}`)
+      break
+    }
     case 'offline':
       if (outcome.ok) work.status({ ...run, restarts: [] }, 'offline')
       else {
@@ -69,7 +79,13 @@ function opened(work: Work, run: Run): void {
 }
 
 /** What a module, its manager or the guard says of a resource (S-70 to S-75). */
-export function answered(work: Work, guid: string, status: ReportedStatus, detail?: string): void {
+export function answered(
+  work: Work,
+  guid: string,
+  status: ReportedStatus,
+  detail?: string,
+  thorough = false,
+): void {
   const run = work.runs.get(guid)
   if (!run?.opened || run.dropping) return
   // While a call is under way its own end decides; pending is no failure (S-80).
@@ -86,7 +102,12 @@ export function answered(work: Work, guid: string, status: ReportedStatus, detai
   if (refused && status !== 'online') return
   switch (status) {
     case 'online':
-      if (run.status === 'online') return
+      if (run.status === 'online') {
+        // What the thorough check has found is said until the next one; the quick one cannot see it.
+        if (thorough && run.detail !== detail && run.detail !== UNEXPECTED)
+          work.status(run, 'online', detail, true)
+        return
+      }
       if (run.held.persistentState === 0 && run.status === 'offline')
         work.status(run, 'online', UNEXPECTED)
       else work.status({ ...run, gaveUp: false, restartAtMs: null }, 'online', detail)

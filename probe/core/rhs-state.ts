@@ -3,17 +3,21 @@ import type { HeldResource } from '../../schema/ipc.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
 
-export type EntryPoint = 'open' | 'close' | 'online' | 'offline' | 'terminate'
+export type EntryPoint = 'open' | 'close' | 'online' | 'retry' | 'offline' | 'terminate'
 
 export interface Run {
   readonly held: HeldResource
   readonly status: ReportedStatus
   readonly detail: string | undefined
+  /** What it was before it became pending: a call that is discarded leaves it as it was (S-33). */
+  readonly was: { readonly status: ReportedStatus; readonly detail: string | undefined }
   /** The entry point that is being called now; one at a time per resource. */
   readonly call: {
     readonly fn: EntryPoint
     readonly id: number
     readonly deadlineMs: number
+    /** Of a retry: why Online had failed (S-42). */
+    readonly failure?: string
   } | null
   readonly opened: boolean
   /** Something of it is on the guard's record: look before starting (adoption, G8). */
@@ -112,18 +116,21 @@ export class Work {
   /** Changes the status, and reports it when it is another one than before. */
   status(run: Run, status: ReportedStatus, detail?: string, force = false): Run {
     const changedMs = run.status === status ? run.changedMs : this.nowMs
-    const next = this.set({ ...run, status, detail, changedMs })
+    const begins = isPending(status) && !isPending(run.status)
+    const was = begins ? { status: run.status, detail: run.detail } : run.was
+    const next = this.set({ ...run, status, detail, changedMs, was })
     if (force || run.status !== status) this.changed.set(next.held.guid, statusItem(next))
     return next
   }
 
-  call(run: Run, fn: EntryPoint): Run {
+  call(run: Run, fn: EntryPoint, failure?: string): Run {
     const id = this.nextCall
     this.nextCall += 1
     const { pendingMs, deadlockMs } = run.held.poll
     const deadlineMs = this.nowMs + (fn === 'open' || fn === 'close' ? deadlockMs : pendingMs)
     this.effects.push({ type: 'call', fn, guid: run.held.guid, id })
-    return this.set({ ...run, call: { fn, id, deadlineMs } })
+    const call = { fn, id, deadlineMs, ...(failure !== undefined && { failure }) }
+    return this.set({ ...run, call })
   }
 
   outcome(): RhsOutcome {
@@ -135,6 +142,9 @@ export class Work {
     }
   }
 }
+
+const isPending = (status: ReportedStatus) =>
+  status === 'onlinePending' || status === 'offlinePending'
 
 export function statusItem(run: Run): StatusItem {
   return {

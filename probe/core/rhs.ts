@@ -16,7 +16,7 @@ import {
   Work,
 } from './rhs-state.ts'
 
-export type { CallOutcome, RhsEffect, RhsEvent, RhsOutcome, RhsState } from './rhs-state.ts'
+export type { CallOutcome, RhsEffect, RhsEvent, RhsOutcome, RhsState, Run } from './rhs-state.ts'
 export { emptyRhs } from './rhs-state.ts'
 
 export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
@@ -78,7 +78,7 @@ function take(work: Work, event: RhsEvent): void {
       // Begun before the status changed: it speaks of what was before a restart.
       for (const a of event.answers)
         if ((work.runs.get(a.guid)?.changedMs ?? 0) <= startedMs)
-          answered(work, a.guid, a.status, a.detail)
+          answered(work, a.guid, a.status, a.detail, event.key.endsWith(' looksAlive'))
       break
     }
     case 'pushed':
@@ -101,6 +101,7 @@ function hold(work: Work, held: HeldResource, onRecord: boolean): void {
       held,
       status: 'offline',
       detail: undefined,
+      was: { status: 'offline', detail: undefined },
       call: null,
       opened: false,
       adopt: onRecord,
@@ -137,9 +138,16 @@ function act(work: Work, guid: string): void {
   const run = work.runs.get(guid)
   if (!run) return
   // A start that is no longer wanted is not waited for.
-  if (run.call?.fn === 'online' && (run.held.target === 0 || run.dropping)) {
+  const starts = run.call?.fn === 'online' || run.call?.fn === 'retry'
+  if (run.call && starts && (run.held.target === 0 || run.dropping)) {
     work.effects.push({ type: 'abort', guid, id: run.call.id })
     work.call(work.status({ ...run, call: null }, 'offlinePending'), 'terminate')
+    return
+  }
+  // An operator on this host wants it gone at once: a graceful stop is not waited for.
+  if (run.call?.fn === 'offline' && run.held.kill) {
+    work.effects.push({ type: 'abort', guid, id: run.call.id })
+    work.call({ ...run, call: null }, 'terminate')
     return
   }
   if (run.call) return
@@ -209,7 +217,7 @@ function wantOffline(work: Work, run: Run): void {
       // S-73: found online though nobody asked for it: reported, not stopped.
       if (run.detail === UNEXPECTED && !run.held.leaving) return
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
-      work.call(work.status(run, 'offlinePending'), 'offline')
+      work.call(work.status(run, 'offlinePending'), run.held.kill ? 'terminate' : 'offline')
       break
     case 'failed':
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
@@ -240,6 +248,7 @@ function deadlines(work: Work): void {
     const after = work.set({ ...run, call: null })
     switch (fn) {
       case 'online':
+      case 'retry':
         failed(work, after, `not online within ${run.held.poll.pendingMs} ms`)
         break
       case 'offline':

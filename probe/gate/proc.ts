@@ -1,5 +1,6 @@
 /** What /proc says of a process. A pid is only an identity together with its start time. */
 import { readFileSync } from 'node:fs'
+import { withReserve } from '../reserve.ts'
 
 export interface Identity {
   readonly pid: number
@@ -7,18 +8,30 @@ export interface Identity {
   readonly startTicks: number
 }
 
-/** The process that has this pid now, or null. A zombie is dead: its reaper may take seconds. */
+/**
+ * The process that has this pid now, or null. A zombie is dead: its reaper may take seconds.
+ *
+ * @throws {Error} it cannot be looked at (no file descriptors, no memory): that proves nothing (G5)
+ */
 export function identityOf(pid: number): Identity | null {
+  let stat: string
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The command's name may hold blanks and brackets: fields are counted after the last one.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (fields[0] === 'Z' || fields[0] === 'X') return null
-    const startTicks = Number(fields[19])
-    return Number.isSafeInteger(startTicks) ? { pid, startTicks } : null
-  } catch {
-    return null
+    stat = withReserve(() => readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch (error) {
+    if (isGone(error)) return null
+    throw error
   }
+  // The command's name may hold blanks and brackets: fields are counted after the last one.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  if (fields[0] === 'Z' || fields[0] === 'X') return null
+  const startTicks = Number(fields[19])
+  return Number.isSafeInteger(startTicks) ? { pid, startTicks } : null
+}
+
+/** Nothing of this name exists (any more). Any other error says that it could not be seen. */
+export function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ESRCH' || code === 'ENODEV'
 }
 
 export function isAlive(process: Identity): boolean {

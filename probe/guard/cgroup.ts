@@ -6,15 +6,22 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { identityOf } from '../gate/proc.ts'
+import { identityOf, isGone } from '../gate/proc.ts'
+import { isOutOfFiles, withReserve } from '../reserve.ts'
 
 export interface KillHandles {
   readonly kind: 'cgroup' | 'mark'
   /** Shell words that put the shell itself into the group before it becomes the workload. */
   enterScript(group: string): string
+  /** Puts a process that has just been forked into the group. */
+  enter(group: string, pid: number): void
   /** Environment by which a descendant is found again. */
   mark(group: string): Record<string, string>
-  /** Live processes of the group. */
+  /**
+   * Live processes of the group.
+   *
+   * @throws {Error} they cannot be looked at, which proves nothing (G5)
+   */
   members(group: string): number[]
   killAll(group: string): void
   /** The group is no longer used. */
@@ -61,13 +68,17 @@ function cgroupHandles(base: string, owner: string): KillHandles {
       mkdirSync(path(group), { recursive: true })
       return `echo $$ > '${path(group)}/cgroup.procs' && `
     },
+    enter(group, pid) {
+      mkdirSync(path(group), { recursive: true })
+      writeFileSync(join(path(group), 'cgroup.procs'), String(pid))
+    },
     mark: (group) => ({ [MARK]: `${owner}/${group}` }),
     members: (group) => inTree(path(group)),
     killAll(group) {
       try {
-        writeFileSync(join(path(group), 'cgroup.kill'), '1')
+        withReserve(() => writeFileSync(join(path(group), 'cgroup.kill'), '1'))
       } catch {
-        // There is no such group: nothing of it runs.
+        // There is no such group; or it is tried again, since its members are still seen.
       }
     },
     remove(group) {
@@ -88,11 +99,12 @@ function cgroupHandles(base: string, owner: string): KillHandles {
 /** A workload may have made cgroups of its own in its group: what is in those belongs to it too. */
 function inTree(folder: string): number[] {
   try {
-    const text = readFileSync(join(folder, 'cgroup.procs'), 'latin1')
+    const text = withReserve(() => readFileSync(join(folder, 'cgroup.procs'), 'latin1'))
     const own = text.split('\n').filter(Boolean).map(Number)
     return [...own, ...below(folder).flatMap(inTree)]
-  } catch {
-    return []
+  } catch (error) {
+    if (isGone(error)) return []
+    throw error
   }
 }
 
@@ -106,7 +118,7 @@ function removeTree(folder: string): void {
 }
 
 const below = (folder: string): string[] =>
-  readdirSync(folder, { withFileTypes: true })
+  withReserve(() => readdirSync(folder, { withFileTypes: true }))
     .filter((entry) => entry.isDirectory())
     .map((entry) => join(folder, entry.name))
 
@@ -115,6 +127,7 @@ function markHandles(owner: string): KillHandles {
   return {
     kind: 'mark',
     enterScript: () => '',
+    enter: () => {},
     mark: (group) => ({ [MARK]: `${owner}/${group}` }),
     members: find,
     killAll(group) {
@@ -139,13 +152,14 @@ function markHandles(owner: string): KillHandles {
 /** Live processes whose environment has a variable that is, or begins with, the text. */
 function marked(text: string): { pid: number; mark: string }[] {
   const found: { pid: number; mark: string }[] = []
-  for (const entry of readdirSync('/proc')) {
+  for (const entry of withReserve(() => readdirSync('/proc'))) {
     const pid = Number(entry)
     if (!Number.isInteger(pid) || pid === process.pid) continue
     let environ: string
     try {
-      environ = readFileSync(`/proc/${entry}/environ`, 'latin1')
-    } catch {
+      environ = withReserve(() => readFileSync(`/proc/${entry}/environ`, 'latin1'))
+    } catch (error) {
+      if (isOutOfFiles(error)) throw error
       continue
     }
     const mark = environ

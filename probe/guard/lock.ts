@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { mkdirSync, realpathSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { HoldfastError } from '../../schema/errors.ts'
 
 /**
@@ -27,31 +26,7 @@ export async function takeLock(folder: string): Promise<Server> {
   return server
 }
 
-/** The local door of `holdfast-probe status` and `leave`: one request line, one answer. */
-export async function openDoor(
-  folder: string,
-  answer: (request: string) => object,
-): Promise<Server> {
-  const path = join(folder, 'guard.sock')
-  rmSync(path, { force: true })
-  const server = createServer((socket: Socket) => {
-    socket.setTimeout(5_000, () => socket.destroy())
-    socket.on('error', () => {})
-    let text = ''
-    socket.setEncoding('utf8')
-    socket.on('data', (chunk) => {
-      text += chunk
-      if (text.length > 1_000) socket.destroy()
-      if (text.includes('\n')) socket.end(`${JSON.stringify(answer(text.trim()))}\n`)
-    })
-  })
-  await listening(server, path)
-  // Whoever may connect may have this host leave its cluster.
-  chmodSync(path, 0o600)
-  return server
-}
-
-function listening(server: Server, path: string): Promise<void> {
+export function listening(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(path, () => resolve())

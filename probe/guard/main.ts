@@ -2,10 +2,12 @@
  * The guard (G1): parent of the tree, owner of leases, grants and process groups. No modules, no
  * network. Everything it decides is `guardStep`; here its effects are carried out, in their order.
  */
-import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
-import { allows, type HostPolicy } from '../../schema/host-policy.ts'
-import { agentToGuard, type GuardToAgent, type GuardToRhs, rhsToGuard } from '../../schema/ipc.ts'
+import { randomUUID } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import type { DoorRequest } from '../../schema/door.ts'
+import { ERRORS, type Refusal } from '../../schema/errors.ts'
+import type { HostPolicy } from '../../schema/host-policy.ts'
+import { agentToGuard, type GuardToAgent } from '../../schema/ipc.ts'
 import type { ProcessRef } from '../../schema/workload.ts'
 import { bootId, bootMs } from '../clock.ts'
 import {
@@ -19,11 +21,15 @@ import {
   heldGroups,
 } from '../core/guard.ts'
 import { listenGate } from '../gate/gate-listener.ts'
-import { installGate } from '../gate/gate-script.ts'
-import { isAlive } from '../gate/proc.ts'
+import { holdReserve } from '../reserve.ts'
 import { killHandles } from './cgroup.ts'
-import { openDoor, takeLock } from './lock.ts'
-import { complain, forbids, readPolicy } from './policy.ts'
+import { openDoor } from './door.ts'
+import { gateFolder } from './gate-folder.ts'
+import { takeLock } from './lock.ts'
+import { Monitors, monitorsOf } from './monitors.ts'
+import { OperatorAsks } from './operator-asks.ts'
+import { complain, readPolicy } from './policy.ts'
+import { RhsRequests } from './rhs-requests.ts'
 import { NO_FILE, Saver } from './saver.ts'
 import { Starts } from './starts.ts'
 import { StateFile } from './state-file.ts'
@@ -48,10 +54,8 @@ const SHUTDOWN_MS = 30_000
 /** An agent that has heard of a lapse and says nothing for this long hangs. */
 const AGENT_WORD_MS = 10_000
 
-/** What the gate becomes where the host policy names nothing else. */
-const EMULATOR = '/usr/bin/qemu-system-x86_64'
-
 export async function runGuard(options: GuardOptions): Promise<void> {
+  holdReserve()
   // Not what keeps this process going; it is held for as long as it lives.
   ;(await takeLock(options.runFolder)).unref()
   // One identity, one guard: a second one with a run folder of its own would report that it runs
@@ -75,9 +79,10 @@ class Guard {
   readonly #handles
   readonly #workloads: Workloads
   readonly #agent: TreeChild
-  readonly #rhs: TreeChild
+  readonly #monitors: Monitors
   readonly #starts: Starts
   readonly #policy: HostPolicy
+  readonly #asks = new OperatorAsks((frame) => this.#toAgent(frame))
   #state: GuardState
   #timer: NodeJS.Timeout | null = null
   #gateAnswer: { yes: boolean; reason?: string; resourceId?: string } | null = null
@@ -97,12 +102,15 @@ class Guard {
     this.#handles = killHandles(options.nodeId)
     killOldTree(this.#handles)
     this.#workloads = new Workloads(this.#handles, options.stateFolder, {
-      mainEnded: (resourceId, process, exit) =>
-        this.#toRhs({ t: 'exited', resourceId, process, exit }),
+      mainEnded: (resourceId, process, exit, left) =>
+        this.#monitors.sendAll({
+          ...{ t: 'exited', resourceId, process, exit },
+          ...(left && { left }),
+        }),
       nothingRuns: (resourceId, process) => this.#nothingRuns(resourceId, process),
     })
     this.#starts = new Starts(this.#workloads, (requestId) =>
-      this.#toRhs({ t: 'answer', requestId, ok: false, reason: 'stopping' }),
+      this.#monitors.answer({ requestId, ok: false, reason: 'stopping' }),
     )
     const env = this.#handles.mark(`tree-${process.pid}`)
     const args = [options.stateFolder, options.runFolder]
@@ -110,24 +118,37 @@ class Guard {
       message: (frame) => this.#fromAgent(frame),
       up: () => {
         this.#agent.send(this.#hello())
-        if (this.#rhs.pid !== undefined) this.#toAgent({ t: 'rhsUp', generation: 0 })
+        for (const up of this.#monitors.up()) this.#toAgent({ t: 'rhsUp', ...up })
       },
-      down: () => this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 }),
+      down: () => {
+        this.#agentInfo = null
+        this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 })
+      },
     })
-    // S-31: a module has no business with identity or replica, so RHS is not told where they are.
-    this.#rhs = new TreeChild(options.rhsFile, [], env, {
-      message: (frame) => this.#fromRhs(frame),
-      up: (generation) => this.#rhsUp(generation),
-      down: (generation, detail) => this.#toAgent({ t: 'rhsDown', generation, detail }),
+    const names = monitorsOf(this.#policy)
+    this.#monitors = new Monitors(options.rhsFile, names, this.#handles, {
+      message: (monitor, frame) => requests.from(monitor, frame),
+      up: (monitor, generation) => this.#rhsUp(monitor, generation),
+      down: (monitor, generation, detail) =>
+        this.#toAgent({ t: 'rhsDown', monitor, generation, detail }),
+    })
+    const requests = new RhsRequests({
+      policy: this.#policy,
+      monitors: this.#monitors,
+      starts: this.#starts,
+      workloads: this.#workloads,
+      recordOf: (resourceId) => this.#recordOf(resourceId),
+      step: (event) => this.#step(event),
+      toAgent: (frame) => this.#toAgent(frame),
     })
     const boot = bootId()
-    const adopted = adoptGuard(this.#file.read(), boot, bootMs())
+    const adopted = adoptGuard(this.#file.read(), boot, randomUUID(), bootMs())
     this.#state = adopted.state
     queueMicrotask(() => this.#adopt(adopted))
   }
 
   async start(): Promise<void> {
-    listenGate(this.#gateFolder(), {
+    listenGate(gateFolder(this.#options.runFolder, this.#policy), {
       ask: (ask) => {
         this.#gateAnswer = null
         this.#step({ type: 'gateAsked', gateName: ask.gateName, process: ask.process })
@@ -141,22 +162,12 @@ class Guard {
       },
     })
     await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
-    this.#rhs.start()
+    this.#monitors.start()
     this.#agent.start()
     process.on('SIGTERM', () => this.#shutDown())
     process.on('SIGINT', () => this.#shutDown())
     // The service manager stays informed by the guard being there; a hang-up means nothing.
     process.on('SIGHUP', () => {})
-  }
-
-  /** Where the gate of virtual machines stands; emulators may run as another user than we. */
-  #gateFolder(): string {
-    chmodSync(this.#options.runFolder, 0o711)
-    const folder = join(this.#options.runFolder, 'gate')
-    mkdirSync(folder, { recursive: true, mode: 0o711 })
-    const emulator = this.#policy['virtual-machine']?.emulators?.[0] ?? EMULATOR
-    if (this.#policy['virtual-machine'] && existsSync(emulator)) installGate(folder, { emulator })
-    return folder
   }
 
   /** G10: what is on record and runs goes on; what does not run any more has ended. */
@@ -167,7 +178,7 @@ class Guard {
     this.#workloads.killStrays((group) => known.has(group))
     this.#carryOut(outcome)
     for (const record of this.#state.records) {
-      if (record.process && isAlive(record.process)) this.#workloads.watch(record)
+      if (this.#workloads.lives(record)) this.#workloads.watch(record)
       else this.#workloads.terminate(record)
     }
   }
@@ -204,14 +215,14 @@ class Guard {
         break
       case 'answerRhs': {
         const { type: _, ...answer } = effect
-        this.#toRhs({ t: 'answer', ...answer })
+        this.#monitors.answer(answer)
         break
       }
       case 'answerGate':
         this.#gateAnswer = this.#saver.lags ? { yes: false, reason: NO_FILE } : effect
         break
       case 'killRhs':
-        this.#rhs.kill()
+        this.#monitors.kill(effect.monitor)
         break
       case 'spawn':
         this.#spawn(effect)
@@ -226,18 +237,17 @@ class Guard {
   #spawn(effect: Extract<GuardEffect, { type: 'spawn' }>): void {
     const { ask, spec } = effect
     const { requestId, resourceId } = ask
-    const forbidden = this.#saver.lags ? NO_FILE : forbids(this.#policy, spec)
-    if (forbidden) {
-      this.#toRhs({ t: 'answer', requestId, ok: false, reason: forbidden })
+    if (this.#saver.lags) {
+      this.#monitors.answer({ requestId, ok: false, reason: NO_FILE })
       this.#step({ type: 'nothingRuns', resourceId, process: null })
       return
     }
     try {
       const { process: started, group } = this.#workloads.spawn(resourceId, spec)
-      this.#toRhs({ t: 'answer', requestId, ok: true, process: started })
+      this.#monitors.answer({ requestId, ok: true, process: started })
       this.#step({ type: 'childStarted', resourceId, process: started, group })
     } catch (error) {
-      this.#toRhs({ t: 'answer', requestId, ok: false, reason: `cannot start: ${error}` })
+      this.#monitors.answer({ requestId, ok: false, reason: `cannot start: ${error}` })
       this.#step({ type: 'nothingRuns', resourceId, process: null })
     }
   }
@@ -246,7 +256,11 @@ class Guard {
     const answer = this.#gateAnswer ?? { yes: false, reason: 'no answer' }
     const record = this.#state.records.find((r) => r.resourceId === answer.resourceId)
     if (answer.yes && record) {
-      this.#toRhs({ t: 'gatePassed', resourceId: record.resourceId, process: asking })
+      this.#monitors.sendAll({
+        t: 'gatePassed',
+        resourceId: record.resourceId,
+        process: asking,
+      })
       this.#workloads.watch(record)
     }
     return { yes: answer.yes, ...(answer.reason !== undefined && { reason: answer.reason }) }
@@ -281,67 +295,37 @@ class Guard {
       case 'stopAll':
         return this.#step({ type: 'everythingMustStop' })
       case 'toRhs':
-        return this.#toRhs({ t: 'fromAgent', frame: frame.frame })
+        return this.#monitors.send(frame.monitor, { t: 'fromAgent', frame: frame.frame })
       case 'shutdownDone':
         return this.end(0)
       case 'left':
         return this.end(0)
       case 'info':
         this.#agentInfo = frame.info
-    }
-  }
-
-  #fromRhs(message: unknown): void {
-    const parsed = rhsToGuard.safeParse(message)
-    if (!parsed.success) return complain('rhs', parsed.error.message)
-    const frame = parsed.data
-    switch (frame.t) {
-      case 'startChild': {
-        const { spec, t: _, ...ask } = frame
-        return this.#starts.whenEnded(ask, this.#recordOf(ask.resourceId), () =>
-          this.#step({ type: 'childAsked', ask, spec }),
-        )
-      }
-      case 'permitGate': {
-        const { gateName, t: _, ...ask } = frame
-        if (!allows(this.#policy['virtual-machine']?.domains ?? [], gateName)) {
-          const reason = `hostPolicy: this host's policy does not allow domain ${gateName}`
-          return this.#toRhs({ t: 'answer', requestId: ask.requestId, ok: false, reason })
-        }
-        return this.#starts.whenEnded(ask, this.#recordOf(ask.resourceId), () =>
-          this.#step({ type: 'gatePermitAsked', ask, gateName }),
-        )
-      }
-      case 'signal': {
-        const record = this.#recordOf(frame.resourceId)
-        const ok = record ? this.#workloads.signal(record, frame.signal as NodeJS.Signals) : false
-        return this.#toRhs({ t: 'answer', requestId: frame.requestId, ok })
-      }
-      case 'stop': {
-        const { resourceId, requestId } = frame
-        this.#starts.cancel(resourceId)
-        return this.#step({ type: 'resourceStopAsked', resourceId, requestId })
-      }
-      case 'toAgent':
-        return this.#toAgent({ t: 'fromRhs', frame: frame.frame })
+        return
+      case 'stoppedHere':
+        return this.#asks.answered(frame.requestId, frame.answer as object)
+      case 'fatal':
+        return this.#giveUp(frame.refusal)
     }
   }
 
   /** G8: a new RHS gets the records and adopts what it finds. */
-  #rhsUp(generation: number): void {
-    this.#toRhs({
+  #rhsUp(monitor: string, generation: number): void {
+    this.#monitors.send(monitor, {
       t: 'records',
       records: [...this.#state.records],
       policy: this.#policy as never,
       folder: this.#options.runFolder,
       nodeName: this.#options.nodeName,
     })
-    this.#toAgent({ t: 'rhsUp', generation })
+    this.#toAgent({ t: 'rhsUp', monitor, generation })
   }
 
   #hello(): GuardToAgent {
     const running = this.#state.records.map((r) => r.resourceId)
-    return { t: 'hello', boot: this.#state.boot, held: heldGroups(this.#state), running }
+    const { boot, guard } = this.#state
+    return { t: 'hello', boot, guard, held: heldGroups(this.#state), running }
   }
 
   #recordOf(resourceId: string) {
@@ -352,23 +336,26 @@ class Guard {
     this.#agent.send(frame)
   }
 
-  #toRhs(frame: GuardToRhs): void {
-    this.#rhs.send(frame)
-  }
-
-  #answerDoor(request: string): object {
-    if (request === 'leave') {
+  #answerDoor(request: DoorRequest): object | Promise<object> {
+    if (request.do === 'leave') {
       this.#toAgent({ t: 'leave' })
       return { ok: true }
     }
-    const { leases, grants, records, session, stops } = this.#state
+    if (request.do === 'stop') return this.#asks.stop(request.resource, request.kill)
+    return this.#status()
+  }
+
+  async #status(): Promise<object> {
+    const monitors = await this.#monitors.status()
+    const { boot, timing, leases, grants, records, session, stops } = this.#state
     return {
       node: { id: this.#options.nodeId, name: this.#options.nodeName },
       nowMs: bootMs(),
       killHandles: this.#handles.kind,
-      guard: { pid: process.pid, leases, grants, records, session, stops },
+      guard: { pid: process.pid, boot, timing, leases, grants, records, session, stops },
       agent: { pid: this.#agent.pid ?? null, info: this.#agentInfo },
-      rhs: { pid: this.#rhs.pid ?? null },
+      rhs: { pid: this.#monitors.pids['rhs'] ?? null },
+      monitors,
     }
   }
 
@@ -387,6 +374,13 @@ class Guard {
     if (grants.length === 0 && records.length === 0 && !session?.welcomed) this.end(0)
   }
 
+  /** Nothing that time can mend: it ends once nothing runs here any more, and says why. */
+  #giveUp(refusal: Refusal): void {
+    if (this.#ending) return
+    complain('gives up', `${refusal.message} [${refusal.code}] ${refusal.remedy ?? ''}`)
+    this.end(ERRORS[refusal.code].exit)
+  }
+
   end(code: number): void {
     if (this.#ended) return
     this.#ended = true
@@ -395,7 +389,7 @@ class Guard {
     const wait = () => {
       if (this.#state.records.length > 0) return void setTimeout(wait, 10)
       this.#agent.end()
-      this.#rhs.end()
+      this.#monitors.end()
       process.exit(code)
     }
     wait()

@@ -23,8 +23,8 @@ export class Starts {
 
   whenEnded(ask: Ask, record: WorkloadRecord | undefined, start: () => void): void {
     const { resourceId, requestId } = ask
-    // RHS may see an end before the guard has looked.
-    if (record?.process && !isAlive(record.process))
+    // RHS may see an end before the guard has looked. A daemon outlives its main process.
+    if (record?.process && !record.daemon && !isAlive(record.process))
       this.#workloads.endedElsewhere(record, record.process)
     if (!this.#workloads.isEnding(resourceId)) return start()
     this.cancel(resourceId)

@@ -5,9 +5,12 @@ import { workloadRecord } from '../../schema/ipc.ts'
 import { heldGroup } from '../../schema/session.ts'
 import { timing } from '../../schema/timing.ts'
 import type { GuardFile } from '../core/guard.ts'
+import { withReserve } from '../reserve.ts'
+import { complain } from './policy.ts'
 
 const guardFile = z.strictObject({
   boot: z.string(),
+  guard: z.guid(),
   timing,
   leases: z.strictObject({
     pongEndMs: z.number().nullable(),
@@ -43,18 +46,16 @@ export class StateFile {
     }
     try {
       return guardFile.parse(JSON.parse(text)) as GuardFile
-    } catch {
+    } catch (error) {
+      complain('state file', `${this.#path} is damaged, so nothing is adopted: ${error}`)
       return null
     }
   }
 
   write(state: GuardFile): void {
-    const { boot, timing: t, leases, grants, seen, records } = state
-    writeFileSync(
-      `${this.#path}.new`,
-      JSON.stringify({ boot, timing: t, leases, grants, seen, records }),
-      { mode: 0o600 },
-    )
+    const { boot, guard, timing: t, leases, grants, seen, records } = state
+    const text = JSON.stringify({ boot, guard, timing: t, leases, grants, seen, records })
+    withReserve(() => writeFileSync(`${this.#path}.new`, text, { mode: 0o600 }))
     renameSync(`${this.#path}.new`, this.#path)
   }
 }

@@ -5,7 +5,9 @@ import type { KillHandles } from './cgroup.ts'
 
 /** A child that dies at once is started again after this long, and not sooner. */
 const RESTART_MIN_MS = 20
-const RESTART_MAX_MS = 2_000
+const RESTART_MAX_MS = 1_000
+/** One that has lived this long has started: whatever ended it, it is no crash at the start. */
+const STARTED_MS = 1_000
 
 export interface ChildEvents {
   message(frame: unknown): void
@@ -40,6 +42,14 @@ export class TreeChild {
 
   get pid(): number | undefined {
     return this.#child?.pid
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get uptimeMs(): number {
+    return this.#child ? performance.now() - this.#startedMs : 0
   }
 
   start(): void {
@@ -79,7 +89,7 @@ export class TreeChild {
     return fork(this.#file, [...this.#args], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, ...this.#env },
-      // Small heaps: these processes hold little, and there are three of them on every host.
+      // Small heaps: these processes hold little, and there are three or four of them on a host.
       execArgv: ['--max-semi-space-size=1'],
     })
   }
@@ -107,7 +117,8 @@ export class TreeChild {
   #again(): void {
     if (this.#ended) return
     const lived = performance.now() - this.#startedMs
-    this.#delayMs = lived > 5_000 ? RESTART_MIN_MS : Math.min(this.#delayMs * 2, RESTART_MAX_MS)
+    this.#delayMs =
+      lived > STARTED_MS ? RESTART_MIN_MS : Math.min(this.#delayMs * 2, RESTART_MAX_MS)
     setTimeout(() => this.start(), this.#delayMs)
   }
 }

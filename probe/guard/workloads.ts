@@ -1,5 +1,5 @@
 /** Starting, watching and killing what the guard has on record. */
-import { mkdirSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { WorkloadRecord } from '../../schema/ipc.ts'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
@@ -10,11 +10,12 @@ import { Launchers } from './launchers.ts'
 export interface Exit {
   readonly code: number | null
   readonly signal: string | null
+  readonly output?: string
 }
 
 export interface WorkloadEvents {
-  /** The main process has ended; what it left behind is being killed. */
-  mainEnded(resourceId: string, process: ProcessRef, exit: Exit): void
+  /** The main process has ended. What it left behind is being killed; a daemon's runs on (`left`). */
+  mainEnded(resourceId: string, process: ProcessRef, exit: Exit, left: boolean): void
   /** Nothing of the workload runs any more. */
   /** Of the start that this process was; null: of one that has not become a process. */
   nothingRuns(resourceId: string, process: ProcessRef | null): void
@@ -22,6 +23,8 @@ export interface WorkloadEvents {
 
 /** Processes that are not our children have no exit event: they are looked at this often. */
 const LOOK_MS = 50
+/** The same where a kill group has to be looked for among all processes of the host. */
+const LOOK_BY_MARK_MS = 500
 /** How often a killed workload is looked at and killed again until nothing runs (G5). */
 const KILL_CHECK_MS = 2
 /** At first without a pause: what was killed is mostly gone within the millisecond. */
@@ -57,27 +60,60 @@ export class Workloads {
    */
   spawn(resourceId: string, spec: ChildSpec): { process: ProcessRef; group: string } {
     const log = join(this.#folder, `${resourceId}.log`)
+    const before = spec.daemon ? sizeOf(log) : 0
     const { child, process, group } = this.#launchers.launch(spec, log)
+    const key = keyOf(resourceId, process)
     child.once('exit', (code, signal) => {
+      this.#children.delete(key)
       // Its end may have been seen in /proc, acked, and followed by another start by now.
-      if (this.#settled.delete(keyOf(resourceId, process))) return
-      this.#ended(resourceId, process, group, { code, signal })
+      if (this.#settled.delete(key)) return
+      const exit = { code, signal, ...(spec.daemon && { output: endOf(log, before) }) }
+      if (spec.daemon && this.#alive(group).length > 0 && !this.#kills.has(key)) {
+        this.#events.mainEnded(resourceId, process, exit, true)
+        return this.#watchUntil(resourceId, process, group, () => this.#alive(group).length === 0)
+      }
+      this.#ended(resourceId, process, group, exit)
     })
-    this.#children.add(keyOf(resourceId, process))
+    this.#children.add(key)
     return { process, group }
+  }
+
+  /** Whether what is on record runs: its main process, or of a daemon anything of its kill group. */
+  lives(record: WorkloadRecord): boolean {
+    const { process, group, daemon } = record
+    if (process && isAlive(process)) return true
+    return daemon === true && group !== undefined && this.#alive(group).length > 0
   }
 
   /** Watches a workload that is not our child: one that an earlier guard started, or a VM. */
   watch(record: WorkloadRecord): void {
     const { process, resourceId } = record
     this.#unwatch(resourceId)
-    if (!process) return
-    const timer = setInterval(() => {
-      if (isAlive(process)) return
+    if (process)
+      this.#watchUntil(
+        resourceId,
+        process,
+        record.group,
+        () => !this.lives(record),
+        record.daemon === true,
+      )
+  }
+
+  #watchUntil(
+    resourceId: string,
+    process: ProcessRef,
+    group: string | undefined,
+    over: () => boolean,
+    byGroup = true,
+  ): void {
+    this.#unwatch(resourceId)
+    const costly = byGroup && this.#handles.kind === 'mark'
+    const look = () => {
+      if (!surely(over)) return
       this.#unwatch(resourceId)
-      this.#ended(resourceId, process, record.group, null)
-    }, LOOK_MS)
-    this.#watches.set(resourceId, timer)
+      this.#ended(resourceId, process, group, null)
+    }
+    this.#watches.set(resourceId, setInterval(look, costly ? LOOK_BY_MARK_MS : LOOK_MS))
   }
 
   /** The gate's socket said so before the next look. */
@@ -111,7 +147,7 @@ export class Workloads {
   #killStraysUntilGone(): void {
     for (const group of this.#strays) this.#handles.killAll(group)
     this.#strays = this.#strays.filter((group) => {
-      if (this.#alive(group).length > 0) return true
+      if (!surely(() => this.#alive(group).length === 0)) return true
       this.#handles.remove(group)
       return false
     })
@@ -124,9 +160,10 @@ export class Workloads {
 
   /** Sends a signal to the main process, if it is still that process. */
   signal(record: WorkloadRecord, signal: NodeJS.Signals): boolean {
-    if (!record.process || !isAlive(record.process)) return false
+    const { process: main } = record
+    if (!main || !surely(() => isAlive(main))) return false
     try {
-      process.kill(record.process.pid, signal)
+      process.kill(main.pid, signal)
       return true
     } catch {
       return false
@@ -137,7 +174,7 @@ export class Workloads {
   #ended(resourceId: string, main: ProcessRef, group: string | undefined, exit: Exit | null): void {
     if (this.#kills.has(keyOf(resourceId, main))) return
     this.#killUntilGone(resourceId, main, group)
-    this.#events.mainEnded(resourceId, main, exit ?? { code: null, signal: null })
+    this.#events.mainEnded(resourceId, main, exit ?? { code: null, signal: null }, false)
   }
 
   #killUntilGone(resourceId: string, main: ProcessRef | null, group: string | undefined): void {
@@ -145,12 +182,14 @@ export class Workloads {
     if (this.#kills.has(key)) return
     this.#kills.set(key, resourceId)
     let looks = 0
+    const nothingRuns = () =>
+      !(main && isAlive(main)) &&
+      !(group && this.#alive(group).length > 0) &&
+      !(!group && this.#strays.length > 0)
     const look = () => {
-      if (main && isAlive(main)) killPid(main.pid)
-      const alive = group ? this.#alive(group) : []
-      if (group && alive.length > 0) this.#handles.killAll(group)
-      const unnamed = !group && this.#strays.length > 0
-      if (alive.length > 0 || unnamed || (main && isAlive(main))) {
+      if (!surely(nothingRuns)) {
+        if (main && surely(() => isAlive(main))) killPid(main.pid)
+        if (group) this.#handles.killAll(group)
         looks += 1
         if (looks <= QUICK_CHECKS) setImmediate(look)
         else setTimeout(look, KILL_CHECK_MS)
@@ -171,6 +210,15 @@ export class Workloads {
   }
 }
 
+/** What could not be looked at proves nothing (G5): it is looked at again. */
+function surely(seen: () => boolean): boolean {
+  try {
+    return seen()
+  } catch {
+    return false
+  }
+}
+
 const keyOf = (resourceId: string, main: ProcessRef | null) =>
   `${resourceId} ${main?.pid ?? ''} ${main?.startTicks ?? ''}`
 
@@ -179,5 +227,32 @@ function killPid(pid: number): void {
     process.kill(pid, 'SIGKILL')
   } catch {
     // Gone between the look and the kill.
+  }
+}
+
+const OUTPUT_BYTES = 2_048
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size
+  } catch {
+    return 0
+  }
+}
+
+/** The end of what was written since. What cannot be read is no reason to fail. */
+function endOf(path: string, since: number): string {
+  try {
+    const fd = openSync(path, 'r')
+    try {
+      const { size } = fstatSync(fd)
+      const buffer = Buffer.alloc(Math.min(OUTPUT_BYTES, Math.max(0, size - since)))
+      readSync(fd, buffer, 0, buffer.length, size - buffer.length)
+      return buffer.toString('utf8')
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return ''
   }
 }

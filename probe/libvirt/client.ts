@@ -88,6 +88,8 @@ const PROCEDURE = {
   getState: 212,
   getControlInfo: 229,
   undefineFlags: 231,
+  setMetadata: 264,
+  getMetadata: 265,
   eventRegister: 316,
   lifecycleEvent: 318,
   getIothreadInfo: 351,
@@ -98,6 +100,9 @@ const AUTH_NONE = 0
 const EVENT_ID_LIFECYCLE = 0
 const XML_INACTIVE = 2
 const AFFECT_LIVE = 1
+const AFFECT_CONFIG = 2
+/** virDomainMetadataType: an element in a namespace of its own. */
+const METADATA_ELEMENT = 2
 /** Throw away a saved state instead of waking it: its memory may be older than the disk (M5). */
 const START_FORCE_BOOT = 1 << 3
 /** Undefine takes saved state and metadata of snapshots and checkpoints along; NVRAM stays. */
@@ -235,6 +240,34 @@ export class LibvirtClient {
 
   async setAutostart(domain: Domain, on: boolean, deadline: Deadline = {}): Promise<void> {
     await this.#call(PROCEDURE.setAutostart, writeDomain(domain).int(on ? 1 : 0), deadline)
+  }
+
+  /** Replaces the element of this namespace, of the running domain or of its definition. */
+  async setMetadata(
+    domain: Domain,
+    element: { text: string; prefix: string; uri: string; live: boolean },
+    deadline: Deadline = {},
+  ): Promise<void> {
+    const body = writeDomain(domain)
+      .int(METADATA_ELEMENT)
+      .optionalString(element.text)
+      .optionalString(element.prefix)
+      .optionalString(element.uri)
+      .int(element.live ? AFFECT_LIVE : AFFECT_CONFIG)
+    await this.#call(PROCEDURE.setMetadata, body, deadline)
+  }
+
+  /** @throws {LibvirtError} there is no element of this namespace */
+  async metadata(
+    domain: Domain,
+    element: { uri: string; live: boolean },
+    deadline: Deadline = {},
+  ): Promise<string> {
+    const body = writeDomain(domain)
+      .int(METADATA_ELEMENT)
+      .optionalString(element.uri)
+      .int(element.live ? AFFECT_LIVE : AFFECT_CONFIG)
+    return (await this.#call(PROCEDURE.getMetadata, body, deadline)).string()
   }
 
   async #call(procedure: number, body: XdrWriter, deadline: Deadline): Promise<XdrReader> {

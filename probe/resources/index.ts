@@ -2,33 +2,40 @@ import { join } from 'node:path'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { ResourceModule } from '../../schema/resource-module.ts'
 import { GATE_NAME } from '../gate/gate-script.ts'
+import { createHttpEndpoint } from './http-endpoint.ts'
 import { processModule } from './process.ts'
+import { createScript } from './script.ts'
+import { createTcpEndpoint } from './tcp-endpoint.ts'
 import { createVirtualMachine } from './virtual-machine.ts'
 
 /**
  * The modules of this host: shipped with the probe, and allowed by the host's policy. A type that
- * the policy does not name is not offered to the cluster at all.
+ * starts something and that the policy does not name is not offered to the cluster at all. Endpoints
+ * start nothing; without a policy they may look at this host itself.
  *
+ * @param host only those that this kind of monitor hosts (S-23); absent: all
  * @throws {Error} a module without isAlive or looksAlive (S-45), or with a `restart` (S-47)
  */
 export function loadModules(
   policy: HostPolicy,
   runFolder: string,
+  host?: ResourceModule['host'],
 ): ReadonlyMap<string, ResourceModule> {
   const modules = new Map<string, ResourceModule>()
-  if (policy.process) register(modules, processModule as ResourceModule)
+  const add = (module: unknown) => {
+    if (host === undefined || (module as ResourceModule).host === host)
+      register(modules, module as ResourceModule)
+  }
+  if (policy.process) add(processModule)
+  if (policy.script) add(createScript(policy.script))
   const vm = policy['virtual-machine']
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)
-    register(
-      modules,
-      createVirtualMachine({
-        gate,
-        ...(vm.socket && { socket: vm.socket }),
-        ...(vm.paths && { paths: vm.paths }),
-      }) as ResourceModule,
-    )
+    const socket = vm.socket && { socket: vm.socket }
+    add(createVirtualMachine({ gate, ...socket, ...(vm.paths && { paths: vm.paths }) }))
   }
+  add(createHttpEndpoint(policy.endpoints))
+  add(createTcpEndpoint(policy.endpoints))
   return modules
 }
 

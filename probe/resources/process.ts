@@ -1,8 +1,8 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
 import { type ProcessProperties, processProperties } from '../../schema/resource-types/process.ts'
 import { isAlive as lives } from '../gate/proc.ts'
+import { environment, programProblem, userOf } from './program.ts'
 
 /**
  * Resource type `process`: one program and everything it forks, a daemonised grandchild included.
@@ -13,6 +13,7 @@ export const processModule: ResourceModule<ProcessProperties> = {
   type: 'process',
   version: '1.0.0',
   properties: processProperties,
+  host: 'rhs',
   way: 'child',
 
   async online(call) {
@@ -20,7 +21,7 @@ export const processModule: ResourceModule<ProcessProperties> = {
     const started = await call.workload.startChild({
       command: p.command,
       args: p.args,
-      env: environment(call),
+      env: environment(call, p.env),
       ...(p.cwd !== undefined && { cwd: p.cwd }),
       ...(p.user !== undefined && userOf(p.user)),
     })
@@ -63,17 +64,6 @@ function state(call: Call<ProcessProperties>): Answer {
   return { guid: call.guid, status: process && lives(process) ? 'online' : 'offline' }
 }
 
-function environment(call: Call<ProcessProperties>): Record<string, string> {
-  return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    ...call.properties.env,
-    HOLDFAST_RESOURCE: call.name,
-    HOLDFAST_GROUP: call.groupId,
-    HOLDFAST_EPOCH: String(call.epoch),
-    HOLDFAST_NODE: call.nodeName,
-  }
-}
-
 /** Waits for the main process to end, at most so long. */
 async function gone(call: Call<ProcessProperties>, timeoutMs: number): Promise<void> {
   const end = performance.now() + timeoutMs
@@ -82,24 +72,4 @@ async function gone(call: Call<ProcessProperties>, timeoutMs: number): Promise<v
     if (!process || !lives(process) || performance.now() > end || call.signal.aborted) return
     await sleep(2)
   }
-}
-
-/** Why the program could not be started again, or null. */
-function programProblem(command: string): string | null {
-  try {
-    if (!statSync(command).isFile()) return `${command} is not a file`
-    accessSync(command, constants.X_OK)
-    return null
-  } catch {
-    return `${command} is missing or cannot be executed: a restart would fail`
-  }
-}
-
-function userOf(user: string): { uid: number; gid: number } {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((text) => text.split(':'))
-    .find((fields) => fields[0] === user)
-  if (!line) throw new Error(`there is no user ${user} on this host`)
-  return { uid: Number(line[2]), gid: Number(line[3]) }
 }

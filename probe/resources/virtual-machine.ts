@@ -5,7 +5,7 @@
  * it lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone
  * nothing is known and nothing is restarted: its virtual machines run on.
  */
-import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-module.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import {
@@ -23,6 +23,7 @@ import {
 import { HeldDomain } from '../libvirt/held-domain.ts'
 import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
+import { metadataOf, writeMetadata } from '../libvirt/metadata.ts'
 import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
 import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
 
@@ -46,6 +47,8 @@ const ANSWER_MS = 2_000
 const HUNG_MS = 15_000
 /** libvirt's own calls, that do not wait for a guest. */
 const CALL_MS = 5_000
+/** A note for libvirt's own tools is not worth more. */
+const NOTE_MS = 2_000
 /** libvirt sees the end of a process up to 0.2 s late. */
 const SETTLE_MS = 2_000
 const POLL_MS = 50
@@ -60,6 +63,7 @@ export function createVirtualMachine(
     type: 'virtual-machine',
     version: '1.0.0',
     properties: virtualMachineProperties,
+    host: 'rhs',
     way: 'gate',
     open: (call) => vms.open(call),
     close: async (call) => vms.close(call),
@@ -69,6 +73,7 @@ export function createVirtualMachine(
     isAlive: (calls) => Promise.all(calls.map((call) => vms.isAlive(call))),
     looksAlive: (calls) => Promise.all(calls.map((call) => vms.looksAlive(call))),
     watch: (call, push) => vms.watch(call, push),
+    notify: (call, step) => vms.notify(call, step),
   }
 }
 
@@ -215,6 +220,14 @@ class VirtualMachines {
       stop()
       stopExits()
     }
+  }
+
+  /** S-86. Only of a domain that is held: after a close it is another host's to tell of it. */
+  async notify(call: VmCall, step: Step): Promise<void> {
+    const held = this.#held.get(call.guid)
+    if (held === undefined) return
+    const deadline = { timeoutMs: NOTE_MS, signal: call.signal }
+    await writeMetadata(this.#client, held.domain, metadataOf(call, step), deadline)
   }
 
   #hold(call: VmCall): HeldDomain {

@@ -50,11 +50,12 @@ export class GuardLink {
   }
 
   /** @throws {GuardRefused} */
-  async startChild(subject: Subject, spec: ChildSpec): Promise<ProcessRef> {
+  async startChild(subject: Subject, type: string, spec: ChildSpec): Promise<ProcessRef> {
     const answer = await this.#ask((requestId) => ({
       t: 'startChild',
       requestId,
       ...subject,
+      type,
       spec: { ...spec, args: [...spec.args], env: { ...spec.env } },
     }))
     if (!answer.ok || !answer.process) throw new GuardRefused(answer.reason ?? 'no')
@@ -103,8 +104,8 @@ export class GuardLink {
   exited(resourceId: string, process: ProcessRef, exit: WorkloadExit): void {
     const known = this.#processes.get(resourceId)
     if (known && known.pid !== process.pid) return
-    this.#processes.delete(resourceId)
-    for (const listener of this.#listeners.get(resourceId) ?? []) listener(exit)
+    if (!exit.left) this.#processes.delete(resourceId)
+    for (const listener of this.#listeners.get(resourceId) ?? []) listener({ ...exit, process })
   }
 
   forget(resourceId: string): void {

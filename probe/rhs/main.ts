@@ -6,23 +6,35 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { HostedType } from '../../schema/hive.ts'
 import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
-import { type FromRhs, guardToRhs, type ToRhs } from '../../schema/ipc.ts'
-import type { Answer, ResourceModule } from '../../schema/resource-module.ts'
+import { type FromRhs, guardToRhs, type HeldResource, type ToRhs } from '../../schema/ipc.ts'
+import {
+  type Answer,
+  type Call,
+  NotImplemented,
+  type ResourceModule,
+} from '../../schema/resource-module.ts'
+import type { StatusItem } from '../../schema/session.ts'
 import { bootMs } from '../clock.ts'
 import {
   type CallOutcome,
   emptyRhs,
   type RhsEffect,
   type RhsEvent,
+  type Run,
   rhsDeadline,
   rhsStep,
 } from '../core/rhs.ts'
 import { loadModules } from '../resources/index.ts'
+import { CallBook } from './call-book.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { makeCall } from './make-call.ts'
+import { Notifier } from './notifier.ts'
 
-export function runRhs(): void {
-  const rhs = new Rhs()
+type Host = ResourceModule['host']
+
+/** @param host which kind of modules it hosts (S-23): one bundle, several processes */
+export function runRhs(host: Host): void {
+  const rhs = new Rhs(host)
   process.on('message', (message) => rhs.fromGuard(message))
   // Without its guard an RHS holds nothing that counts.
   process.on('disconnect', () => process.exit(0))
@@ -30,6 +42,9 @@ export function runRhs(): void {
 }
 
 class Rhs {
+  readonly #host: Host
+  readonly #book = new CallBook()
+  readonly #notifier = new Notifier((guid, message) => this.#log(guid, message))
   readonly #link = new GuardLink((frame) => process.send?.(frame))
   readonly #aborts = new Map<number, AbortController>()
   readonly #watches = new Map<string, () => void>()
@@ -38,6 +53,10 @@ class Rhs {
   #timer: NodeJS.Timeout | null = null
   #nodeName = ''
   #onRecord = new Set<string>()
+
+  constructor(host: Host) {
+    this.#host = host
+  }
 
   fromGuard(message: unknown): void {
     const parsed = guardToRhs.safeParse(message)
@@ -51,7 +70,7 @@ class Rhs {
         this.#nodeName = frame.nodeName
         this.#link.adopt(frame.records)
         this.#onRecord = new Set(frame.records.map((r) => r.resourceId))
-        this.#modules = loadModules(policyOf(frame.policy), frame.folder)
+        this.#modules = loadModules(policyOf(frame.policy), frame.folder, this.#host)
         this.#tell({ t: 'ready', types: hosted(this.#modules), holding: [] })
         break
       case 'fromAgent':
@@ -64,15 +83,23 @@ class Rhs {
         this.#link.gatePassed(frame.resourceId, frame.process)
         break
       case 'exited':
-        this.#link.exited(frame.resourceId, frame.process, frame.exit)
+        this.#link.exited(frame.resourceId, frame.process, { ...frame.exit, left: frame.left })
         break
+      case 'tables': {
+        const tables = this.#book.tables(this.#modules, this.#state, bootMs())
+        process.send?.({ t: 'tables', requestId: frame.requestId, tables })
+        break
+      }
     }
   }
 
   #fromAgent(frame: ToRhs): void {
     switch (frame.t) {
       case 'hold':
-        this.#step({ type: 'held', resources: frame.resources, onRecord: this.#onRecord })
+        this.#step({
+          ...{ type: 'held', resources: frame.resources },
+          onRecord: this.#lookedAtFirst(frame.resources),
+        })
         for (const held of frame.resources) this.#onRecord.delete(held.guid)
         break
       case 'drop':
@@ -84,6 +111,16 @@ class Rhs {
         this.#tell({ t: 'ready', types: hosted(this.#modules), holding: this.#holding() })
         break
     }
+  }
+
+  /** G8: what is on record, and what starts nothing: of that there is no record, it may be online. */
+  #lookedAtFirst(resources: readonly HeldResource[]): Set<string> {
+    const startsNothing = (type: string) => {
+      const module = this.#modules.get(type)
+      return module !== undefined && module.way === undefined
+    }
+    const lookers = resources.filter((r) => startsNothing(r.type))
+    return new Set([...this.#onRecord, ...lookers.map((r) => r.guid)])
   }
 
   #holding(): { guid: string; epoch: number }[] {
@@ -118,6 +155,7 @@ class Rhs {
         break
       case 'report':
         this.#tell({ t: 'status', items: effect.items })
+        for (const item of effect.items) this.#notify(item.resourceId, 'status', item)
         break
       case 'log':
         this.#log(effect.guid, effect.message)
@@ -138,6 +176,10 @@ class Rhs {
     const outcome = await this.#invoke(fn, guid, id, abort.signal)
     this.#aborts.delete(id)
     if (fn === 'open') this.#watch(guid)
+    // Before the status that follows from it is told.
+    const before = this.#state.runs.get(guid)
+    if (before && outcome.ok !== 'notImplemented')
+      this.#notify(guid, fn, { status: before.status, detail: reasonOf(outcome) })
     this.#step({ type: 'callEnded', guid, id, outcome })
   }
 
@@ -158,19 +200,19 @@ class Rhs {
       `${fn} ${run.held.name} PersistentState=${persistentState} epoch=${epoch} hive=${hiveSeq}`,
     )
     if (!entry) return fn === 'open' || fn === 'close' ? { ok: true } : { ok: 'notImplemented' }
+    const ended = this.#book.begin(module.type, fn, run.held.name, bootMs())
     try {
-      const call = makeCall(run.held, module, this.#link, {
-        nodeName: this.#nodeName,
-        signal,
-        progress: (note) => this.#step({ type: 'progressed', guid, id, note }),
-        log: (message) => this.#log(guid, message),
-      })
-      await entry.call(module, call)
+      const progress = (note: string) => this.#step({ type: 'progressed', guid, id, note })
+      await entry.call(module, this.#callOf(run, module, signal, progress))
+      ended(bootMs())
       return { ok: true }
     } catch (error) {
+      ended(bootMs(), messageOf(error))
+      if (error instanceof NotImplemented)
+        return fn === 'open' || fn === 'close' ? { ok: true } : { ok: 'notImplemented' }
       if (error instanceof GuardRefused && error.forNow)
         return { ok: false, refused: error.message }
-      return { ok: false, error: error instanceof Error ? error.message : String(error) }
+      return { ok: false, error: messageOf(error) }
     }
   }
 
@@ -180,24 +222,37 @@ class Rhs {
     const runs = guids.flatMap((guid) => this.#state.runs.get(guid) ?? [])
     const module = runs[0] && this.#modules.get(runs[0].held.type)
     if (!module) return
-    const abort = new AbortController()
+    // After that RHS no longer waits for the answer (S-32), and the module need not look on.
+    const signal = AbortSignal.timeout(Math.min(...runs.map((run) => run.held.poll.deadlockMs)))
+    const startedMs = bootMs()
+    const ended = this.#book.begin(module.type, fn, `${runs.length} resources`, startedMs)
     let answers: readonly Answer[]
+    const { calls, misfits } = this.#callsOf(runs, module, signal)
     try {
-      const calls = runs.map((run) =>
-        makeCall(run.held, module, this.#link, {
-          nodeName: this.#nodeName,
-          signal: abort.signal,
-          progress: () => {},
-          log: (message) => this.#log(run.held.guid, message),
-        }),
-      )
-      answers = await module[fn](calls)
+      answers = [...(calls.length > 0 ? await module[fn](calls) : []), ...misfits]
+      ended(bootMs())
     } catch (error) {
-      const detail = `${fn} threw: ${error instanceof Error ? error.message : error}`
+      const detail = `${fn} threw: ${messageOf(error)}`
+      ended(bootMs(), detail)
       answers = guids.map((guid) => ({ guid, status: 'unknown', detail }))
     }
+    const [groupId] = runs.map((run) => run.held.groupId)
+    if (groupId !== undefined) this.#book.checked(groupId, fn, startedMs, bootMs() - startedMs)
     const asked = new Set(guids)
     this.#step({ type: 'pollEnded', key, id, answers: answers.filter((a) => asked.has(a.guid)) })
+  }
+
+  /** Properties that do not fit the module are the fault of one member, not of all. */
+  #callsOf(runs: readonly Run[], module: ResourceModule, signal: AbortSignal) {
+    const calls: Call[] = []
+    const misfits: Answer[] = []
+    for (const run of runs)
+      try {
+        calls.push(this.#callOf(run, module, signal))
+      } catch (error) {
+        misfits.push({ guid: run.held.guid, status: 'unknown', detail: messageOf(error) })
+      }
+    return { calls, misfits }
   }
 
   #watch(guid: string): void {
@@ -205,12 +260,7 @@ class Rhs {
     const module = run && this.#modules.get(run.held.type)
     if (!run || !module?.watch || this.#watches.has(guid)) return
     try {
-      const call = makeCall(run.held, module, this.#link, {
-        nodeName: this.#nodeName,
-        signal: new AbortController().signal,
-        progress: () => {},
-        log: (message) => this.#log(guid, message),
-      })
+      const call = this.#callOf(run, module, new AbortController().signal)
       const stop = module.watch(call, (a) =>
         this.#step({ type: 'pushed', guid: a.guid, status: a.status, detail: a.detail ?? '' }),
       )
@@ -218,6 +268,35 @@ class Rhs {
     } catch (error) {
       this.#log(guid, `watch: ${error}; polling stays`)
     }
+  }
+
+  #callOf(
+    { held }: Run,
+    module: ResourceModule,
+    signal: AbortSignal,
+    progress: Call['progress'] = () => {},
+  ): Call {
+    const log = (message: string) => this.#log(held.guid, message)
+    return makeCall(held, module, this.#link, {
+      nodeName: this.#nodeName,
+      signal,
+      progress,
+      log,
+    })
+  }
+
+  /** S-86: the workload's own manager hears of every function and every status. */
+  #notify(
+    guid: string,
+    step: string,
+    { status, detail }: Pick<StatusItem, 'status' | 'detail'>,
+  ): void {
+    const run = this.#state.runs.get(guid)
+    const module = run && this.#modules.get(run.held.type)
+    if (!run || !module?.notify) return
+    this.#notifier.tell(guid, module, (signal) => this.#callOf(run, module, signal), {
+      ...{ step, status, reason: detail ?? '', atMs: Date.now() },
+    })
   }
 
   #log(guid: string, message: string): void {
@@ -248,6 +327,13 @@ function hosted(modules: ReadonlyMap<string, ResourceModule>): HostedType[] {
     .update(readFileSync(process.argv[1] as string))
     .digest('hex')
   return [...modules.values()].map((m) => ({ type: m.type, version: m.version, sha256 }))
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+function reasonOf(outcome: CallOutcome): string {
+  if (outcome.ok) return ''
+  return 'error' in outcome ? outcome.error : outcome.refused
 }
 
 function policyOf(value: unknown): HostPolicy {

@@ -31,7 +31,7 @@ export function makeCall(
       // A call that was given up starts nothing: what follows it may have seen the end already.
       startChild: async (spec) => {
         call.signal.throwIfAborted()
-        return link.startChild(subject, spec)
+        return link.startChild(subject, held.type, spec)
       },
       permitGate: async (gateName) => {
         call.signal.throwIfAborted()

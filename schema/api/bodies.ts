@@ -135,10 +135,22 @@ export const logView = z.object({
 })
 export type LogView = z.infer<typeof logView>
 
-export const createCluster = z.strictObject({ name, profile: profileName.default('standard') })
+const newName = name.describe('Letters, digits, ".", "-" and "_"; unique regardless of case.')
+
+export const createCluster = z.strictObject({
+  name: newName,
+  profile: profileName
+    .default('standard')
+    .describe('Times of the leases: how soon a lost host is noticed, and what networks it takes.'),
+})
 export const createToken = z.strictObject({
-  uses: z.int().min(1).max(LIMITS.tokenUsesMax).default(1),
-  ttlMs: z.int().min(1_000).max(LIMITS.tokenTtlMaxMs).default(3_600_000),
+  uses: z.int().min(1).max(LIMITS.tokenUsesMax).default(1).describe('Hosts that may join with it.'),
+  ttlMs: z
+    .int()
+    .min(1_000)
+    .max(LIMITS.tokenTtlMaxMs)
+    .default(3_600_000)
+    .describe('Milliseconds for which it is valid.'),
 })
 export const tokenCreated = z.object({
   id: z.string(),
@@ -147,7 +159,13 @@ export const tokenCreated = z.object({
   uses: z.int(),
   expiresAtMs: instantMs,
 })
-export const join = z.strictObject({ token: z.string().min(8).max(128), name, publicKey })
+export const join = z.strictObject({
+  token: z.string().min(8).max(128),
+  name,
+  publicKey,
+  /** The cluster that this host is a member of already: it may only be that of the token. */
+  memberOf: z.string().max(64).optional(),
+})
 export const joined = z.object({
   clusterId: z.string(),
   clusterName: z.string(),
@@ -158,34 +176,51 @@ export const joined = z.object({
   changed: z.boolean(),
 })
 
+const preferredOwners = z
+  .array(reference)
+  .optional()
+  .describe('Nodes that are tried first, in this order; then the node list.')
+
 export const createGroup = z.strictObject({
-  name,
-  preferredOwners: z.array(reference).optional(),
+  name: newName,
+  preferredOwners,
   ...groupSettings.shape,
 })
 export const changeGroup = z.strictObject({
-  name: name.optional(),
-  preferredOwners: z.array(reference).optional(),
+  name: newName.optional(),
+  preferredOwners,
   ...groupSettings.shape,
 })
+const dependsOn = z.array(reference).max(LIMITS.dependenciesMax)
+const dependsOnAbout = 'Resources of the same group that must be online first.'
 export const createResource = z.strictObject({
-  name,
-  group: reference,
-  type: typeName,
-  properties: z.record(z.string().max(64), z.json()).default({}),
-  persistentState: flag.default(1),
-  dependsOn: z.array(reference).max(LIMITS.dependenciesMax).default([]),
-  possibleOwners: z.array(reference).nullable().optional(),
-  restart: restartSettings.optional(),
-  poll: pollSettings.optional(),
-  separateMonitor: z.boolean().optional(),
+  name: newName,
+  group: reference.describe('The group it belongs to.'),
+  type: typeName.describe('Its resource type; see holdfast resource types.'),
+  properties: z
+    .record(z.string().max(64), z.json())
+    .default({})
+    .describe('What its type takes; see holdfast explain <type>.'),
+  persistentState: flag.default(1).describe('What is wanted: 1 online, 0 offline.'),
+  dependsOn: dependsOn.default([]).describe(dependsOnAbout),
+  possibleOwners: z
+    .array(reference)
+    .nullable()
+    .optional()
+    .describe('Nodes that may host it; null: all. The group runs where all its resources may.'),
+  restart: restartSettings.optional().describe('What is done when it fails.'),
+  poll: pollSettings.optional().describe('How it is watched. Defaults are of its type.'),
+  separateMonitor: z
+    .boolean()
+    .optional()
+    .describe('Runs its module in a resource monitor of its own.'),
 })
 export const changeResource = createResource
   .omit({ group: true, type: true, persistentState: true })
   .partial()
   .extend({
     properties: z.record(z.string().max(64), z.json()).optional(),
-    dependsOn: z.array(reference).max(LIMITS.dependenciesMax).optional(),
+    dependsOn: dependsOn.optional(),
   })
 export const moveGroup = z.strictObject({
   /** Name or GUID; absent: the best possible node. */

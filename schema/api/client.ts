@@ -34,7 +34,6 @@ export type Client = <N extends RouteName>(name: N, input?: CallInput<N>) => Pro
  * @throws {HoldfastError} the control plane refused (its code), or cannot be reached (UNAVAILABLE)
  */
 export function createClient(options: ClientOptions): Client {
-  const send = options.fetch ?? fetch
   return async (name, input = {}) => {
     const route = routes[name]
     const url = new URL(
@@ -45,32 +44,57 @@ export function createClient(options: ClientOptions): Client {
     )
     for (const [key, value] of Object.entries(input.query ?? {}))
       if (value !== undefined) url.searchParams.set(key, String(value))
-    const headers: Record<string, string> = { accept: 'application/json' }
-    if (options.key) headers['authorization'] = `Bearer ${options.key}`
     const body = 'body' in route ? JSON.stringify(input.body ?? {}) : undefined
-    if (body !== undefined) headers['content-type'] = 'application/json'
-    const wait = Number((input.query as { waitMs?: number } | undefined)?.waitMs ?? 0)
-    const timeout = AbortSignal.timeout((options.timeoutMs ?? 30_000) + wait)
-    const signal = input.signal ? AbortSignal.any([input.signal, timeout]) : timeout
-    let answer: globalThis.Response
-    try {
-      answer = await send(url, { method: route.method, headers, signal, ...(body && { body }) })
-    } catch (cause) {
-      if (input.signal?.aborted) throw cause
-      throw new HoldfastError(
-        {
-          code: 'UNAVAILABLE',
-          message: `the control plane at ${options.url} does not answer`,
-          why: cause instanceof Error ? String(cause.cause ?? cause.message) : String(cause),
-          remedy: 'Check the address and that it runs (npm start), then try again.',
-        },
-        { cause },
-      )
-    }
-    const text = await answer.text()
-    if (!answer.ok) throw refusalOf(answer.status, text)
+    const waitMs = Number((input.query as { waitMs?: number } | undefined)?.waitMs ?? 0)
+    const { method } = route
+    const text = await ask(options, url, { method, body, signal: input.signal, waitMs })
     return readAnswer(route.response, text, options.url) as never
   }
+}
+
+export interface RawCall {
+  readonly method: string
+  /** Path with query, from the root. */
+  readonly path: string
+  readonly body?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Any call, its answer as text. @throws {HoldfastError} as the client does */
+export async function callRaw(options: ClientOptions, call: RawCall): Promise<string> {
+  return ask(options, new URL(call.path, options.url), call)
+}
+
+interface Ask extends Omit<RawCall, 'path'> {
+  readonly waitMs?: number
+}
+
+async function ask(options: ClientOptions, url: URL, call: Ask): Promise<string> {
+  const { method, body, waitMs = 0 } = call
+  const headers: Record<string, string> = { accept: 'application/json' }
+  if (options.key) headers['authorization'] = `Bearer ${options.key}`
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  const timeout = AbortSignal.timeout((options.timeoutMs ?? 30_000) + waitMs)
+  const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout
+  let answer: globalThis.Response
+  try {
+    const send = options.fetch ?? fetch
+    answer = await send(url, { method, headers, signal, ...(body !== undefined && { body }) })
+  } catch (cause) {
+    if (call.signal?.aborted) throw cause
+    throw new HoldfastError(
+      {
+        code: 'UNAVAILABLE',
+        message: `the control plane at ${options.url} does not answer`,
+        why: cause instanceof Error ? String(cause.cause ?? cause.message) : String(cause),
+        remedy: 'Check the address and that it runs (npm start), then try again.',
+      },
+      { cause },
+    )
+  }
+  const text = await answer.text()
+  if (!answer.ok) throw refusalOf(answer.status, text)
+  return text
 }
 
 function readAnswer(

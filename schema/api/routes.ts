@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
+import { whyView } from './why.ts'
 
 interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -86,6 +87,12 @@ export const routes = {
     summary: 'One node',
     response: b.nodeView,
   },
+  whyNode: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/nodes/:node/why',
+    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    response: whyView,
+  },
   pauseNode: {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/pause',
@@ -101,7 +108,8 @@ export const routes = {
   evictNode: {
     method: 'DELETE',
     path: '/v1/clusters/:cluster/nodes/:node',
-    summary: 'Removes a node that owns no group',
+    summary: 'Removes a node; one that owns groups only with lost=true, when its host is gone',
+    query: z.strictObject({ lost: z.enum(['true', 'false']).optional() }),
     response: b.done,
   },
   listGroups: {
@@ -122,6 +130,12 @@ export const routes = {
     path: '/v1/clusters/:cluster/groups/:group',
     summary: 'One group',
     response: b.groupView,
+  },
+  whyGroup: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/groups/:group/why',
+    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    response: whyView,
   },
   changeGroup: {
     method: 'PATCH',
@@ -174,6 +188,12 @@ export const routes = {
     summary: 'One resource',
     response: b.resourceView,
   },
+  whyResource: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/resources/:resource/why',
+    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    response: whyView,
+  },
   changeResource: {
     method: 'PATCH',
     path: '/v1/clusters/:cluster/resources/:resource',
@@ -203,18 +223,30 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/events',
     summary: 'Global updates in order, each with its reason',
-    query: z.strictObject(page),
-    response: z.object({ events: z.array(b.eventView), next: z.int() }),
+    query: z.strictObject({
+      ...page,
+      /** With waitMs: also ends when what is observed has changed since this number. */
+      observed: z.coerce.number().int().nonnegative().optional(),
+    }),
+    response: z.object({ events: z.array(b.eventView), next: z.int(), observed: z.int() }),
   },
   listLog: {
     method: 'GET',
     path: '/v1/clusters/:cluster/log',
-    summary: 'The cluster log with component names (S-97)',
+    summary:
+      'The cluster log with component names (S-97), by resource, group, node and time (S-98)',
     query: z.strictObject({
       ...page,
       component: z.string().max(8).optional(),
+      /** Name or GUID; a GUID also of what has been deleted. */
       resource: z.string().max(LIMITS.nameLengthMax).optional(),
+      group: z.string().max(LIMITS.nameLengthMax).optional(),
+      /** Who wrote the line: a node, or `control`. */
+      node: z.string().max(LIMITS.nameLengthMax).optional(),
       correlationId: z.string().max(64).optional(),
+      /** Instants in milliseconds since the Unix epoch, both included. */
+      sinceMs: z.coerce.number().int().nonnegative().optional(),
+      untilMs: z.coerce.number().int().nonnegative().optional(),
     }),
     response: z.object({ entries: z.array(b.logView), next: z.int() }),
   },

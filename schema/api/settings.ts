@@ -5,6 +5,12 @@ import { durationMs } from '../ids.ts'
 export const restartSettings = restartPolicy.partial()
 export const pollSettings = pollPolicy.partial()
 export const groupSettings = z.strictObject({
-  failoverThreshold: z.int().nonnegative().max(1_000).nullable().optional(),
-  failoverPeriodMs: durationMs.optional(),
+  failoverThreshold: z
+    .int()
+    .nonnegative()
+    .max(1_000)
+    .nullable()
+    .optional()
+    .describe('Failovers allowed within the period; null: number of nodes - 1.'),
+  failoverPeriodMs: durationMs.optional().describe('Milliseconds in which failovers are counted.'),
 })

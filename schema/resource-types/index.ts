@@ -1,6 +1,8 @@
 import type * as z from 'zod'
 import type { PollPolicy, RestartPolicy } from '../hive.ts'
+import { httpEndpointProperties, tcpEndpointProperties } from './endpoints.ts'
 import { processProperties } from './process.ts'
+import { scriptProperties } from './script.ts'
 import { virtualMachineProperties } from './virtual-machine.ts'
 
 /** What the control plane knows of a type without its module: enough to refuse bad properties. */
@@ -9,6 +11,8 @@ export interface TypeInfo {
   readonly title: string
   readonly properties: z.ZodType
   readonly poll: PollPolicy
+  /** It only watches what others start: nothing of it is ever on a guard's record. */
+  readonly startsNothing?: true
 }
 
 /** IsAlive 5 s, LooksAlive 60 s (S-94); pending 180 s, deadlock 300 s (WSFC). */
@@ -18,6 +22,9 @@ const DEFAULT_POLL: PollPolicy = {
   pendingMs: 180_000,
   deadlockMs: 300_000,
 }
+
+/** An endpoint that does not answer within this has failed: its group is not kept waiting for long. */
+const ENDPOINT_POLL: PollPolicy = { ...DEFAULT_POLL, pendingMs: 30_000 }
 
 export const DEFAULT_RESTART: RestartPolicy = {
   attempts: 3,
@@ -29,19 +36,41 @@ export const DEFAULT_RESTART: RestartPolicy = {
 /** Failover threshold null = nodes - 1, in 6 hours (WSFC). */
 export const DEFAULT_FAILOVER_PERIOD_MS = 6 * 3_600_000
 
+const TYPES: readonly TypeInfo[] = [
+  {
+    type: 'process',
+    title: 'A program and everything it forks',
+    properties: processProperties,
+    poll: DEFAULT_POLL,
+  },
+  {
+    type: 'virtual-machine',
+    title: 'A virtual machine (libvirt domain)',
+    properties: virtualMachineProperties,
+    poll: DEFAULT_POLL,
+  },
+  {
+    type: 'script',
+    title: 'An executable that starts, stops and checks something',
+    properties: scriptProperties,
+    poll: DEFAULT_POLL,
+  },
+  {
+    type: 'http-endpoint',
+    title: 'A web address that has to answer',
+    properties: httpEndpointProperties,
+    poll: ENDPOINT_POLL,
+    startsNothing: true,
+  },
+  {
+    type: 'tcp-endpoint',
+    title: 'A port that has to accept connections',
+    properties: tcpEndpointProperties,
+    poll: ENDPOINT_POLL,
+    startsNothing: true,
+  },
+]
+
 export const RESOURCE_TYPES: ReadonlyMap<string, TypeInfo> = new Map(
-  [
-    {
-      type: 'process',
-      title: 'A program and everything it forks',
-      properties: processProperties,
-      poll: DEFAULT_POLL,
-    },
-    {
-      type: 'virtual-machine',
-      title: 'A virtual machine (libvirt domain)',
-      properties: virtualMachineProperties,
-      poll: DEFAULT_POLL,
-    },
-  ].map((info) => [info.type, info]),
+  TYPES.map((info) => [info.type, info]),
 )

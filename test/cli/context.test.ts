@@ -59,6 +59,7 @@ it('says in four parts that there is nothing to talk to', async () => {
     'error',
     'why',
     'try',
+    'docs',
     '',
   ])
   expect(run.stderr).toContain('[BAD_REQUEST]')

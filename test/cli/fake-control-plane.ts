@@ -5,9 +5,12 @@
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type * as z from 'zod'
 import type { ClusterView, GroupView } from '../../schema/api/bodies.ts'
 import { type Response, type RouteName, routes } from '../../schema/api/routes.ts'
+import { type StreamFrame, streamFrame } from '../../schema/api/stream.ts'
 import { ERRORS, type ErrorCode } from '../../schema/errors.ts'
 import { id, NOW_MS, sampleView } from './sample-view.ts'
 
@@ -33,7 +36,15 @@ export class FakeControlPlane {
   readonly calls: Call[] = []
   /** Whether moves and stops get anywhere. */
   works = true
+  /** Whether event streams get through; else they are answered as by a proxy without WebSockets. */
+  streams = true
+  /** `after` of each event stream that was asked for. */
+  readonly asked: (string | null)[] = []
+  readonly watchers = new Set<WebSocket>()
   readonly #server: Server
+  readonly #sockets = new WebSocketServer({ noServer: true })
+  /** Long polls that wait for something to happen. */
+  #polls: (() => void)[] = []
 
   constructor() {
     this.#server = createServer((request, answer) => {
@@ -42,6 +53,36 @@ export class FakeControlPlane {
         answer.end(JSON.stringify(body))
       })
     })
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const url = new URL(request.url ?? '/', 'http://fake')
+    this.asked.push(url.searchParams.get('after'))
+    const known = request.headers.authorization === `Bearer ${KEY}`
+    if (!this.streams || !known) {
+      socket.end(
+        `HTTP/1.1 ${known ? '403 Forbidden' : '401 Unauthorized'}\r\ncontent-length: 0\r\n\r\n`,
+      )
+      return
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => {
+      this.watchers.add(ws)
+      ws.on('close', () => this.watchers.delete(ws))
+      tell(ws, { t: 'hello', seq: this.view.seq, observed: 1 })
+    })
+  }
+
+  /** Something has happened: the view, or an update, or nothing but that. */
+  happen(...frames: StreamFrame[]): void {
+    const said: StreamFrame[] = frames.length > 0 ? frames : [{ t: 'observed', observed: 2 }]
+    for (const ws of this.watchers) for (const frame of said) tell(ws, frame)
+    for (const wake of this.#polls.splice(0)) wake()
+  }
+
+  /** How many wait for something to happen, by whichever means. */
+  get waiting(): number {
+    return this.watchers.size + this.#polls.length
   }
 
   async listen(port = 0): Promise<void> {
@@ -53,6 +94,7 @@ export class FakeControlPlane {
   }
 
   async close(): Promise<void> {
+    for (const ws of this.watchers) ws.terminate()
     this.#server.closeAllConnections()
     await new Promise((done) => this.#server.close(done))
   }
@@ -63,6 +105,7 @@ export class FakeControlPlane {
         throw new FakeRefusal('UNAUTHENTICATED', 'the API key is not known')
       const call = await readCall(request)
       this.calls.push(call)
+      if (Number(call.query['waitMs'] ?? 0) > 0) await new Promise<void>((d) => this.#polls.push(d))
       return { status: 200, body: routes[call.route].response.parse(this.#answer(call)) }
     } catch (error) {
       const code = error instanceof FakeRefusal ? error.code : 'INTERNAL'
@@ -95,6 +138,8 @@ export class FakeControlPlane {
 
   #move(group: GroupView, call: Call): void {
     const { to } = call.body as { to?: string }
+    if (to !== undefined && !this.view.nodes.some((one) => one.name === to))
+      throw new FakeRefusal('NOT_FOUND', `no node "${to}"`)
     if (to === group.owner) throw new FakeRefusal('ALREADY_THERE', `web is on ${to} already`)
     if (!this.works) return
     group.epoch += 1
@@ -102,12 +147,16 @@ export class FakeControlPlane {
   }
 }
 
+function tell(ws: WebSocket, frame: StreamFrame): void {
+  ws.send(JSON.stringify(streamFrame.parse(frame)))
+}
+
 function find<T extends { id: string; name: string }>(
   kind: 'node' | 'group' | 'resource',
   all: readonly T[],
   call: Call,
 ): T | undefined {
-  const wanted = call.params[kind]
+  const wanted = call.params[kind] ?? call.query[kind]
   if (wanted === undefined) return undefined
   const found = all.find((one) => one.id === wanted || one.name === wanted)
   if (!found) throw new FakeRefusal('NOT_FOUND', `no ${kind} "${wanted}"`)
@@ -164,12 +213,29 @@ function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unkn
     getGroup: found.group,
     listResources: { resources: view.groups.flatMap((one) => one.resources) },
     getResource: found.resource,
-    listEvents: { events: [cannedEvent], next: 41 },
+    whyNode: cannedWhy('node'),
+    whyGroup: cannedWhy('group'),
+    whyResource: cannedWhy('resource'),
+    listEvents: { events: [cannedEvent], next: 41, observed: 1 },
     listLog: { entries: [cannedEntry], next: 9 },
   }
 }
 
-const cannedEvent: Response<'listEvents'>['events'][number] = {
+const cannedWhy = (kind: Response<'whyGroup'>['kind']): Response<'whyGroup'> => ({
+  kind,
+  id: id(101),
+  name: 'web',
+  verdict: 'web is online on n1: first eligible node',
+  sinceMs: NOW_MS,
+  chain: [cannedEvent],
+  nodes: [
+    { node: 'n1', eligible: true, owner: true, reason: 'place 1 of the list' },
+    { node: 'n2', eligible: false, owner: false, reason: 'paused' },
+  ],
+  change: ['holdfast node resume n2'],
+})
+
+export const cannedEvent: Response<'listEvents'>['events'][number] = {
   seq: 41,
   atMs: NOW_MS,
   type: 'group.owned',

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { renderWhy } from '../../cli/commands/why.ts'
 import { diffViews } from '../../cli/diff-views.ts'
 import { formatDuration, formatInstant, parseDuration } from '../../cli/duration.ts'
 import { Output, wantsColor } from '../../cli/output.ts'
 import { failureOf, renderFailure } from '../../cli/render-error.ts'
 import { renderStatus } from '../../cli/render-status.ts'
 import { nearest } from '../../cli/suggest.ts'
+import type { WhyView } from '../../schema/api/why.ts'
 import { ERRORS, type ErrorCode, HoldfastError } from '../../schema/errors.ts'
 import { NOW_MS, sampleGroup, sampleNode, sampleView, troubledView } from './sample-view.ts'
 
@@ -118,6 +120,42 @@ it('changes between two views, one line each', () => {
   expect(diffViews(after, after)).toEqual([])
 })
 
+it('why: verdict first, one row a node, what led to it, what would change it', () => {
+  const look = { color: false, ascii: false, width: 80 }
+  const view: WhyView = {
+    kind: 'group',
+    id: 'g',
+    name: 'web',
+    verdict: 'web waits: no node may take it now',
+    sinceMs: NOW_MS,
+    chain: [
+      {
+        seq: 7,
+        atMs: NOW_MS,
+        type: 'group.free',
+        subject: 'web',
+        message: 'group web: free at epoch 4, was on n1\u001b[2J (its node is down)',
+        because: { manager: 'FM', code: 'nodeLost' },
+        correlationId: 'u6',
+      },
+    ],
+    nodes: [
+      { node: 'n2', eligible: true, owner: false, reason: 'preferred owner 1' },
+      { node: 'n1', eligible: false, owner: true, reason: 'down' },
+    ],
+    change: ['holdfast why n1'],
+  }
+  expect(renderWhy(view, look, NOW_MS)).toMatchInlineSnapshot(`
+    "web waits: no node may take it now  (since 12:03:11Z)
+      n2  yes  preferred owner 1
+      n1  no   owner, down
+    what led to it
+      2026-11-23T12:03:11.000Z  7  group.free  group web: free at epoch 4, was on n1 [2J (its node is down)
+    what would change it
+      → holdfast why n1"
+  `)
+})
+
 describe('errors', () => {
   it('have four parts', () => {
     const error = new HoldfastError({
@@ -133,6 +171,7 @@ describe('errors', () => {
         why:  n1 is down, n2 is paused.
               /to: n3 is not a possible owner
         try:  holdfast node resume n2
+        docs: https://holdfast.dev/errors/NO_ELIGIBLE_NODE
       "
     `)
   })

@@ -72,7 +72,10 @@ test('G11: a second guard on the same state folder is refused with exit code 7',
     '--run',
     host.runFolder,
   ])
-  await expect(run).rejects.toMatchObject({ code: 7 })
+  await expect(run).rejects.toMatchObject({
+    code: 7,
+    stderr: expect.stringMatching(/\[ALREADY_RUNNING\]\n.*\n/),
+  })
   expect((await host.status())?.guard.pid).toBe(host.guardPid)
 })
 

@@ -150,7 +150,15 @@ function stale(world: World, w: Words): void {
       world.handle({ type: 'offerRefused', ...from, groupId, epoch, reason: 'stale' })
       break
     case 'report':
-      world.handle({ type: 'nodeReported', ...from, bootId: 'boot-stale', held: [], types: [] })
+      world.handle({
+        type: 'nodeReported',
+        ...from,
+        bootId: 'boot-stale',
+        guard: world.id('guard', 'stale'),
+        intents: [],
+        held: [],
+        types: [],
+      })
       break
     default:
       throw new Error('no such frame')
@@ -164,7 +172,7 @@ function claims(world: World, w: Words): void {
     const [group = '', epoch] = text.split('@')
     return { groupId: world.id('group', group), epoch: Number(epoch) }
   })
-  world.connect(world.node(w.at(0)), held)
+  world.connect(world.node(w.at(0)), held, w.get('guard'))
 }
 
 /** The shell asks for a node to be declared down; the core checks the wait itself (D3). */
@@ -288,12 +296,16 @@ const DIRECTIVES: Record<string, Directive> = {
       type: 'intentReported',
       nodeId: node.id,
       session: node.number,
-      resourceId,
-      epoch: w.number('epoch', node.epochOf(groupId)),
-      persistentState: w.at(2) === '1' ? 1 : 0,
-      detail: 'virsh shutdown',
+      intent: {
+        resourceId,
+        epoch: w.number('epoch', node.epochOf(groupId)),
+        persistentState: w.at(2) === '1' ? 1 : 0,
+        knownSeq: w.number('known', world.hive.seq),
+        detail: 'virsh shutdown',
+      },
     })
   },
+  stopHere: (world, w) => world.node(w.at(0)).stopHere(resourceOf(world, w.at(1))),
   broken: (world, w) => void world.node(w.at(0)).broken.add(resourceOf(world, w.at(1))),
   repaired: (world, w) => void world.node(w.at(0)).broken.delete(resourceOf(world, w.at(1))),
   types: (world, w) => {

@@ -5,9 +5,12 @@
 
 import { duties } from '../../probe/core/duties.ts'
 import { emptyHive, fromDocument, type Hive, toDocument } from '../../schema/hive.ts'
-import type { HeldGroup, StatusItem } from '../../schema/session.ts'
+import type { HeldGroup, LocalIntent, StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
 import type { World } from './world.ts'
+
+/** A session that was refused is tried again after this long. */
+const RETRY_MS = 5_000
 
 export class PretendNode {
   readonly id: string
@@ -26,6 +29,8 @@ export class PretendNode {
   /** Resources that cannot be started here: their restart attempts are used up at once. */
   readonly broken = new Set<string>()
   readonly #world: World
+  /** Deliberate stops that the hive does not have yet; they outlive a boot. */
+  readonly #intents = new Map<string, LocalIntent>()
   #grants: HeldGroup[] = []
   readonly #seen = new Map<string, number>()
   readonly #statuses = new Map<string, StatusItem>()
@@ -43,6 +48,31 @@ export class PretendNode {
   /** S3: what runs here or may be restarted here. */
   held(): HeldGroup[] {
     return [...this.#grants]
+  }
+
+  intents(): LocalIntent[] {
+    return [...this.#intents.values()]
+  }
+
+  /** An operator on the host, or the workload's own manager, stops it (S-62, S-68). */
+  stopHere(resourceId: string): void {
+    const r = this.#replica.resources.get(resourceId)
+    const { owner, epoch } = this.#replica.groups.get(r?.groupId ?? '')?.ownership ?? {}
+    if (owner !== this.id || epoch === undefined) throw new Error(`not of ${this.name}`)
+    const knownSeq = this.#replica.seq
+    const intent = {
+      resourceId,
+      epoch,
+      persistentState: 0 as const,
+      knownSeq,
+      detail: 'on the host',
+    }
+    this.#intents.set(resourceId, intent)
+    this.act()
+    if (!this.#hears) return
+    const from = { nodeId: this.id, session: this.number }
+    this.#world.handle({ type: 'intentReported', ...from, intent })
+    this.#intents.delete(resourceId)
   }
 
   get #hears(): boolean {
@@ -65,6 +95,7 @@ export class PretendNode {
     this.number = session
     // U1: the snapshot is knowledge. It creates no grant.
     this.#replica = fromDocument(structuredClone(toDocument(hive)))
+    this.#intents.clear()
     this.#world.later(() => {
       if (!this.#hears) return
       const items = [...this.#statuses.values()].filter((item) => this.#current(item))
@@ -97,6 +128,12 @@ export class PretendNode {
   /** S4: everything is stopped, then it comes back with nothing. */
   refusedBy(code: string): void {
     this.seqW = null
+    if (code === 'otherGuard') {
+      const { boot } = this
+      this.#world.at(this.#world.nowMs + RETRY_MS, () => {
+        if (this.boot === boot) this.connect()
+      })
+    }
     if (code !== 'heldNotOwned') return
     this.#grants = []
     this.#statuses.clear()
@@ -168,6 +205,9 @@ export class PretendNode {
         hive: this.#replica,
         grants: this.#grants,
         statuses: this.#statuses,
+        overrides: new Map(
+          this.intents().map((i) => [i.resourceId, { epoch: i.epoch, kill: false }]),
+        ),
       })
       const items: StatusItem[] = []
       for (const r of due.hold) {

@@ -44,7 +44,7 @@ export class World {
   // ── Names ────────────────────────────────────────────────────────────────────────────────────
 
   /** The GUID of a name: the same in every run. */
-  id(kind: 'cluster' | 'node' | 'group' | 'resource', name: string): string {
+  id(kind: 'cluster' | 'node' | 'group' | 'resource' | 'guard', name: string): string {
     const key = `${kind} ${name}`
     let id = this.#ids.get(key)
     if (id === undefined) {
@@ -138,14 +138,17 @@ export class World {
     return { nodeId: node.id, welcomedMs: session.welcomedMs, lastAnswerMs: answered }
   }
 
-  connect(node: PretendNode, held = node.held()): void {
+  /** @param guard another one than the node's own: a copy of it, or one that lost its memory */
+  connect(node: PretendNode, held = node.held(), guard?: string): void {
     this.#nextSession += 1
-    node.number = this.#nextSession
+    if (guard === undefined) node.number = this.#nextSession
     this.handle({
       type: 'nodeReported',
       nodeId: node.id,
-      session: node.number,
+      session: this.#nextSession,
       bootId: `boot-${node.name}-${node.boot}`,
+      guard: this.id('guard', guard ?? `${node.name}-${node.boot}`),
+      intents: node.intents(),
       held,
       types: node.types.map((type) => ({ type, version: '1', sha256: '0'.repeat(64) })),
     })
@@ -266,7 +269,7 @@ export class World {
         break
       case 'refuse':
         this.say(`node ${node.name}: refused ${effect.code}: ${effect.detail}`)
-        node.refusedBy(effect.code)
+        if (effect.session === node.number) node.refusedBy(effect.code)
         break
       case 'offer':
         if (this.#sessions.has(node.id))

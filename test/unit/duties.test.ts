@@ -152,6 +152,22 @@ describe('what ran before this run of the agent (G8)', () => {
   const with_ = () => duties({ nodeId: ME, hive, grants, statuses, adopted })
   const targetsWith = () => Object.fromEntries(with_().hold.map((h) => [h.guid, h.target]))
 
+  test('G8: what starts nothing is on no record, and is waited for between two that run', () => {
+    resource('db')
+    resource('page', ['db'])
+    resource('app', ['page'])
+    resource('late', ['page'])
+    hive.resources.set('page', {
+      ...(hive.resources.get('page') as Resource),
+      type: 'http-endpoint',
+    })
+    // Nobody has looked yet: the endpoint is not given up, and so neither is what depends on it.
+    expect(targetsWith()).toEqual({ app: 1, db: 1, page: 1, late: 0 })
+    seen('db', 'online')
+    seen('page', 'failed')
+    expect(targetsWith()).toMatchObject({ app: 0, page: 1 })
+  })
+
   test('G8: what was found running together is not taken apart for want of a status', () => {
     resource('db')
     resource('app', ['db'])

@@ -15,6 +15,7 @@ import { PROFILES, type Timing } from '../../schema/timing.ts'
 
 export const WEB = '00000000-0000-4000-8000-0000000000f1'
 export const DB = '00000000-0000-4000-8000-0000000000f2'
+export const GUARD = '00000000-0000-4000-8000-0000000000e1'
 export const NGINX = '00000000-0000-4000-8000-00000000000a'
 export const PG = '00000000-0000-4000-8000-00000000000b'
 export const T: Timing = PROFILES.standard
@@ -23,7 +24,7 @@ export const PROCESS = { pid: 42, startTicks: 7 }
 
 /** A guard with its clock, its file, and what it did. What it promises is checked at every step. */
 export class GuardBench {
-  state: GuardState = emptyGuard('boot-1')
+  state: GuardState = emptyGuard('boot-1', GUARD)
   /** What a crash would leave: written by `persist`, at once or later. */
   file: GuardFile | null = null
   nowMs = 0
@@ -52,7 +53,7 @@ export class GuardBench {
   /** The guard dies and comes back, with the file as it was written (G10). */
   restart(boot = 'boot-1'): readonly GuardEffect[] {
     const file = this.file && (JSON.parse(JSON.stringify(this.file)) as GuardFile)
-    return this.#take(adoptGuard(file, boot, this.nowMs), null)
+    return this.#take(adoptGuard(file, boot, GUARD, this.nowMs), null)
   }
 
   // ── Short cuts ─────────────────────────────────────────────────────────────────────────────
@@ -118,8 +119,8 @@ export class GuardBench {
     for (const effect of this.effects) {
       if (effect.type === 'persist' || effect.type === 'persistLater') {
         written ||= effect.type === 'persist'
-        const { boot, timing, leases, grants, seen, records } = this.state
-        this.file = { boot, timing, leases, grants, seen, records }
+        const { boot, guard, timing, leases, grants, seen, records } = this.state
+        this.file = { boot, guard, timing, leases, grants, seen, records }
       }
       this.#checkEffect(effect, before, written, event)
     }

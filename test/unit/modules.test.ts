@@ -4,8 +4,10 @@ import { loadModules, register } from '../../probe/resources/index.ts'
 import { processModule } from '../../probe/resources/process.ts'
 import { GuardLink } from '../../probe/rhs/guard-link.ts'
 import { makeCall } from '../../probe/rhs/make-call.ts'
+import type { HostPolicy } from '../../schema/host-policy.ts'
 import { fromRhs, type HeldResource } from '../../schema/ipc.ts'
 import type { ResourceModule } from '../../schema/resource-module.ts'
+import { RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
 
 const held: HeldResource = {
   guid: '00000000-0000-4000-8000-000000000001',
@@ -17,6 +19,7 @@ const held: HeldResource = {
   persistentState: 1,
   target: 1,
   leaving: false,
+  kill: false,
   hiveSeq: 41,
   restart: { attempts: 3, periodMs: 1_000, delayMs: 0, retryAfterMs: 1_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 1_000, deadlockMs: 1_000 },
@@ -48,9 +51,30 @@ describe('registration', () => {
     expect(() => register(new Map(), more)).toThrow(/a restart is Online/)
   })
 
-  test('a type that the host policy does not name is not offered at all', () => {
-    expect([...loadModules({}, '/run').keys()]).toEqual([])
-    expect([...loadModules({ process: { commands: [] } }, '/run').keys()]).toEqual(['process'])
+  test('a type that starts something is not offered where the host policy does not name it', () => {
+    const starting = (policy: HostPolicy) =>
+      [...loadModules(policy, '/run').values()]
+        .filter((m) => m.way !== undefined)
+        .map((m) => m.type)
+    expect(starting({})).toEqual([])
+    expect(starting({ process: { commands: [] } })).toEqual(['process'])
+    expect(starting({ script: { commands: [] } })).toEqual(['script'])
+  })
+
+  test('S-23: each kind of monitor loads its own types, and every type is loaded by one', () => {
+    const policy = { process: { commands: [] }, script: { commands: [] } }
+    const types = (host?: 'rhs' | 'rhs-exec') => [...loadModules(policy, '/run', host).keys()]
+    expect(types('rhs-exec')).toEqual(['script'])
+    expect([...types('rhs'), ...types('rhs-exec')].sort()).toEqual(types().sort())
+  })
+
+  test('what starts nothing has no way past the guard, and the control plane knows it', () => {
+    const policy = { process: { commands: [] }, script: { commands: [] } }
+    for (const module of loadModules(
+      { ...policy, 'virtual-machine': { domains: [] } },
+      '/run',
+    ).values())
+      expect(RESOURCE_TYPES.get(module.type)?.startsNothing === true).toBe(module.way === undefined)
   })
 })
 
@@ -88,6 +112,6 @@ describe('a call', () => {
 
 test('S-01: RHS can report, and has no word for a failover', () => {
   const words = fromRhs.options.map((option) => option.shape.t.value)
-  expect(words.sort()).toEqual(['intent', 'log', 'ready', 'status'])
+  expect(words.sort()).toEqual(['log', 'ready', 'status'])
   expect(fromRhs.safeParse({ t: 'failover', groupId: held.groupId }).success).toBe(false)
 })

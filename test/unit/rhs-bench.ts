@@ -24,6 +24,7 @@ const resource = (over: Partial<HeldResource> = {}): HeldResource => ({
   persistentState: 1,
   target: 1,
   leaving: false,
+  kill: false,
   hiveSeq: 1,
   restart: { attempts: 2, periodMs: 60_000, delayMs: 500, retryAfterMs: 3_600_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 10_000, deadlockMs: 30_000 },
@@ -35,6 +36,8 @@ export class Bench {
   state = emptyRhs()
   nowMs = 0
   effects: RhsEffect[] = []
+  /** Most modules have no `retry`; then what fails has failed (S-33, S-42). */
+  hasRetry = false
 
   step(event: RhsEvent): RhsEffect[] {
     const outcome = rhsStep(this.state, event, this.nowMs)
@@ -60,7 +63,11 @@ export class Bench {
   end(outcome: CallOutcome = { ok: true }, guid = A): RhsEffect[] {
     const call = this.run(guid)?.call
     if (!call) throw new Error('nothing is called')
-    return this.step({ type: 'callEnded', guid, id: call.id, outcome })
+    this.step({ type: 'callEnded', guid, id: call.id, outcome })
+    const next = this.run(guid)?.call
+    if (next?.fn === 'retry' && !this.hasRetry)
+      this.step({ type: 'callEnded', guid, id: next.id, outcome: { ok: 'notImplemented' } })
+    return this.effects
   }
 
   push(status: ReportedStatus, detail = '', guid = A): RhsEffect[] {

@@ -14,7 +14,7 @@ import { applyUpdate, type Update } from '../../schema/update.ts'
 import { step } from '../../worker/core/step.ts'
 import { chainHash, EMPTY_HASH } from '../../worker/hive-store.ts'
 import { insertKey, ok, pause, TestCluster } from './api.ts'
-import { TestNode } from './test-node.ts'
+import { intentNow, TestNode } from './test-node.ts'
 
 beforeAll(insertKey)
 
@@ -37,7 +37,7 @@ describe('hibernation: sockets stay, memory goes', () => {
     const before = await cluster.view()
     await evictDurableObject(await cluster.stub())
     node.line.ws.send('ping')
-    const stop = { t: 'intent' as const, resourceId, epoch, persistentState: 0 as const }
+    const stop = intentNow(resourceId, epoch)
     await node.tell(stop)
     await ok('onlineResource', { params: { ...cluster.params, resource: 'nginx' } })
     await evictDurableObject(await cluster.stub())
@@ -95,7 +95,7 @@ describe('restart: sockets and memory go, nothing that was acknowledged does', (
 
   test('S-11, S-16: hive, hash chain and marks are as they were, the journal replays', async () => {
     const { cluster, node, resourceId, epoch, held } = await running('standard')
-    const stop = { t: 'intent' as const, resourceId, epoch, persistentState: 0 as const }
+    const stop = intentNow(resourceId, epoch)
     await node.tell(stop)
     const before = await cluster.view()
     await abortAllDurableObjects()

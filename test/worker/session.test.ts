@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { CLOSE, PROTOCOL } from '../../schema/session.ts'
 import { insertKey, ok, pause, TestCluster } from './api.ts'
-import { TestNode } from './test-node.ts'
+import { intentNow, TestNode } from './test-node.ts'
 
 beforeAll(insertKey)
 
@@ -161,7 +161,7 @@ describe('once only (S-16)', () => {
     const epoch = await node.take(groupId)
     const item = { resourceId, epoch, restarts: 0, gaveUp: false }
     await node.tell({ t: 'status', items: [{ ...item, status: 'online' }] })
-    const stop = { t: 'intent' as const, resourceId, epoch, persistentState: 0 as const }
+    const stop = intentNow(resourceId, epoch)
     await node.tell(stop)
     await cluster.until('wanted 0', (v) => v.groups[0]?.resources[0]?.persistentState === 0)
     // An operator wants it online again; the repeated report of before must not undo that.

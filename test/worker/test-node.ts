@@ -29,6 +29,7 @@ export class TestNode {
   readonly joined: Joined
   readonly keys: CryptoKeyPair
   run = crypto.randomUUID()
+  guard: string = crypto.randomUUID()
   attempt = 0
   n = 0
   socket: Line | null = null
@@ -99,6 +100,8 @@ export class TestNode {
       session: challenge.session,
       protocol: PROTOCOL,
       boot: `boot-${this.name}-1`,
+      guard: this.guard,
+      intents: [],
       run: this.run,
       held: [] as HeldGroup[],
       types: [{ type: 'process', version: '1', sha256: '0'.repeat(64) }],
@@ -210,3 +213,12 @@ function base64url(bytes: ArrayBuffer): string {
     .replaceAll('/', '_')
     .replaceAll('=', '')
 }
+
+/** A local stop made with more knowledge than anybody has: only S-16 keeps a repetition out. */
+export const intentNow = (resourceId: string, epoch: number) => ({
+  t: 'intent' as const,
+  resourceId,
+  epoch,
+  persistentState: 0 as const,
+  knownSeq: 1_000_000,
+})

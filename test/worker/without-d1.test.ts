@@ -15,8 +15,8 @@ test('D1 away: the API says so, sessions and decisions go on', async () => {
     await env.DB.prepare(`drop table ${table}`).run()
 
   const response = await fetchApi('/v1/clusters')
-  expect(response.status).toBe(500)
-  expect(await problemOf(response)).toMatchObject({ code: 'INTERNAL' })
+  expect(response.status).toBe(503)
+  expect(await problemOf(response)).toMatchObject({ code: 'UNAVAILABLE' })
   // A new session, a report, and a failover.
   await n1.begin({ held: [{ groupId, epoch }] })
   await n1.tell({ t: 'types', types: [] })

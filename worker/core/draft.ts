@@ -93,10 +93,14 @@ export class Draft {
     return this.#look('waiting', groupId, this.#state.observed.waiting)
   }
 
+  /** The number that the next update gets. */
+  get nextSeq(): number {
+    return this.#state.hive.seq + this.updates.length + 1
+  }
+
   /** The one door by which the hive changes: numbered, with its reason, in the log. */
   put(change: Change, because: Because, correlationId: string = this.cause): void {
-    const seq = this.#state.hive.seq + this.updates.length + 1
-    this.updates.push(gumUpdate(seq, this.nowMs, change, because, correlationId))
+    this.updates.push(gumUpdate(this.nextSeq, this.nowMs, change, because, correlationId))
     switch (change.table) {
       case 'cluster':
         this.#cluster = change.value

@@ -7,22 +7,15 @@ import type { Draft } from './draft.ts'
 import { beginRelease, removeGroup } from './failover-manager.ts'
 import { candidates, whyNot } from './placement.ts'
 import { setPersistentState } from './rcm.ts'
-import {
-  findGroup,
-  findNode,
-  isRefusal,
-  limitReached,
-  nameTaken,
-  sameName,
-  unknownNode,
-} from './refusals.ts'
+import { findGroup, findNode, isRefusal, limitReached, nameTaken, unknownNode } from './refusals.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
 export function createGroup(draft: Draft, r: Of<'createGroup'>, by: string): Refusal | null {
   const groups = draft.groups()
   if (groups.length >= LIMITS.groupsMax) return limitReached('groups', LIMITS.groupsMax)
-  if (groups.some((group) => sameName(group.name, r.name))) return nameTaken('group', r.name)
+  const taken = nameTaken('group', r.name, groups)
+  if (taken) return taken
   const unknown = unknownNode(draft, r.settings.preferredOwners)
   if (unknown) return unknown
   const value: Group = {
@@ -55,8 +48,9 @@ export function changeGroup(draft: Draft, r: Of<'changeGroup'>, by: string): Ref
   const group = findGroup(draft, r.groupId)
   if (isRefusal(group)) return group
   const { name } = r
-  if (name && draft.groups().some((g) => g.id !== group.id && sameName(g.name, name)))
-    return nameTaken('group', name)
+  const others = draft.groups().filter((g) => g.id !== group.id)
+  const taken = name ? nameTaken('group', name, others) : null
+  if (taken) return taken
   const unknown = unknownNode(draft, r.settings.preferredOwners)
   if (unknown) return unknown
   draft.put(

@@ -5,7 +5,7 @@ import { PROFILES, type Timing, waitMs } from '../../schema/timing.ts'
 import type { Because } from '../../schema/update.ts'
 import type { Draft } from './draft.ts'
 import { beginRelease, freeGroup } from './failover-manager.ts'
-import { forgetResources, seenStopped } from './rcm.ts'
+import { forgetResources, seenStopped, takeIntent } from './rcm.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 
@@ -30,6 +30,12 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     return
   }
   if (session <= node.session) return
+  if (isOtherGuard(node, event)) {
+    const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until that one's lease has surely ended nothing else can speak for it`
+    draft.effects.push({ type: 'refuse', nodeId, session, code: 'otherGuard', detail })
+    draft.log({ component: 'NM', message: `node ${node.name} refused: ${detail}` })
+    return
+  }
   const foreign = event.held.find((h) => !gives(draft.group(h.groupId), nodeId, h.epoch))
   if (foreign || (node.state === 'down' && event.held.length > 0)) {
     const detail = foreign
@@ -44,6 +50,7 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     ...node,
     state: 'up',
     bootId: event.bootId,
+    guard: event.guard,
     session,
     types: event.types,
   }
@@ -52,6 +59,8 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
       ? { manager: 'NM', code: 'sessionRenewed', rule: 'S2', evidence: { session } }
       : { manager: 'NM', code: 'nodeUp', rule: 'S2', evidence: { session, boot: event.bootId } }
   draft.put({ table: 'node', id: nodeId, value }, because)
+  // Before anything is placed anew: what was stopped on purpose is not started elsewhere.
+  for (const intent of event.intents) takeIntent(draft, nodeId, intent)
   const held = new Set(event.held.map((h) => h.groupId))
   for (const group of ownedBy(draft, nodeId)) {
     if (held.has(group.id)) continue
@@ -64,6 +73,17 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     })
   }
   draft.effects.push({ type: 'welcome', nodeId, session })
+}
+
+/**
+ * Whether the report comes from a guard that cannot know what runs: the host has booted anew, its
+ * run folder was lost, or a copied disk made a second machine of it. "What an accepted report leaves
+ * out is free at once" (S4) holds for the memory that recorded the starts and for no other; for this
+ * one the node has to be declared Down first, as after any loss (D3).
+ */
+function isOtherGuard(node: Node, event: Of<'nodeReported'>): boolean {
+  if (node.state === 'down' || node.guard === undefined) return false
+  return node.guard !== event.guard || node.bootId !== event.bootId
 }
 
 /**

@@ -4,7 +4,7 @@ import { LIMITS } from '../../schema/limits.ts'
 import { CLOSE } from '../../schema/session.ts'
 import type { Draft } from './draft.ts'
 import { nextView, ownedBy, removeNode } from './membership-manager.ts'
-import { findNode, isRefusal, limitReached, nameTaken, sameName } from './refusals.ts'
+import { findNode, isRefusal, limitReached, nameTaken } from './refusals.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
@@ -29,7 +29,8 @@ export function formCluster(draft: Draft, r: Of<'formCluster'>, by: string): Ref
 export function joinNode(draft: Draft, r: Of<'joinNode'>, by: string): Refusal | null {
   const nodes = draft.nodes()
   if (nodes.length >= LIMITS.nodesMax) return limitReached('nodes', LIMITS.nodesMax)
-  if (nodes.some((node) => sameName(node.name, r.name))) return nameTaken('node', r.name)
+  const taken = nameTaken('node', r.name, nodes)
+  if (taken) return taken
   const because = { manager: 'MM' as const, code: 'nodeJoined', evidence: { by } }
   draft.put(
     {
@@ -69,6 +70,13 @@ export function pauseNode(draft: Draft, r: Of<'pauseNode'>, by: string): Refusal
 export function evictNode(draft: Draft, r: Of<'evictNode'>, by: string): Refusal | null {
   const node = findNode(draft, r.nodeId)
   if (isRefusal(node)) return node
+  if (r.lost && node.state !== 'down')
+    return {
+      code: 'NODE_NOT_DOWN',
+      message: `node "${node.name}" cannot be removed as lost: it is not Down`,
+      why: 'Until its lease has surely ended it may still run what it owns (D3).',
+      remedy: `If it is connected, it is not lost: move its groups away and remove it without --lost. Else wait until it is Down: holdfast wait ${node.name} --for down`,
+    }
   const owned = ownedBy(draft, node.id)
   if (owned.length > 0)
     return {

@@ -1,7 +1,7 @@
 import type { Event } from '../../schema/event.ts'
 import type { Group, Resource } from '../../schema/hive.ts'
 import type { ObservedResource } from '../../schema/observed.ts'
-import type { StatusItem } from '../../schema/session.ts'
+import type { LocalIntent, StatusItem } from '../../schema/session.ts'
 import type { Status } from '../../schema/status.ts'
 import type { Because } from '../../schema/update.ts'
 import type { Draft } from './draft.ts'
@@ -17,28 +17,42 @@ export function resourceReported(draft: Draft, event: Of<'resourceReported'>): v
     if (!resource || group?.ownership.owner !== event.nodeId) continue
     if (item.epoch !== group.ownership.epoch) continue
     observeResource(draft, resource, event.nodeId, item)
-    if (item.status === 'stopped')
-      setPersistentState(draft, resource, 0, {
-        manager: 'RCM',
-        code: 'stoppedByItsManager',
-        rule: 'S-62',
-        evidence: { detail: item.detail ?? '' },
-      })
   }
 }
 
-/** A deliberate change made on the host, outside of us (S-68): the hive follows. */
-export function intentReported(draft: Draft, event: Of<'intentReported'>): void {
-  const resource = draft.resource(event.resourceId)
+/**
+ * A deliberate change made on the host, outside of us (S-68): the hive follows, unless somebody who
+ * knew more has decided since. What is not followed is said in the log.
+ */
+export function takeIntent(draft: Draft, nodeId: string, intent: LocalIntent): void {
+  const resource = draft.resource(intent.resourceId)
   const group = resource && draft.group(resource.groupId)
-  if (!resource || group?.ownership.owner !== event.nodeId) return
-  if (event.epoch !== group.ownership.epoch) return
-  setPersistentState(draft, resource, event.persistentState, {
+  if (!resource || !group || resource.persistentState === intent.persistentState) return
+  const node = draft.node(nodeId)?.name ?? nodeId
+  const late = whyTooLate(resource, group, nodeId, intent)
+  if (late) {
+    const message = `${resource.name} was ${stateWord(intent)} on ${node} while it was cut off: ${late}`
+    return draft.log({ component: 'RCM', groupId: group.id, resourceId: resource.id, message })
+  }
+  setPersistentState(draft, resource, intent.persistentState, {
     manager: 'RCM',
     code: 'changedOnHost',
     rule: 'S-68',
-    evidence: { detail: event.detail ?? '' },
+    evidence: { node, detail: intent.detail ?? '' },
   })
+}
+
+const stateWord = (intent: LocalIntent) => (intent.persistentState === 0 ? 'stopped' : 'started')
+
+function whyTooLate(r: Resource, group: Group, nodeId: string, intent: LocalIntent): string | null {
+  const { ownership } = group
+  // The host may have let go of the group in the meantime; nobody else has run it since.
+  const owner = ownership.phase === 'free' ? ownership.lastOwner : ownership.owner
+  if (ownership.epoch !== intent.epoch || owner !== nodeId)
+    return 'the group has been placed elsewhere since, and that stands'
+  if ((r.stateSeq ?? 0) > intent.knownSeq)
+    return 'what is wanted was changed by an operator since, and that stands'
+  return null
 }
 
 /** Intent is written before anything acts on it (S-67). */
@@ -49,7 +63,7 @@ export function setPersistentState(
   because: Because,
 ): void {
   if (resource.persistentState === persistentState) return
-  const value: Resource = { ...resource, persistentState }
+  const value: Resource = { ...resource, persistentState, stateSeq: draft.nextSeq }
   draft.put({ table: 'resource', id: resource.id, value }, because)
 }
 

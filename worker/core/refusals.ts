@@ -10,13 +10,27 @@ export function notFound(what: 'node' | 'group' | 'resource', id: string): Refus
   }
 }
 
-export function nameTaken(what: 'node' | 'group' | 'resource', name: string): Refusal {
+/** Names differ at a glance, so that nobody mistakes one thing for another of its kind. */
+export function nameTaken(
+  what: 'node' | 'group' | 'resource',
+  name: string,
+  others: readonly { name: string }[],
+): Refusal | null {
+  const glance = atAGlance(name)
+  const taken = others.find((other) => atAGlance(other.name) === glance)
+  if (!taken) return null
   return {
     code: 'NAME_TAKEN',
-    message: `a ${what} named "${name}" exists already`,
-    remedy: 'Choose another name; names are compared without regard to case.',
+    message:
+      taken.name === name
+        ? `a ${what} named "${name}" exists already`
+        : `"${name}" could be mistaken for the ${what} "${taken.name}"`,
+    why: 'Names are compared without regard to case; 0 and o, 1 and l count as the same.',
+    remedy: 'Choose another name.',
   }
 }
+
+const atAGlance = (name: string) => name.toLowerCase().replaceAll('0', 'o').replaceAll('1', 'l')
 
 export function limitReached(what: string, max: number): Refusal {
   return {
@@ -24,11 +38,6 @@ export function limitReached(what: string, max: number): Refusal {
     message: `a cluster has at most ${max} ${what}`,
     remedy: 'Remove some that are no longer used, or form another cluster.',
   }
-}
-
-/** Names differ by more than case, so that nobody mistakes one for the other. */
-export function sameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase()
 }
 
 export function findNode(draft: Draft, id: string): Node | Refusal {

@@ -12,7 +12,6 @@ import {
   limitReached,
   nameTaken,
   notFound,
-  sameName,
   unknownNode,
 } from './refusals.ts'
 
@@ -38,7 +37,8 @@ export function createResource(draft: Draft, r: Of<'createResource'>, by: string
       ...limitReached('resources in one group', resourcesPerGroupMax),
       message: `group "${group.name}" has ${resourcesPerGroupMax} resources already`,
     }
-  if (all.some((x) => sameName(x.name, r.name))) return nameTaken('resource', r.name)
+  const taken = nameTaken('resource', r.name, all)
+  if (taken) return taken
   const value: Resource = {
     id: r.resourceId,
     groupId: group.id,
@@ -46,6 +46,7 @@ export function createResource(draft: Draft, r: Of<'createResource'>, by: string
     type: r.resourceType,
     properties: r.settings.properties ?? {},
     persistentState: r.persistentState,
+    stateSeq: draft.nextSeq,
     dependsOn: r.settings.dependsOn ?? [],
     possibleOwners: r.settings.possibleOwners ?? null,
     restart: { ...DEFAULT_RESTART, ...defined<RestartPolicy>(r.settings.restart) },
@@ -66,8 +67,9 @@ export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string
   const resource = findResource(draft, r.resourceId)
   if (isRefusal(resource)) return resource
   const { name, settings } = r
-  if (name && draft.resources().some((x) => x.id !== resource.id && sameName(x.name, name)))
-    return nameTaken('resource', name)
+  const others = draft.resources().filter((x) => x.id !== resource.id)
+  const taken = name ? nameTaken('resource', name, others) : null
+  if (taken) return taken
   const value: Resource = {
     ...resource,
     ...(name && { name }),

@@ -20,7 +20,7 @@ import {
   nodeSaidGoodbye,
 } from './membership-manager.ts'
 import { isCurrent, nodeTypesChanged } from './node-manager.ts'
-import { intentReported, resourceReported } from './rcm.ts'
+import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
 
 /**
@@ -64,7 +64,7 @@ function hear(draft: Draft, event: Exclude<Event, { type: 'requested' }>): void 
     case 'resourceReported':
       return resourceReported(draft, event)
     case 'intentReported':
-      return intentReported(draft, event)
+      return takeIntent(draft, event.nodeId, event.intent)
     case 'groupReleased':
       return releaseGroup(draft, event)
     case 'offerAccepted':

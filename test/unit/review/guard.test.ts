@@ -15,7 +15,7 @@ const ASK = { requestId: 1, resourceId: RESOURCE, groupId: GROUP, epoch: 1 }
 const CHILD = { pid: 4_711, startTicks: 99 }
 
 class Bench {
-  state: GuardState = emptyGuard('boot-0000')
+  state: GuardState = emptyGuard('boot-0000', '11111111-1111-4111-8111-111111111111')
   step(event: GuardEvent, nowMs: number): readonly GuardEffect[] {
     const { state, effects } = guardStep(this.state, event, nowMs)
     this.state = state

@@ -19,7 +19,7 @@ const make = () =>
       },
       read: () => null,
     } as never,
-    () => emptyGuard('boot-0000'),
+    () => emptyGuard('boot-0000', '11111111-1111-4111-8111-111111111111'),
     (effect) => done.push(effect),
   )
 
@@ -47,7 +47,7 @@ test('G1, G9: a full disk: what ends goes on, what acknowledges waits for the fi
   full = true
   saver.now()
   expect(saver.lags).toBe(true)
-  for (const effect of [{ type: 'killRhs' } as const, lapsed, no])
+  for (const effect of [{ type: 'killRhs', monitor: 'all' } as const, lapsed, no])
     expect(saver.holdsBack(effect)).toBe(false)
   for (const effect of [held, yes]) expect(saver.holdsBack(effect)).toBe(true)
   await vi.advanceTimersByTimeAsync(1_000)

@@ -15,6 +15,7 @@ test('G5, G10: a start recorded without its process is not over while a kill gro
   const handles: KillHandles = {
     kind: 'mark',
     enterScript: () => '',
+    enter: () => {},
     mark: () => ({}),
     members: (group) => (group === 'w-9-1' ? alive : []),
     killAll: () => {

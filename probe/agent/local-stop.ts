@@ -1,0 +1,58 @@
+/** A deliberate stop on this host: of what, and how it is put down (S-68). */
+import type { Refusal } from '../../schema/errors.ts'
+import type { Hive, Resource } from '../../schema/hive.ts'
+import type { LocalIntent } from '../../schema/session.ts'
+
+/**
+ * The resource that an operator on this host names, at the epoch of its group. The hive has to give
+ * the group to this host; it need not run just now: a lapse may have stopped it, and it is not to
+ * come back then either.
+ */
+export function findHeld(
+  reference: string,
+  hive: Hive,
+  nodeId: string,
+): { resource: Resource; epoch: number } | Refusal {
+  const resource = [...hive.resources.values()].find(
+    (r) => r.id === reference || r.name === reference,
+  )
+  if (!resource)
+    return {
+      code: 'NOT_FOUND',
+      message: `there is no resource "${reference}"`,
+      why: 'The replica of the hive on this host does not have it.',
+      remedy: 'See what this host holds: holdfast-probe status',
+    }
+  const group = hive.groups.get(resource.groupId)
+  const { owner, epoch } = group?.ownership ?? { owner: null, epoch: 0 }
+  if (owner === nodeId) return { resource, epoch }
+  const ownerName = owner === null ? 'no node' : (hive.nodes.get(owner)?.name ?? owner)
+  return {
+    code: 'NOT_HELD',
+    message: `"${resource.name}" is not of this host`,
+    why: `as far as this host knows, group ${group?.name ?? ''} is owned by ${ownerName}`,
+    remedy: `Ask there, or use: holdfast offline ${resource.name}`,
+  }
+}
+
+export function localStop(
+  resourceId: string,
+  epoch: number,
+  knownSeq: number,
+  detail: string | undefined,
+): LocalIntent {
+  return {
+    resourceId,
+    epoch,
+    persistentState: 0,
+    knownSeq,
+    ...(detail !== undefined && { detail }),
+  }
+}
+
+export const notDurable = (error: unknown): Refusal => ({
+  code: 'STATE_FOLDER',
+  message: 'the stop cannot be made durable on this host, so nothing was done',
+  why: String(error),
+  remedy: 'Make room in the state folder and ask again.',
+})

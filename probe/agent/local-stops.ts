@@ -1,0 +1,118 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { type LocalIntent, localIntent } from '../../schema/session.ts'
+import type { Override } from '../core/duties.ts'
+
+/** A file that could not be written is tried again this often. */
+const RETRY_MS = 1_000
+
+/**
+ * Deliberate stops made on this host that the hive does not have yet (S-68). They outlive agent,
+ * guard and boot, and override the replica: what an operator has stopped here is not started again
+ * because the control plane could not be told.
+ */
+export class LocalStops {
+  readonly #path: string
+  readonly #intents = new Map<string, LocalIntent>()
+  /** Wanted gone at once: for this run of the agent. */
+  readonly #kill = new Set<string>()
+  #retry: NodeJS.Timeout | null = null
+
+  constructor(folder: string) {
+    this.#path = join(folder, 'local-stops.json')
+    for (const intent of read(this.#path)) this.#intents.set(intent.resourceId, intent)
+  }
+
+  get all(): readonly LocalIntent[] {
+    return [...this.#intents.values()]
+  }
+
+  /** What the duties of this host are to be derived with, besides the replica. */
+  get overrides(): ReadonlyMap<string, Override> {
+    const entry = (i: LocalIntent): [string, Override] => [
+      i.resourceId,
+      { epoch: i.epoch, kill: this.#kill.has(i.resourceId) },
+    ]
+    return new Map(this.all.map(entry))
+  }
+
+  has(resourceId: string, epoch: number): boolean {
+    return this.#intents.get(resourceId)?.epoch === epoch
+  }
+
+  /** Seen to have happened: kept in memory even while it cannot be written. */
+  note(intent: LocalIntent): void {
+    this.#intents.set(intent.resourceId, intent)
+    this.#writeOrRetry()
+  }
+
+  /**
+   * Asked for: durable before anything is done about it.
+   *
+   * @throws {Error} it cannot be written; nothing has changed
+   */
+  ask(intent: LocalIntent, kill: boolean): void {
+    const before = this.#intents.get(intent.resourceId)
+    this.#intents.set(intent.resourceId, intent)
+    try {
+      this.#write()
+    } catch (error) {
+      if (before) this.#intents.set(intent.resourceId, before)
+      else this.#intents.delete(intent.resourceId)
+      throw error
+    }
+    if (kill) this.#kill.add(intent.resourceId)
+  }
+
+  /** The hive has them, or has decided otherwise: from now on its word counts. */
+  settle(intents: readonly LocalIntent[]): void {
+    const known = intents.filter((i) => this.has(i.resourceId, i.epoch))
+    if (known.length === 0) return
+    for (const { resourceId } of known) {
+      this.#intents.delete(resourceId)
+      this.#kill.delete(resourceId)
+    }
+    this.#writeOrRetry()
+  }
+
+  #writeOrRetry(): void {
+    try {
+      this.#write()
+    } catch (error) {
+      if (this.#retry) return
+      process.stderr.write(`holdfast agent: a local stop cannot be written: ${error}\n`)
+      this.#retry = setTimeout(() => {
+        this.#retry = null
+        this.#writeOrRetry()
+      }, RETRY_MS)
+    }
+  }
+
+  /** Synced: it has to outlive a power cut too. */
+  #write(): void {
+    const file = openSync(`${this.#path}.new`, 'w', 0o600)
+    try {
+      writeFileSync(file, JSON.stringify(this.all))
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(`${this.#path}.new`, this.#path)
+  }
+}
+
+function read(path: string): LocalIntent[] {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return []
+  }
+  try {
+    return z.array(localIntent).parse(JSON.parse(text))
+  } catch (error) {
+    process.stderr.write(`holdfast agent: ${path} is damaged and is not used: ${error}\n`)
+    return []
+  }
+}

@@ -1,0 +1,49 @@
+import type { HostedType } from '../../schema/hive.ts'
+
+/** What the agent knows of the resource monitors of its host: which one hosts which type (S-23). */
+export class MonitorList {
+  readonly #types = new Map<string, readonly HostedType[]>()
+  readonly #ready = new Set<string>()
+  /** Started, and not heard of yet. One that has ended before is not waited for. */
+  readonly #awaited = new Set<string>()
+
+  up(monitor: string): void {
+    this.#ready.delete(monitor)
+    if (!this.#types.has(monitor)) this.#awaited.add(monitor)
+  }
+
+  down(monitor: string): void {
+    this.#ready.delete(monitor)
+    this.#awaited.delete(monitor)
+  }
+
+  /** @returns whether this host offers other types than before */
+  ready(monitor: string, types: readonly HostedType[]): boolean {
+    const before = JSON.stringify(this.types)
+    this.#types.set(monitor, types)
+    this.#ready.add(monitor)
+    this.#awaited.delete(monitor)
+    return JSON.stringify(this.types) !== before
+  }
+
+  get someReady(): boolean {
+    return this.#ready.size > 0
+  }
+
+  /** Whether the list of types is all there is to come. */
+  get complete(): boolean {
+    return this.someReady && this.#awaited.size === 0
+  }
+
+  /** Of all monitors. One that is being restarted still counts: its workloads run on. */
+  get types(): HostedType[] {
+    return [...this.#types.keys()].sort().flatMap((monitor) => this.#types.get(monitor) ?? [])
+  }
+
+  /** The monitor to tell of a resource, or null while there is none. */
+  monitorOf(type: string): string | null {
+    for (const monitor of [...this.#ready].sort())
+      if (this.#types.get(monitor)?.some((t) => t.type === type)) return monitor
+    return null
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The resource monitors of this host (S-23): one shared process for the modules in TypeScript, one
+ * for those whose code is an operator's executable. Each is supervised for itself; the end of one
+ * is nothing to the others (S-21). `rhs:GUID`, one for a single resource (S-29), is a row more.
+ */
+import type { HostPolicy } from '../../schema/host-policy.ts'
+import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
+import type { GuardToRhs } from '../../schema/ipc.ts'
+import type { KillHandles } from './cgroup.ts'
+import { TreeChild } from './tree.ts'
+
+/** A monitor that has not said what it holds by then is shown without it. */
+const TABLES_MS = 1_000
+
+/** Which monitors this host needs: a process costs memory, so only where the policy allows a type. */
+export function monitorsOf(policy: HostPolicy): string[] {
+  return policy.script ? ['rhs', 'rhs-exec'] : ['rhs']
+}
+
+export interface MonitorEvents {
+  message(monitor: string, frame: unknown): void
+  up(monitor: string, generation: number): void
+  down(monitor: string, generation: number, detail: string): void
+}
+
+interface Monitor {
+  readonly child: TreeChild
+  /** Kill group of those that start processes of their own, the actions of scripts. */
+  readonly group: string | null
+}
+
+type Tables = MonitorTables | 'no answer'
+type Answer = Omit<Extract<GuardToRhs, { t: 'answer' }>, 't'>
+
+export class Monitors {
+  readonly #handles: KillHandles
+  readonly #monitors = new Map<string, Monitor>()
+  /** Who waits for which answer of the guard. */
+  readonly #asked = new Map<number, string>()
+  readonly #tables = new Map<number, { from: string; come: (tables: Tables) => void }>()
+  #nextTables = 1
+
+  constructor(file: string, names: readonly string[], handles: KillHandles, events: MonitorEvents) {
+    this.#handles = handles
+    for (const name of names) {
+      const own = `tree-${process.pid}`
+      const group = name === 'rhs-exec' ? `${own}-${name}` : null
+      // S-31: a module has no business with identity or replica: it is not told where they are.
+      const child = new TreeChild(file, [name], handles.mark(group ?? own), {
+        message: (frame) => events.message(name, frame),
+        up: (generation) => {
+          if (group && child.pid !== undefined) this.#enter(group, child.pid)
+          events.up(name, generation)
+        },
+        down: (generation, detail) => {
+          // What it was calling goes with it: nobody is left to end it in time.
+          if (group) handles.killAll(group)
+          for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
+          for (const { from, come } of this.#tables.values()) if (from === name) come('no answer')
+          events.down(name, generation, detail)
+        },
+      })
+      this.#monitors.set(name, { child, group })
+    }
+  }
+
+  /** Before it can have started anything: it waits for its first frame. */
+  #enter(group: string, pid: number): void {
+    try {
+      this.#handles.enter(group, pid)
+    } catch {
+      // It has ended already. Else it stays in the guard's own group and is replaced with it (G11).
+    }
+  }
+
+  start(): void {
+    for (const { child } of this.#monitors.values()) child.start()
+  }
+
+  /** Those that run now. */
+  up(): { monitor: string; generation: number }[] {
+    return [...this.#monitors]
+      .filter(([, { child }]) => child.pid !== undefined)
+      .map(([monitor, { child }]) => ({ monitor, generation: child.generation }))
+  }
+
+  send(monitor: string, frame: GuardToRhs): void {
+    this.#monitors.get(monitor)?.child.send(frame)
+  }
+
+  /** News of a workload: whoever knows the resource makes something of it. */
+  sendAll(frame: GuardToRhs): void {
+    for (const { child } of this.#monitors.values()) child.send(frame)
+  }
+
+  /** The answer to this request belongs to this monitor. */
+  asks(monitor: string, requestId: number): void {
+    this.#asked.set(requestId, monitor)
+  }
+
+  answer(answer: Answer): void {
+    const monitor = this.#asked.get(answer.requestId)
+    this.#asked.delete(answer.requestId)
+    if (monitor !== undefined) this.send(monitor, { t: 'answer', ...answer })
+  }
+
+  /** G5: it may hold an open yes, and so may what it has called. New ones follow. */
+  kill(which: string): void {
+    for (const [name, { child, group }] of this.#monitors) {
+      if (which !== 'all' && which !== name) continue
+      child.kill()
+      if (group) this.#handles.killAll(group)
+    }
+  }
+
+  end(): void {
+    for (const { child, group } of this.#monitors.values()) {
+      child.end()
+      if (group) this.#handles.killAll(group)
+    }
+  }
+
+  get pids(): Record<string, number | null> {
+    return Object.fromEntries([...this.#monitors].map(([n, { child }]) => [n, child.pid ?? null]))
+  }
+
+  /** S-25: asked for when somebody wants to see it, and never waited for. */
+  status(): Promise<MonitorStatus[]> {
+    return Promise.all(
+      [...this.#monitors].map(async ([monitor, { child }]) => ({
+        monitor,
+        pid: child.pid ?? null,
+        generation: child.generation,
+        uptimeMs: child.uptimeMs,
+        tables: await this.#askTables(monitor),
+      })),
+    )
+  }
+
+  tablesCome(requestId: number, tables: MonitorTables): void {
+    this.#tables.get(requestId)?.come(tables)
+  }
+
+  async #askTables(from: string): Promise<Tables> {
+    if (this.#monitors.get(from)?.child.pid === undefined) return 'no answer'
+    const requestId = this.#nextTables
+    this.#nextTables += 1
+    let late: NodeJS.Timeout | undefined
+    const tables = await new Promise<Tables>((come) => {
+      late = setTimeout(come, TABLES_MS, 'no answer')
+      this.#tables.set(requestId, { from, come })
+      this.send(from, { t: 'tables', requestId })
+    })
+    clearTimeout(late)
+    this.#tables.delete(requestId)
+    return tables
+  }
+}

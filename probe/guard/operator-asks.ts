@@ -1,0 +1,41 @@
+import type { Refusal } from '../../schema/errors.ts'
+import type { GuardToAgent } from '../../schema/ipc.ts'
+
+/** An agent that does not answer in this time is restarting, or hangs: the operator is told so. */
+const ANSWER_MS = 5_000
+
+/** What an operator on this host asks of the agent, by way of the guard's door. */
+export class OperatorAsks {
+  readonly #toAgent: (frame: GuardToAgent) => void
+  readonly #waiting = new Map<number, (answer: object) => void>()
+  #next = 1
+
+  constructor(toAgent: (frame: GuardToAgent) => void) {
+    this.#toAgent = toAgent
+  }
+
+  stop(resource: string, kill: boolean): Promise<object> {
+    const requestId = this.#next
+    this.#next += 1
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.answered(requestId, { refused: NO_ANSWER }), ANSWER_MS)
+      this.#waiting.set(requestId, (answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      this.#toAgent({ t: 'stopHere', requestId, resource, kill })
+    })
+  }
+
+  answered(requestId: number, answer: object): void {
+    this.#waiting.get(requestId)?.(answer)
+    this.#waiting.delete(requestId)
+  }
+}
+
+const NO_ANSWER: Refusal = {
+  code: 'UNAVAILABLE',
+  message: 'the agent of this host does not answer',
+  why: 'It is being restarted by the guard, or it hangs.',
+  remedy: 'Look at holdfast-probe status, then ask again.',
+}

@@ -1,0 +1,57 @@
+/** What modules that start programs of the host have to know of it. */
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import type { Call } from '../../schema/resource-module.ts'
+
+/** Why the program could not be started again, or null. */
+export function programProblem(command: string): string | null {
+  try {
+    if (!statSync(command).isFile()) return `${command} is not a file`
+    accessSync(command, constants.X_OK)
+    return null
+  } catch {
+    return `${command} is missing or cannot be executed: a restart would fail`
+  }
+}
+
+/** @throws {Error} this host has no such user */
+export function userOf(user: string): { uid: number; gid: number } {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((text) => text.split(':'))
+    .find((fields) => fields[0] === user)
+  if (!line) throw new Error(`there is no user ${user} on this host`)
+  return { uid: Number(line[2]), gid: Number(line[3]) }
+}
+
+/** What every workload is told of itself; the epoch is its fencing token. */
+export function environment(
+  call: Pick<Call, 'name' | 'groupId' | 'epoch' | 'nodeName'>,
+  own: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ...own,
+    HOLDFAST_RESOURCE: call.name,
+    HOLDFAST_GROUP: call.groupId,
+    HOLDFAST_EPOCH: String(call.epoch),
+    HOLDFAST_NODE: call.nodeName,
+  }
+}
+
+/** At most so many at once: a group of many members must not fork, or connect, for all of them. */
+export async function eachOf<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  act: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  const worker = async () => {
+    for (let i = next; i < items.length; i = next) {
+      next += 1
+      results[i] = await act(items[i] as T)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
+  return results
+}

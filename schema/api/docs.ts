@@ -1,0 +1,5 @@
+/** Where an error is explained: the `type` of a problem, and the last line of one in the CLI. */
+export const errorPage = (code: string): string => `https://holdfast.dev/errors/${code}`
+
+/** Where the commands are described: docs/cli.md. */
+export const cliPage = 'https://holdfast.dev/cli'

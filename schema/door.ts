@@ -1,0 +1,20 @@
+/** The local door of a guard: what `holdfast-probe` on the same host may ask, one line each way. */
+import * as z from 'zod'
+import { LIMITS } from './limits.ts'
+
+/** A name or GUID of a resource. */
+const resource = z.string().min(1).max(LIMITS.nameLengthMax)
+
+export const doorRequest = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.literal('status') }),
+  /** Give up membership once everything is released. */
+  z.strictObject({ do: z.literal('leave') }),
+  /** A deliberate local stop: durable here, and PersistentState 0 in the hive once it is told. */
+  z.strictObject({
+    do: z.literal('stop'),
+    resource,
+    /** At once (Terminate) instead of gracefully (Offline). */
+    kill: z.boolean(),
+  }),
+])
+export type DoorRequest = z.infer<typeof doorRequest>

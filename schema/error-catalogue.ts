@@ -1,0 +1,296 @@
+/**
+ * Every refusal there is: one catalogue for API, CLI, probe and docs (`docs/errors/` is made from
+ * it). `http` is the status of the API, `exit` the exit code of the command, `cause` says when it
+ * happens and `remedy` what to do in general; the error itself says it for the case at hand.
+ */
+interface Entry {
+  readonly http: number
+  readonly exit: number
+  readonly title: string
+  readonly cause: string
+  readonly remedy: string
+}
+
+export const ERRORS = {
+  BAD_REQUEST: {
+    http: 400,
+    exit: 2,
+    title: 'The request is not well-formed',
+    cause:
+      'A body, query or command line does not fit its schema: a field is missing, unknown, ill-typed or out of bounds, or a name holds characters that names may not have.',
+    remedy: 'Correct the places that the error names. `holdfast explain FIELD` shows what fits.',
+  },
+  BAD_PROPERTY: {
+    http: 400,
+    exit: 2,
+    title: 'A property is missing or ill-typed',
+    cause: 'The properties of a resource do not fit the schema of its type.',
+    remedy: 'See `holdfast explain TYPE` or `holdfast describe type TYPE` for what it takes.',
+  },
+  UNKNOWN_TYPE: {
+    http: 400,
+    exit: 2,
+    title: 'No such resource type',
+    cause: 'No module of that type is known to the control plane.',
+    remedy:
+      'List the types with `holdfast resource types`; a program without a type of its own can be kept as `process` or `script`.',
+  },
+  DEPENDENCY_CYCLE: {
+    http: 409,
+    exit: 8,
+    title: 'The dependencies would form a cycle',
+    cause: 'With the dependency asked for, a resource would have to be online before itself.',
+    remedy: 'Leave out one of the dependencies along the cycle that the error names.',
+  },
+  BAD_DEPENDENCY: {
+    http: 400,
+    exit: 2,
+    title: 'A dependency that cannot be',
+    cause: 'A resource depends on itself, or on one of another group.',
+    remedy: 'Depend on resources of the same group; move the other one into it if need be.',
+  },
+  NAME_TAKEN: {
+    http: 409,
+    exit: 7,
+    title: 'The name is taken',
+    cause:
+      'Something of the same kind has this name, or one that cannot be told from it at a glance: names are compared without regard to case, and 0 and o, 1 and l count as the same.',
+    remedy: 'Choose another name.',
+  },
+  NOT_FOUND: {
+    http: 404,
+    exit: 5,
+    title: 'Not found',
+    cause: 'Nothing has this name or GUID, or the path does not exist.',
+    remedy: 'List what there is with `holdfast status`.',
+  },
+  UNAUTHENTICATED: {
+    http: 401,
+    exit: 6,
+    title: 'No valid API key',
+    cause: 'The request has no API key, or one that is not known.',
+    remedy: 'Set HOLDFAST_API_KEY, or send `Authorization: Bearer hfk_…`.',
+  },
+  TOKEN_INVALID: {
+    http: 403,
+    exit: 6,
+    title: 'The join token is not valid',
+    cause: 'The join token is unknown, has expired, or has been used as often as it may be.',
+    remedy: 'Make a new one: `holdfast token create`.',
+  },
+  NODE_DOWN: {
+    http: 409,
+    exit: 8,
+    title: 'The node is not up',
+    cause: 'Something was asked of a node that is Down.',
+    remedy: 'Choose another node, or bring this one back; `holdfast why NODE` says why it is Down.',
+  },
+  NODE_PAUSED: {
+    http: 409,
+    exit: 8,
+    title: 'The node is paused',
+    cause: 'A paused node keeps what it runs and takes nothing new.',
+    remedy: 'End the pause with `holdfast node resume NODE`, or choose another node.',
+  },
+  NODE_LEAVING: {
+    http: 409,
+    exit: 8,
+    title: 'The node is shutting down',
+    cause: 'Its host shuts down in an orderly way and hands its groups over.',
+    remedy: 'Choose another node, or wait until it is back.',
+  },
+  NODE_NOT_DOWN: {
+    http: 409,
+    exit: 8,
+    title: 'The node is not Down yet',
+    cause:
+      'A node is to be removed as lost, and it has not been declared Down. Until its lease has surely ended it may still run what it owns (rule D3).',
+    remedy:
+      'Wait: it is declared Down by itself once its lease has ended (`holdfast wait NODE --for down`). A node that is connected is not lost: move its groups away and remove it without --lost.',
+  },
+  NOT_POSSIBLE_OWNER: {
+    http: 409,
+    exit: 8,
+    title: 'The node may not own the group',
+    cause: 'A resource of the group has possible owners, and the node is not one of them.',
+    remedy: 'Choose another node, or widen the possible owners of that resource.',
+  },
+  NO_ELIGIBLE_NODE: {
+    http: 409,
+    exit: 8,
+    title: 'No node can take the group',
+    cause: 'Every node is down, paused, not a possible owner, or lacks a module.',
+    remedy: '`holdfast why GROUP` names the reason for each node.',
+  },
+  NODE_OWNS_GROUPS: {
+    http: 409,
+    exit: 8,
+    title: 'The node still owns groups',
+    cause: 'A node that is removed is told nothing more, so what it runs could not be stopped.',
+    remedy: 'Move its groups away first, or have its host leave: `holdfast-probe leave`.',
+  },
+  GROUP_BUSY: {
+    http: 409,
+    exit: 7,
+    title: 'The group is being moved or stopped',
+    cause: 'An earlier move, failover or deletion of the group is not over.',
+    remedy: 'Wait until it is (`holdfast wait GROUP --for stable`), then ask again.',
+  },
+  GROUP_NOT_EMPTY: {
+    http: 409,
+    exit: 8,
+    title: 'The group still has resources',
+    cause: 'Only an empty group can be deleted.',
+    remedy: 'Delete its resources first.',
+  },
+  GROUP_ONLINE: {
+    http: 409,
+    exit: 8,
+    title: 'The group or resource is wanted online',
+    cause: 'What is wanted online is not deleted.',
+    remedy: 'Take it offline first: `holdfast offline NAME`.',
+  },
+  ALREADY_THERE: {
+    http: 409,
+    exit: 7,
+    title: 'The group is already there',
+    cause: 'A group was to be moved to the node that owns it.',
+    remedy: 'Nothing has to be done.',
+  },
+  RESOURCE_IN_USE: {
+    http: 409,
+    exit: 8,
+    title: 'Other resources depend on it',
+    cause: 'A resource is not deleted while others need it.',
+    remedy: 'Change their dependencies first, or delete them.',
+  },
+  LIMIT_REACHED: {
+    http: 409,
+    exit: 8,
+    title: 'A limit of the cluster is reached',
+    cause: 'Every list has a bound, and this one is full.',
+    remedy: 'Remove what is no longer used, or form another cluster.',
+  },
+  TOO_LARGE: {
+    http: 413,
+    exit: 2,
+    title: 'The body is too large',
+    cause: 'A request body is above the limit, which the error names.',
+    remedy: 'Send less at once; a domain XML goes without its comments.',
+  },
+  UNAVAILABLE: {
+    http: 503,
+    exit: 1,
+    title: 'The control plane cannot answer now',
+    cause:
+      'The control plane, or its database of accounts, is not reachable. Nothing was changed that the answer does not say; running groups are not touched.',
+    remedy: 'Try again; check the address and the network if it stays.',
+  },
+  INTERNAL: {
+    http: 500,
+    exit: 1,
+    title: 'A fault of ours',
+    cause: 'Something happened that must not.',
+    remedy: 'Report it with the request id.',
+  },
+  BAD_FRAME: {
+    http: 400,
+    exit: 1,
+    title: 'A frame of a session is not understood',
+    cause:
+      'A host sent something that is not JSON, too large, unknown, or not in its place. The session is closed and nothing is changed; the probe opens a new one.',
+    remedy: 'Nothing, if it does not come again; else update the probe and report it.',
+  },
+  PROTOCOL_MISMATCH: {
+    http: 409,
+    exit: 1,
+    title: 'Probe and control plane speak different protocols',
+    cause: 'One of both is older than the other. The probe goes on trying.',
+    remedy: 'Update the side that the error names.',
+  },
+  ATTEMPT_USED: {
+    http: 409,
+    exit: 7,
+    title: 'A request to connect was used before',
+    cause:
+      'Requests to connect are numbered so that a copy of one is worthless. A host that lost its count, or whose clock was set back, begins too low.',
+    remedy: 'Nothing: the probe learns the last number and goes on from there.',
+  },
+  NOT_A_MEMBER: {
+    http: 403,
+    exit: 6,
+    title: 'The host is not a member of the cluster',
+    cause:
+      'The node was removed from the cluster, or has left. A probe that hears this for a minute ends with exit code 6, after everything has been stopped.',
+    remedy: 'Have it forget the cluster (`holdfast-probe leave --force`) and join it anew.',
+  },
+  WRONG_KEY: {
+    http: 403,
+    exit: 6,
+    title: 'Not the key of this node',
+    cause:
+      'The identity key on the host is not the one it joined with. A probe that hears this for a minute ends with exit code 6, after everything has been stopped.',
+    remedy: 'Restore `identity.key`, or remove the node and join the host anew.',
+  },
+  IDENTITY_IN_USE: {
+    http: 409,
+    exit: 7,
+    title: 'Another machine runs with this identity',
+    cause:
+      'The node is up with another guard than this one: a copied disk image, or a state folder that is used twice. The one that was there first is not disturbed. A host that has just been booted sees this for as long as its old lease may last; one that sees it for three minutes ends with exit code 7.',
+    remedy:
+      'On the copy: `holdfast-probe leave --force`, remove its identity.key, then join it under a name of its own.',
+  },
+  JOINED_ELSEWHERE: {
+    http: 409,
+    exit: 7,
+    title: 'The host is a member of another cluster',
+    cause: 'A host is a member of one cluster at a time, and it has joined another one before.',
+    remedy: 'Leave the other one first: `holdfast-probe leave`.',
+  },
+  STATE_FOLDER: {
+    http: 500,
+    exit: 6,
+    title: 'The state folder cannot be used',
+    cause:
+      'The folder does not exist, cannot be written, belongs to another user, may be written by others, or what is in it is damaged.',
+    remedy: 'Correct what the error names; the folder belongs to root and has mode 0700.',
+  },
+  ALREADY_RUNNING: {
+    http: 409,
+    exit: 7,
+    title: 'Another guard runs on this state folder',
+    cause: 'Two guards never run with one identity (rule G11).',
+    remedy: 'Stop the other one first.',
+  },
+  NOT_RUNNING: {
+    http: 409,
+    exit: 5,
+    title: 'No guard runs here',
+    cause: 'The command asks the guard of this host, and none answers.',
+    remedy: 'Start it: `systemctl start holdfast-probe`, or `holdfast-probe run`.',
+  },
+  NOT_JOINED: {
+    http: 409,
+    exit: 5,
+    title: 'This host has not joined a cluster',
+    cause: 'There is no identity in the state folder.',
+    remedy: 'Join it: `holdfast-probe join --url URL`, with a token from `holdfast token create`.',
+  },
+  NOT_HELD: {
+    http: 409,
+    exit: 5,
+    title: 'The resource is not of this host',
+    cause: 'A resource was to be stopped here, and its group is not owned by this host.',
+    remedy: 'Ask on the host that owns it (`holdfast status`), or use `holdfast offline`.',
+  },
+  PORT_TAKEN: {
+    http: 409,
+    exit: 7,
+    title: 'The port is taken',
+    cause: 'Another program listens on the port that the control plane was told to use.',
+    remedy: 'Choose another one with --port, or stop the other program.',
+  },
+} as const satisfies Record<string, Entry>
+
+export type ErrorCode = keyof typeof ERRORS

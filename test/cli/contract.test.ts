@@ -1,0 +1,192 @@
+/**
+ * The contract of the command line, for every command there is, against a real control plane:
+ * `--json` gives one JSON document on stdout (JSON Lines where it goes on) whether it succeeds or
+ * fails; without it a failure leaves stdout empty and says its four parts on stderr; exit codes are
+ * the table's.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Runner } from '../../cli/command.ts'
+import { EXIT } from '../../cli/exit-codes.ts'
+import { makeProgram } from '../../cli/program.ts'
+import { RealCluster } from './real-cluster.ts'
+import { type CliResult, runCli } from './run-cli.ts'
+
+let real: RealCluster
+beforeAll(async () => {
+  real = await RealCluster.start()
+  await real.online('web', ['nginx', 'app'])
+  await real.online('db', ['pg'])
+  // Its host has never reported: it is down.
+  await real.join('n3')
+}, 60_000)
+afterAll(() => real?.stop())
+
+interface Case {
+  /** Command line that succeeds; words are separated by spaces. It is run first. */
+  readonly ok: string
+  /** One that fails, with its exit code. */
+  readonly fails: string
+  readonly code: number
+  /** It goes on until it is stopped: JSON Lines. */
+  readonly goesOn?: true
+}
+
+const of = (ok: string, fails: string, code: number): Case => ({ ok, fails, code })
+const on = (ok: string, fails: string, code: number): Case => ({ ok, fails, code, goesOn: true })
+
+const { usage, notFound, conflict, refused } = EXIT
+
+/** In this order: later ones build upon earlier ones. */
+const CASES: readonly Case[] = [
+  of('status --wide', 'status --cluster nosuch', notFound),
+  of('status web', 'status nosuch', notFound),
+  of('status n1', 'status --color pink', usage),
+  on('status --watch', 'status --watch --cluster nosuch', notFound),
+  of('why web', 'why nosuch', notFound),
+  of('why node/n1', 'why node/web', notFound),
+  of('why nginx', 'why', usage),
+  of('describe cluster', 'describe cluster nosuch', notFound),
+  of('describe group web', 'describe group nosuch', notFound),
+  of('describe node n1', 'describe node', usage),
+  of('describe resource nginx', 'describe thing nginx', usage),
+  of('describe type process', 'describe type proces', notFound),
+  of('events --since 1h', 'events --since yesterday', usage),
+  on('events --follow --after 0', 'events --follow --cluster nosuch', notFound),
+  of('log --node control --since 1h --component fm', 'log --resource nosuch', notFound),
+  of('log --group web --resource nginx', 'log --until noon', usage),
+  on('log -f', 'log -f --group nosuch', notFound),
+  of('cluster list', 'cluster list extra', usage),
+  of('cluster create other --profile fast', 'cluster create prod', conflict),
+  of('cluster show prod', 'cluster show nosuch', notFound),
+  of('node list --available', 'node list --avail', usage),
+  of('node show n1', 'node show n9', notFound),
+  of('node pause n2', 'node pause n9', notFound),
+  of('node resume n2', 'node resume n9', notFound),
+  of('group list', 'group list extra', usage),
+  of('group show web', 'group show nosuch', notFound),
+  of('group create cache --preferred-owners n1,n2', 'group create web', conflict),
+  of('group change cache --failover-threshold default', 'group change nosuch', notFound),
+  of('resource list', 'resource list --wide', usage),
+  of('resource types', 'resource types extra', usage),
+  of('resource show nginx', 'resource show nosuch', notFound),
+  of(
+    'resource create redis --type process --group cache --command /bin/true --is-alive 1s',
+    'resource create x --type process --group cache --command relative',
+    usage,
+  ),
+  of('resource change redis --prop user=www', 'resource change redis --depends-on redis', refused),
+  of('resource online redis', 'resource online nosuch', notFound),
+  of('resource offline redis', 'resource offline nosuch', notFound),
+  of('resource delete redis --yes', 'resource delete redis', usage),
+  of('group delete cache --yes', 'group delete web --yes', refused),
+  of('token create --uses 3 --ttl 2h', 'token create --uses some', usage),
+  of('move web --to n2', 'move web --to n2', conflict),
+  of('offline db', 'offline nosuch', notFound),
+  of('online db', 'online nosuch', notFound),
+  of('wait db --for online', 'wait db --for offline --timeout 200ms', EXIT.timeout),
+  of('wait n1 --for up', 'wait n1 --for online', usage),
+  of('wait web --for on=n2', 'wait web --for on=n9', notFound),
+  of('hive /Cluster/Resources --version 1', 'hive /Nowhere', notFound),
+  of('explain', 'explain nosuch', notFound),
+  of('explain resource process.command', 'explain group.nosuch', notFound),
+  of('api GET /v1/clusters/{cluster}/nodes', 'api GET /v1/nothing', notFound),
+  of(
+    'api POST /v1/clusters/{cluster}/groups --body {"name":"made"}',
+    'api POST /v1/clusters/{cluster}/groups --body {',
+    usage,
+  ),
+  of('completion bash', 'completion tcsh', usage),
+  of('completion zsh', 'completion', usage),
+  of('completion fish', 'completion powershell', usage),
+  // What a shell calls: it never fails, since nobody would see the error.
+  of('complete -- group show w', 'complete --nosuch', usage),
+  of('node remove n3 --yes --lost', 'node remove n1', usage),
+]
+
+const run = (line: string, more: readonly string[] = [], env: Record<string, string> = {}) => {
+  // Before the words: what follows `--` belongs to the command.
+  const [first = '', ...rest] = line.split(' ')
+  return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
+}
+
+function lines(result: CliResult): unknown[] {
+  return result.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
+}
+
+/** Nothing on stderr is a document: whoever parses gets stdout alone. */
+function expectNoJson(stderr: string): void {
+  for (const line of stderr.split('\n')) expect(line).not.toMatch(/^\s*[{[]"?/)
+}
+
+describe('every command', () => {
+  it('is covered', () => {
+    const program = makeProgram(new Runner())
+    const names = (command: typeof program, path: string): string[] =>
+      command.commands.length === 0
+        ? [path]
+        : command.commands.flatMap((one) => names(one, `${path} ${one.name()}`.trim()))
+    const all = names(program, '')
+    expect(all.length).toBeGreaterThan(35)
+    const covered = (name: string, line: string) => `${line} `.startsWith(`${name} `)
+    for (const side of ['ok', 'fails'] as const)
+      expect(all.filter((name) => !CASES.some((one) => covered(name, one[side])))).toEqual([])
+  })
+
+  it.each(CASES)('$ok; and it fails: $fails', async ({ ok, fails, code, goesOn }) => {
+    if (goesOn) await expectLines(ok)
+    else await expectDocument(ok)
+    const [human, json] = await Promise.all([run(fails), run(fails, ['--json'])])
+    expect([human.code, json.code], human.stderr).toEqual([code, code])
+    expectNoJson(human.stderr)
+    expectNoJson(json.stderr)
+    if (code === EXIT.timeout) {
+      // No failure of the command: it says what it saw last.
+      const document = JSON.parse(json.stdout) as object
+      expect(document).toMatchObject({ outcome: 'timeout', seen: expect.any(String) })
+      return
+    }
+    expect(human.stdout).toBe('')
+    expect(human.stderr).toMatch(FOUR_PARTS)
+    expect(lines(json)).toEqual([{ error: expect.objectContaining(DOCUMENTED(code)) }])
+  })
+})
+
+const FOUR_PARTS =
+  /^error: .+ {3}\[[A-Z_]+\]\n {2}why: {2}.+\n(?: {8}.+\n)* {2}try: {2}.+\n(?: {8}.+\n)* {2}docs: https:\/\/.+/
+
+const DOCUMENTED = (exit: number) => ({
+  code: expect.stringMatching(/^[A-Z_]+$/),
+  message: expect.any(String),
+  why: expect.any(String),
+  remedy: expect.any(String),
+  docs: expect.stringMatching(/^https:/),
+  exit,
+})
+
+async function expectLines(line: string): Promise<void> {
+  const args = [...line.split(' '), '--json']
+  const result = await runCli(args, { env: real.env, interruptAt: /\n/ })
+  for (const one of lines(result)) expect(one).toBeTypeOf('object')
+  expect(result.code).toBe(EXIT.interrupted)
+}
+
+async function expectDocument(line: string): Promise<void> {
+  const result = await run(line, ['--json'])
+  expect(result.code, result.stderr).toBe(EXIT.done)
+  const document = JSON.parse(result.stdout) as object
+  expect(document).toBeTypeOf('object')
+  expect(document).not.toHaveProperty('error')
+  expectNoJson(result.stderr)
+}
+
+it('a key that is not known: 6, for whatever asks the control plane', async () => {
+  const asks = ['status', 'why web', 'events -f', 'api GET /v1/clusters', 'wait web --for online']
+  for (const line of asks) {
+    const result = await run(line, [], { HOLDFAST_API_KEY: 'hfk_of-somebody-else' })
+    expect(result).toMatchObject({ code: EXIT.notAllowed, stdout: '' })
+    expect(result.stderr).toMatch(/docs: https:\/\/\S+UNAUTHENTICATED {3}request: \S+/)
+  }
+})

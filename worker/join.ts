@@ -1,0 +1,69 @@
+import type * as z from 'zod'
+import type * as b from '../schema/api/bodies.ts'
+import { HoldfastError, type Refusal } from '../schema/errors.ts'
+import type { Request } from '../schema/event.ts'
+import type { Tenants } from './tenants.ts'
+
+interface JoinCall {
+  readonly tenants: Tenants
+  readonly body: z.output<typeof b.join>
+}
+
+interface Stub {
+  ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
+  read(what: { what: 'nodeByKey'; publicKey: string }): Promise<{ id: string } | null>
+}
+
+/**
+ * Swaps a join token for membership. Joining twice with one key is not an error, and takes one use.
+ *
+ * @throws {HoldfastError} TOKEN_INVALID, JOINED_ELSEWHERE, NAME_TAKEN, LIMIT_REACHED
+ */
+export async function join(
+  { tenants, body }: JoinCall,
+  stubOf: (objectId: string) => Stub,
+): Promise<z.output<typeof b.joined>> {
+  const { token, name, publicKey, memberOf } = body
+  const row = await tenants.token(token)
+  const cluster = row && (await tenants.cluster(row.clusterId))
+  if (!row || !cluster) throw invalid('this join token is not known')
+  if (memberOf !== undefined && memberOf !== cluster.id) throw joinedElsewhere(cluster.name)
+  const stub = stubOf(cluster.objectId)
+  const answer = {
+    clusterId: cluster.id,
+    clusterName: cluster.name,
+    sessionPath: `/v1/sessions/${cluster.objectId}`,
+  }
+  const node = await stub.read({ what: 'nodeByKey', publicKey })
+  if (node) return { ...answer, nodeId: node.id, changed: false }
+  if (!(await tenants.useToken(row.id)))
+    throw invalid(row.usesLeft <= 0 ? 'this join token is used up' : 'this join token has expired')
+  const nodeId = crypto.randomUUID()
+  let done: { refused: Refusal } | { seq: number }
+  try {
+    done = await stub.ask({ type: 'joinNode', nodeId, name, publicKey }, 'join token')
+  } catch (error) {
+    // If it was carried out all the same, the next try finds the key and takes no use.
+    await tenants.giveBackToken(row.id)
+    throw error
+  }
+  if ('refused' in done) {
+    await tenants.giveBackToken(row.id)
+    throw new HoldfastError(done.refused)
+  }
+  return { ...answer, nodeId, changed: true }
+}
+
+const invalid = (message: string) =>
+  new HoldfastError({
+    code: 'TOKEN_INVALID',
+    message,
+    remedy: 'Make a new one: holdfast token create --uses 3',
+  })
+
+const joinedElsewhere = (name: string) =>
+  new HoldfastError({
+    code: 'JOINED_ELSEWHERE',
+    message: `this token is for cluster ${name}, and this host is a member of another one`,
+    remedy: 'Leave that one first: holdfast-probe leave',
+  })
