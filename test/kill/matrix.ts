@@ -78,7 +78,7 @@ const summary = {
   overlaps,
   lostAcks: promises.lost.length,
   unrecovered: problems.filter((p) => p.startsWith('not recovered')).length,
-  needlessDeaths: problems.filter((p) => p.includes('bystander')).length,
+  needlessDeaths: problems.filter((p) => p.endsWith('was restarted')).length,
   seed: Number(values.seed),
   recoverMs: Object.fromEntries(
     results.map((r) => [r.name, { median: median(r.took), max: Math.round(Math.max(...r.took)) }]),

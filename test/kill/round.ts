@@ -1,6 +1,6 @@
 /** One round: something is under way, something is killed, and everything comes back by itself. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Demo } from '../../demo/cluster.ts'
+import { CLUSTER, type Demo } from '../../demo/cluster.ts'
 import { type DemoHost, killPid } from '../../demo/host.ts'
 import { identityOf } from '../../probe/gate/proc.ts'
 import { BYSTANDER, isGuest, type Operation, type Scene, SUBJECT } from './operations.ts'
@@ -28,7 +28,8 @@ export async function playRound(
   const scene: Scene = { demo, promises, go: () => going }
   await operation.prepare(scene)
   await well(demo, promises)
-  const before = pidOf(demo, BYSTANDER)
+  if (random() < 0.7) await besideBystander(demo, promises)
+  const before = { bystander: pidOf(demo, BYSTANDER), subject: pidOf(demo, SUBJECT) }
   const running = operation.run(scene)
   await sleep(random() * 250)
   const begun = performance.now()
@@ -47,11 +48,25 @@ export async function playRound(
   } catch (error) {
     problems.push(`not recovered: ${(error as Error).message}`)
   }
-  // Nothing was done to it, and no kill was about it: no workload dies that need not.
-  if (pidOf(demo, BYSTANDER) !== before) problems.push('the bystander was restarted')
+  // No workload dies that need not: nothing was done to it, and no kill was about it.
+  if (pidOf(demo, BYSTANDER) !== before.bystander) problems.push('the bystander was restarted')
+  const touched = operation.restarts || victims.includes('workload')
+  if (!touched && pidOf(demo, SUBJECT) !== before.subject)
+    problems.push('the subject was restarted')
   await promises.check()
   await operation.after?.(scene)
   return { recoverMs, problems }
+}
+
+/** On the host of the bystander the kills are about its probe too. */
+async function besideBystander(demo: Demo, promises: Promises): Promise<void> {
+  const view = await demo.view()
+  const to = view.groups.find((g) => g.name === BYSTANDER)?.owner
+  const subject = view.groups.find((g) => g.name === SUBJECT)
+  if (!to || subject?.owner === to) return
+  await demo.api('moveGroup', { params: { cluster: CLUSTER, group: SUBJECT }, body: { to } })
+  await demo.until('it has moved', (v) => v.groups.find((g) => g.name === SUBJECT)?.owner === to)
+  await well(demo, promises)
 }
 
 /** The processes of the host that owns the subject; in a join, of the host that joins. */
