@@ -68,6 +68,12 @@ module.exports = {
       { path: '(^|/)node_modules/', pathNot: '(^|/)node_modules/(zod|@types)/' },
     ),
     forbid(
+      'commands-load-late',
+      'The guard keeps in memory what it loads: of the commands only main.ts knows, by import().',
+      { path: '^probe/', pathNot: '^probe/(commands/|main\\.ts$)' },
+      { path: '^probe/commands/|(^|/)node_modules/commander/' },
+    ),
+    forbid(
       'modules-in-rhs-only',
       'The core never calls a module (S-24): only RHS loads one.',
       { path: OURS, pathNot: '^(probe/(rhs|resources)/|test/)' },

@@ -1,6 +1,4 @@
 /** What the command's exit code means: one table for the CLI, its help text and its tests. */
-import { ERRORS, type ErrorCode } from '../schema/errors.ts'
-
 export const EXIT = {
   done: 0,
   /** A fault of ours, or a control plane that does not answer. */
@@ -21,8 +19,6 @@ export const EXIT = {
   interrupted: 130,
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
-
-export const exitOf = (code: ErrorCode): number => ERRORS[code].exit
 
 export const EXIT_MEANS: readonly { code: ExitCode; means: string }[] = [
   { code: EXIT.done, means: 'done' },

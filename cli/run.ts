@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { usageFailure } from '../schema/api/failure.ts'
 import { Runner } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { Output } from './output.ts'
@@ -27,24 +28,10 @@ export async function run(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' })
     return runner.exitCode
   } catch (error) {
-    const failure = error instanceof CommanderError ? usage(error) : seen(error, runner)
+    const failure =
+      error instanceof CommanderError ? usageFailure(error, EXIT.usage) : seen(error, runner)
     if (failure) show(failure, runner, args)
     return failure?.exit ?? EXIT.done
-  }
-}
-
-/** Help and version end in an error too, with exit code 0: nothing to show then. */
-function usage(error: CommanderError): Failure | null {
-  if (error.exitCode === 0) return null
-  const isHelp = error.code === 'commander.help'
-  const [message = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
-  const near = /^\(Did you mean (.+)\?\)$/.exec(hint)?.[1]
-  return {
-    code: 'USAGE',
-    message: isHelp ? 'a command is missing' : message,
-    why: 'The command line does not say what is wanted, so nothing was done.',
-    remedy: near ? `did you mean ${near}?` : 'Add --help to see what there is.',
-    exit: EXIT.usage,
   }
 }
 

@@ -1,6 +1,9 @@
 /** Signs, colours and columns. Colour is never the only sign, and every sign has an ASCII form. */
 import { stripVTControlCharacters } from 'node:util'
 import picocolors from 'picocolors'
+import { clean } from '../schema/api/failure.ts'
+
+export { clean } from '../schema/api/failure.ts'
 
 export interface Look {
   readonly color: boolean
@@ -26,9 +29,6 @@ export type Sign = keyof typeof SIGNS
 export const sign = (look: Look, which: Sign): string => SIGNS[which][look.ascii ? 1 : 0]
 
 export const paint = (look: Look) => picocolors.createColors(look.color)
-
-/** Text from elsewhere, made safe for a terminal: nothing in it can move the cursor. */
-export const clean = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 
 /**
  * One row of cells. When it is too wide, cells at the end that are marked as `spare` go first, then

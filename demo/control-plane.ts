@@ -20,6 +20,8 @@ export interface ControlPlane {
 export interface ControlPlaneOptions {
   /** Where D1, Durable Objects and the key live. */
   readonly folder: string
+  /** Address to listen on; default loopback, which other machines do not reach. */
+  readonly host?: string
   readonly port: number
   /** Hosts know it by this port: no other will do. */
   readonly thisPortOnly?: boolean
@@ -51,13 +53,23 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
   await migrate(miniflare)
   await addKey(miniflare, key)
+  // Elsewhere than on loopback, what is said to be ready is a door of Miniflare's own.
+  const port = options.host === undefined ? Number(url.port) : options.port
   return {
-    url: `http://127.0.0.1:${url.port}`,
+    url: `http://${reachedAt(options.host)}:${port}`,
     key,
-    port: Number(url.port),
+    port,
     workerdPid: () => findWorkerd(),
     stop: () => miniflare.dispose(),
   }
+}
+
+const LOOPBACK = '127.0.0.1'
+
+/** All addresses is none to be named. */
+function reachedAt(host = LOOPBACK): string {
+  if (host === '0.0.0.0' || host === '::') return LOOPBACK
+  return host.includes(':') ? `[${host}]` : host
 }
 
 const portTaken = (port: number, cause: unknown) =>
@@ -77,7 +89,7 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   const before = new Map(signals.map((s) => [s, process.listeners(s)]))
   const miniflare = new Miniflare({
-    host: '127.0.0.1',
+    host: options.host ?? LOOPBACK,
     port,
     cf: false,
     logRequests: false,

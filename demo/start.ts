@@ -12,6 +12,7 @@ import { startControlPlane } from './control-plane.ts'
 const { values } = parseArgs({
   options: {
     bare: { type: 'boolean', default: false },
+    host: { type: 'string' },
     port: { type: 'string' },
     profile: { type: 'string', default: 'standard' },
     state: { type: 'string', default: '.holdfast' },
@@ -52,6 +53,7 @@ try {
 async function bare(): Promise<void> {
   const control = await startControlPlane({
     folder: join(folder, 'control'),
+    ...(values.host !== undefined && { host: values.host }),
     port,
     thisPortOnly,
     log: complain,
@@ -59,6 +61,8 @@ async function bare(): Promise<void> {
   onEnd(() => control.stop())
   say(`control plane  ${control.url}`)
   say(`API key        ${join(folder, 'control/api-key')}`)
+  if (!/^(127\.|::1$|localhost$)/.test(values.host ?? '127.0.0.1'))
+    say('warning        others can reach it, and read tokens and keys: put a TLS proxy before it')
   say('')
   say('A cluster, a join token, and a host that joins:')
   say(

@@ -9,6 +9,8 @@ export const doorRequest = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('status') }),
   /** Give up membership once everything is released. */
   z.strictObject({ do: z.literal('leave') }),
+  /** Everything is stopped by force and the guard ends, whether or not anybody hears of it. */
+  z.strictObject({ do: z.literal('end') }),
   /** A deliberate local stop: durable here, and PersistentState 0 in the hive once it is told. */
   z.strictObject({
     do: z.literal('stop'),

@@ -238,15 +238,24 @@ export const ERRORS = {
     title: 'Another machine runs with this identity',
     cause:
       'The node is up with another guard than this one: a copied disk image, or a state folder that is used twice. The one that was there first is not disturbed. A host that has just been booted sees this for as long as its old lease may last; one that sees it for three minutes ends with exit code 7.',
-    remedy:
-      'On the copy: `holdfast-probe leave --force`, remove its identity.key, then join it under a name of its own.',
+    remedy: 'On the copy: `holdfast-probe leave --force`, then join it under a name of its own.',
   },
   JOINED_ELSEWHERE: {
     http: 409,
     exit: 7,
     title: 'The host is a member of another cluster',
     cause: 'A host is a member of one cluster at a time, and it has joined another one before.',
-    remedy: 'Leave the other one first: `holdfast-probe leave`.',
+    remedy:
+      'Leave the other one first: `holdfast-probe leave`, or `holdfast-probe leave --force` if its control plane is gone.',
+  },
+  NO_SERVICE_MANAGER: {
+    http: 409,
+    exit: 3,
+    title: 'systemd does not run this host',
+    cause:
+      'A unit was to be installed, and the first process of the host is not systemd. Without a service manager nobody brings a dead guard back (rule A6).',
+    remedy:
+      'Run `holdfast-probe run` under the service manager that there is; the error shows how.',
   },
   STATE_FOLDER: {
     http: 500,

@@ -27,8 +27,8 @@ export const heldResource = z.strictObject({
   target: state,
   /** The whole group goes from this node: nothing of it stays, wanted or not. */
   leaving: z.boolean(),
-  /** An operator on this host wants it gone at once: Terminate instead of Offline. */
-  kill: z.boolean(),
+  /** An operator on this host wants it stopped, or gone at once: Terminate instead of Offline. */
+  stopHere: z.enum(['no', 'stop', 'kill']),
   hiveSeq: z.int().nonnegative(),
   restart: restartPolicy,
   poll: pollPolicy,
@@ -38,7 +38,12 @@ export type HeldResource = z.infer<typeof heldResource>
 
 export const toRhs = z.discriminatedUnion('t', [
   /** Open or change. */
-  z.strictObject({ t: z.literal('hold'), resources: z.array(heldResource) }),
+  z.strictObject({
+    t: z.literal('hold'),
+    resources: z.array(heldResource),
+    /** Placed here before this monitor began: what became of them meanwhile is to be looked at. */
+    inherited: z.array(guid),
+  }),
   /** Close: the resource is no longer ours. Its workload is stopped already, or lives on. */
   z.strictObject({ t: z.literal('drop'), guids: z.array(guid) }),
   /** Tell everything again: the agent has restarted. */

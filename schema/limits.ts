@@ -15,6 +15,8 @@ export const LIMITS = {
   statusItemsMax: 1_000,
   /** Deliberate local changes that a host keeps until the hive has them. */
   intentsMax: 1_000,
+  /** Of these, so much goes into one report; the others follow it. */
+  intentsBytesMax: 128 * 1024,
   logEntriesMax: 500,
   logRowsKept: 20_000,
   journalRowsKept: 5_000,
@@ -31,6 +33,11 @@ export const LIMITS = {
   streamFramesUnheardMax: 1_000,
   /** A watcher without a ping for this long is dropped when there is something to tell. */
   streamSilentMs: 60_000,
+  /** On one stream, whatever it has read of it; then it comes back with `after`. */
+  streamBytesMax: 2 * 1024 * 1024,
+  streamFramesPerMinuteMax: 3_000,
+  /** Events that one cluster replays to all streams in a second. */
+  streamReplaysPerSecondMax: 5_000,
   /** How long a target may take to answer an offer before the next candidate is asked. */
   offerAnswerMs: 2_000,
   /** How long nodes that an update does not concern may wait for it. */

@@ -108,6 +108,9 @@ export class Cluster extends DurableObject<Env> {
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
     this.#watch.arm()
+    // Last: nothing that nodes rely on comes after it.
+    const { updates, observations } = decision
+    if (updates.length + observations.length > 0) this.#watchers.tell(observations.length > 0)
     return decision
   }
 
@@ -157,7 +160,6 @@ export class Cluster extends DurableObject<Env> {
     for (const effect of decision.effects) if (effect.type !== 'welcome') this.#effect(effect)
     const { updates, observations, log } = decision
     if (updates.length + observations.length + log.length > 0) this.#reads.wakeWaiters()
-    if (updates.length + observations.length > 0) this.#watchers.tell(observations.length > 0)
   }
 
   #effect(effect: Effect): void {
@@ -331,10 +333,11 @@ export class Cluster extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const open = this.#sockets.allWelcomed().length
     this.#watch.fired()
-    if (this.#sockets.allWelcomed().length < open) this.#watchers.tell(true)
+    const lost = this.#sockets.allWelcomed().length < open
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
     this.#watch.arm()
+    if (lost) this.#watchers.tell(true)
   }
 
   /** Offers and retries under way; when there are none the hive need not be loaded for it. */

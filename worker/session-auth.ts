@@ -30,8 +30,10 @@ export async function checkConnect(
   const attempt = Number(request.headers.get(ATTEMPT_HEADER))
   const signature = request.headers.get('x-holdfast-signature') ?? ''
   const node = hive.nodes.get(nodeId)
-  if (!hive.cluster || !node || !Number.isSafeInteger(attempt) || attempt <= 0)
-    return { refused: notMember(hive) }
+  // Nobody may be told that it was removed by one that has lost its data.
+  if (!hive.cluster) return { refused: NO_CLUSTER }
+  if (!Number.isSafeInteger(attempt) || attempt <= 0) return { refused: MALFORMED }
+  if (!node) return { refused: notMember(hive) }
   const text = connectText(hive.cluster.id, nodeId, attempt)
   if (!isSignedBy(node.publicKey, text, signature)) return { refused: wrongKey(node.name) }
   return attemptUsed(store, nodeId, attempt) ?? { nodeId, attempt }
@@ -57,6 +59,19 @@ export function attemptUsed(
       remedy: 'Nothing: the probe goes on from that number by itself.',
     },
   }
+}
+
+const NO_CLUSTER: Refusal = {
+  code: 'UNAVAILABLE',
+  message: 'the control plane does not have this cluster',
+  why: 'It was never formed here, or the control plane runs without its data.',
+  remedy: 'Start the control plane with the folder that has its state; the probe goes on trying.',
+}
+
+const MALFORMED: Refusal = {
+  code: 'BAD_REQUEST',
+  message: 'a request to connect without a number',
+  remedy: 'It is for holdfast-probe; a proxy in between has to pass its headers on.',
 }
 
 const notMember = (hive: Hive): Refusal => ({

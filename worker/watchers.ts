@@ -17,7 +17,14 @@ interface Mark {
   heardMs: number
   /** Frames sent since then. */
   unheard: number
+  /** Of all that was ever sent, what it has read is not known: a ping says that it lives, no more. */
+  sentBytes: number
+  /** The minute that is being counted, and the frames sent in it. */
+  minuteMs: number
+  inMinute: number
 }
+
+const MINUTE_MS = 60_000
 
 /**
  * Event streams of operators. They only listen: they are not sessions, nothing about them is looked
@@ -27,6 +34,8 @@ interface Mark {
 export class Watchers {
   readonly #ctx: DurableObjectState
   readonly #reads: ObjectReads
+  /** Events replayed in the second that began then. */
+  #replayed = { sinceMs: 0, events: 0 }
 
   constructor(ctx: DurableObjectState, reads: ObjectReads) {
     this.#ctx = ctx
@@ -41,7 +50,7 @@ export class Watchers {
   accept(request: Request): Response {
     const nowMs = Date.now()
     const { after } = streamQuery.parse(Object.fromEntries(new URL(request.url).searchParams))
-    const open = this.#open().filter((ws) => this.#hear(ws, nowMs) !== null)
+    const open = this.#open().filter((ws) => this.#heardFrom(ws, nowMs) !== null)
     if (open.length >= LIMITS.watchersMax)
       return problemResponse(
         {
@@ -54,23 +63,37 @@ export class Watchers {
     const { 0: client, 1: server } = new WebSocketPair()
     this.#ctx.acceptWebSocket(server, [TAG])
     const { seq, observed } = this.#reads.progress()
-    const mark: Mark = { watcher: true, sentSeq: after ?? seq, heardMs: nowMs, unheard: 0 }
-    this.#send(server, mark, seq, [
-      { t: 'hello', seq, observed },
-      ...this.#behind(mark.sentSeq, seq),
-    ])
+    const mark: Mark = {
+      ...{ watcher: true, sentSeq: after ?? seq, heardMs: nowMs, unheard: 0 },
+      ...{ sentBytes: 0, minuteMs: nowMs, inMinute: 0 },
+    }
+    const missed = this.#mayReplay(seq - mark.sentSeq, nowMs)
+      ? this.#behind(mark.sentSeq, seq)
+      : [{ t: 'gap' as const, after: mark.sentSeq, next: seq }]
+    this.#send(server, mark, seq, [{ t: 'hello', seq, observed }, ...missed])
     return new Response(null, { status: 101, webSocket: client })
   }
 
-  /** After a commit, or when a session began or ended: never before, and never waited for (C4). */
+  /**
+   * After a commit, or when a session began or ended: never before, and never waited for (C4).
+   * Whatever goes wrong here is nothing to those who are told of no event: it throws nothing.
+   */
   tell(observedChanged: boolean): void {
+    try {
+      this.#tellAll(observedChanged)
+    } catch (error) {
+      complain(error)
+    }
+  }
+
+  #tellAll(observedChanged: boolean): void {
     const open = this.#open()
     if (open.length === 0) return
     const nowMs = Date.now()
     const { seq, observed } = this.#reads.progress()
     const made = new Map<number, StreamFrame[]>()
     for (const ws of open) {
-      const mark = this.#hear(ws, nowMs)
+      const mark = this.#heardFrom(ws, nowMs)
       if (!mark) continue
       const behind = made.get(mark.sentSeq) ?? this.#behind(mark.sentSeq, seq)
       made.set(mark.sentSeq, behind)
@@ -88,9 +111,27 @@ export class Watchers {
     return this.#ctx.getWebSockets(TAG).filter((ws) => ws.readyState === WebSocket.OPEN)
   }
 
+  /** One whose mark cannot be read is dropped, and is nothing to the others. */
+  #heardFrom(ws: WebSocket, nowMs: number): Mark | null {
+    try {
+      return this.#hear(ws, nowMs)
+    } catch (error) {
+      complain(error)
+      this.#drop(ws, 'fault', 'nothing is known of this stream any more')
+      return null
+    }
+  }
+
   /** Its mark as of now, or null when it was silent or did not read for too long, and is dropped. */
   #hear(ws: WebSocket, nowMs: number): Mark | null {
-    const mark = ws.deserializeAttachment() as Mark
+    const kept = ws.deserializeAttachment() as Mark
+    const mark =
+      nowMs - kept.minuteMs < MINUTE_MS ? kept : { ...kept, minuteMs: nowMs, inMinute: 0 }
+    const slow = slowness(mark)
+    if (slow) {
+      this.#drop(ws, 'slow', slow)
+      return null
+    }
     const pingedMs = this.#ctx.getWebSocketAutoResponseTimestamp(ws)?.getTime() ?? 0
     if (pingedMs > mark.heardMs) return { ...mark, heardMs: pingedMs, unheard: 0 }
     if (nowMs - mark.heardMs > LIMITS.streamSilentMs) {
@@ -100,6 +141,16 @@ export class Watchers {
     if (mark.unheard < LIMITS.streamFramesUnheardMax) return mark
     this.#drop(ws, 'slow', `${mark.unheard} frames without a ping`)
     return null
+  }
+
+  /** Many that come back at once must not keep the cluster from its work: who is late gets a gap. */
+  #mayReplay(events: number, nowMs: number): boolean {
+    if (nowMs - this.#replayed.sinceMs >= 1_000) this.#replayed = { sinceMs: nowMs, events: 0 }
+    // What is too much for one stream is a gap anyway, and costs nothing.
+    if (events <= 0 || events > LIMITS.streamReplayMax) return true
+    if (this.#replayed.events + events > LIMITS.streamReplaysPerSecondMax) return false
+    this.#replayed.events += events
+    return true
   }
 
   /** What a watcher has missed, in frames of bounded size. */
@@ -119,12 +170,22 @@ export class Watchers {
 
   #send(ws: WebSocket, mark: Mark, seq: number, frames: readonly StreamFrame[]): void {
     try {
-      for (const frame of frames) ws.send(JSON.stringify(streamFrame.parse(frame)))
-      const unheard = mark.unheard + frames.length
-      ws.serializeAttachment({ ...mark, sentSeq: seq, unheard } satisfies Mark)
+      let bytes = 0
+      for (const frame of frames) {
+        const text = JSON.stringify(streamFrame.parse(frame))
+        bytes += text.length
+        ws.send(text)
+      }
+      ws.serializeAttachment({
+        ...mark,
+        sentSeq: seq,
+        unheard: mark.unheard + frames.length,
+        sentBytes: mark.sentBytes + bytes,
+        inMinute: mark.inMinute + frames.length,
+      } satisfies Mark)
     } catch (error) {
       // The commit stands whatever a watcher gets of it; it comes back for what it missed.
-      console.error(JSON.stringify({ error: `event stream: ${String(error)}` }))
+      complain(error)
       this.#drop(ws, 'fault', 'a frame could not be sent')
     }
   }
@@ -137,4 +198,20 @@ export class Watchers {
       // Closed by the peer in the meantime.
     }
   }
+}
+
+/**
+ * Why it has to come back, or null. What is not read waits in the memory of the object, and pings
+ * do not make that less: so a stream has an end, and `after` makes it go on where it was.
+ */
+function slowness(mark: Mark): string | null {
+  if (mark.sentBytes >= LIMITS.streamBytesMax)
+    return `${LIMITS.streamBytesMax} bytes on one stream: come back with "after"`
+  if (mark.inMinute >= LIMITS.streamFramesPerMinuteMax)
+    return `more than ${LIMITS.streamFramesPerMinuteMax} frames in a minute: come back with "after"`
+  return null
+}
+
+function complain(error: unknown): void {
+  console.error(JSON.stringify({ error: `event stream: ${String(error)}` }))
 }

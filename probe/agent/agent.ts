@@ -22,6 +22,7 @@ import { memberList, whyRefuse } from './offers.ts'
 import type { Replica } from './replica.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { logLine, resourceRows } from './session-words.ts'
+import { unhostedItems } from './unhosted.ts'
 
 /** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
 const MONITORS_MS = 500
@@ -65,7 +66,11 @@ export class Agent {
       snapshot: (frame) => this.#snapshot(frame),
       updates: (frame) => this.#updates(frame),
       offer: (frame) => this.#answerOffer(frame.groupId, frame.epoch),
-      intentsTaken: (intents) => this.#localStops.settle(intents),
+      intentsTaken: (intents) => {
+        this.#localStops.settle(intents)
+        // If the hive has decided otherwise, nothing but this says so again.
+        this.#act()
+      },
       bye: (code, detail) => this.#bye(code, detail),
       changed: () => this.#info(),
     })
@@ -77,6 +82,7 @@ export class Agent {
         this.#boot = frame.boot
         this.#guard = frame.guard
         this.#grants = [...frame.held]
+        this.#desk.inherit(frame.held)
         this.#adopted = new Set(frame.running)
         break
       case 'rhsUp':
@@ -151,7 +157,7 @@ export class Agent {
       }
       case 'status':
         for (const item of frame.items) this.#statuses.set(item.resourceId, item)
-        for (const item of frame.items) if (item.status === 'stopped') this.#stoppedHere(item)
+        for (const item of frame.items) this.#heardOf(item)
         this.#session.status(frame.items.filter((item) => this.#current(item)))
         this.#act()
         break
@@ -165,7 +171,7 @@ export class Agent {
     const told = {
       boot: this.#boot,
       guard: this.#guard,
-      intents: [...this.#localStops.all],
+      intents: [...this.#localStops.forReport],
       run: this.#run,
       held: [...held],
       types: this.#monitors.types,
@@ -247,6 +253,8 @@ export class Agent {
     // An empty replica knows nothing: by it everything would have to be dropped.
     if (!this.#monitors.someReady || this.#replica.hive.seq === 0) return
     const monitorOf = (type: string) => this.#monitors.monitorOf(type)
+    const lacks = (type: string) => this.#monitors.lacks(type)
+    this.#tellUnhosted(lacks)
     this.#desk.act(monitorOf, {
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
@@ -254,10 +262,20 @@ export class Agent {
       current: this.#replicaCurrent,
       statuses: this.#statuses,
       overrides: this.#localStops.overrides,
+      unhosted: lacks,
       adopted: this.#adopted,
       // Nobody is there to take our groups one by one: the host stops them itself, in order.
       shutsDown: this.#mode !== 'member' && this.#session.seqW === null,
     })
+  }
+
+  #tellUnhosted(lacks: (type: string) => boolean): void {
+    const news = unhostedItems(this.#replica.hive, this.#grants, lacks).filter((item) => {
+      const seen = this.#statuses.get(item.resourceId)
+      return seen?.epoch !== item.epoch || seen.status !== item.status
+    })
+    for (const item of news) this.#statuses.set(item.resourceId, item)
+    this.#session.status(news)
   }
 
   #stopped(groupId: string, epoch: number): void {
@@ -300,33 +318,40 @@ export class Agent {
     this.#session.tell({ t: this.#mode === 'leaving' ? 'leave' : 'goodbye' })
   }
 
+  #heardOf(item: StatusItem): void {
+    const { resourceId, status } = item
+    if (status === 'offline' || status === 'failed') this.#localStops.done(resourceId)
+    if (status === 'stopped') this.#stoppedHere(item)
+  }
+
   /** S-62, S-68: its own manager was told to stop it. The hive follows, now or when it can. */
   #stoppedHere(item: StatusItem): void {
     const { resourceId, epoch, detail } = item
+    if (this.#localStops.has(resourceId, epoch)) return
+    // While the replica is fetched anew nobody here knows what is wanted; the control plane does.
+    const known = this.#replica.hive.seq > 0
     const wanted = this.#replica.hive.resources.get(resourceId)?.persistentState
-    if (wanted !== 1 || !this.#current(item) || this.#localStops.has(resourceId, epoch)) return
-    const intent = localStop(resourceId, epoch, this.#replica.hive.seq, detail)
+    if (known && (wanted !== 1 || !this.#current(item))) return
+    const intent = localStop(resourceId, epoch, this.#replica.knownSeq, detail)
     this.#localStops.note(intent)
     this.#session.tellIntent(intent)
   }
 
   /** `holdfast-probe stop`: durable here before anything is done about it. */
   #stopHere(reference: string, kill: boolean): object {
-    const found = findHeld(reference, this.#replica.hive, this.#identity.file.nodeId)
+    const { nodeId } = this.#identity.file
+    const found = findHeld(reference, this.#replica.hive, nodeId, this.#grants)
     if ('code' in found) return { refused: found }
     const connected = this.#session.seqW !== null
     const { resource, epoch } = found
-    const intent = localStop(
-      resource.id,
-      epoch,
-      this.#replica.hive.seq,
-      'by an operator on the host',
-    )
+    const { knownSeq } = this.#replica
+    const intent = localStop(resource.id, epoch, knownSeq, 'by an operator on the host')
     try {
-      this.#localStops.ask(intent, kill)
+      this.#localStops.ask(intent)
     } catch (error) {
       return { refused: notDurable(error) }
     }
+    this.#localStops.order(resource.id, { epoch, how: kill ? 'kill' : 'stop', knownSeq })
     this.#session.tellIntent(intent)
     this.#act()
     return { ok: true, resource: resource.name, toldControlPlane: connected }

@@ -1,4 +1,5 @@
 import type { AgentToGuard, HeldResource } from '../../schema/ipc.ts'
+import type { HeldGroup } from '../../schema/session.ts'
 import { duties, type Known } from '../core/duties.ts'
 
 /** Derives the duties anew, and tells RHS and guard only what differs from what they were told. */
@@ -8,6 +9,8 @@ export class DutyDesk {
   readonly #told = new Map<string, { monitor: string; text: string }>()
   /** Groups that the guard was asked to stop, by epoch. */
   readonly #stopping = new Map<string, number>()
+  /** GUID and epoch of what was held here before the monitor of now began. */
+  readonly #inherited = new Set<string>()
 
   constructor(toGuard: (frame: AgentToGuard) => void) {
     this.#toGuard = toGuard
@@ -16,6 +19,11 @@ export class DutyDesk {
   /** Whether the guard still owes an answer. */
   get waits(): boolean {
     return this.#stopping.size > 0
+  }
+
+  /** Grants that an earlier agent had. */
+  inherit(grants: readonly HeldGroup[]): void {
+    for (const { groupId, epoch } of grants) this.#inherited.add(`${groupId} ${epoch}`)
   }
 
   /** @param monitorOf the monitor that hosts a type (S-23), or null: told once there is one */
@@ -42,8 +50,13 @@ export class DutyDesk {
     }
     for (const [monitor, guids] of gone)
       this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'drop', guids } })
-    for (const [monitor, resources] of news)
-      this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'hold', resources } })
+    for (const [monitor, resources] of news) {
+      const before = (r: HeldResource) =>
+        this.#inherited.has(`${r.guid} ${r.epoch}`) ||
+        this.#inherited.has(`${r.groupId} ${r.epoch}`)
+      const inherited = resources.filter(before).map((r) => r.guid)
+      this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'hold', resources, inherited } })
+    }
     for (const group of stop) {
       if (this.#stopping.get(group.groupId) === group.epoch) continue
       this.#stopping.set(group.groupId, group.epoch)
@@ -57,13 +70,18 @@ export class DutyDesk {
 
   /** A new monitor knows nothing; the others know what they knew. */
   rhsRestarted(monitor: string): void {
-    for (const [guid, told] of this.#told) if (told.monitor === monitor) this.#told.delete(guid)
+    for (const [guid, told] of this.#told) {
+      if (told.monitor !== monitor) continue
+      this.#told.delete(guid)
+      this.#inherited.add(`${guid} ${JSON.parse(told.text).epoch}`)
+    }
   }
 
   /** A lapse: everything is void. */
   clear(): void {
     this.#told.clear()
     this.#stopping.clear()
+    this.#inherited.clear()
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { HoldfastError } from '../../schema/errors.ts'
+import { writeDurably } from '../host/durable.ts'
 
 const identityFile = z.strictObject({
   nodeId: z.string(),
@@ -112,13 +113,11 @@ export function makeKey(folder: string): string {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw damaged(path, cause)
     key = generateKeyPairSync('ed25519').privateKey
-    writeFileSync(path, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+    writeDurably(path, key.export({ type: 'pkcs8', format: 'pem' }).toString())
   }
   return (key.export({ format: 'jwk' }) as { x: string }).x
 }
 
 export function writeIdentity(folder: string, file: IdentityFile): void {
-  const path = join(folder, 'identity.json')
-  writeFileSync(`${path}.new`, JSON.stringify(file, null, 2), { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  writeDurably(join(folder, 'identity.json'), JSON.stringify(file, null, 2))
 }

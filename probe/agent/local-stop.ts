@@ -1,7 +1,7 @@
 /** A deliberate stop on this host: of what, and how it is put down (S-68). */
 import type { Refusal } from '../../schema/errors.ts'
 import type { Hive, Resource } from '../../schema/hive.ts'
-import type { LocalIntent } from '../../schema/session.ts'
+import type { HeldGroup, LocalIntent } from '../../schema/session.ts'
 
 /**
  * The resource that an operator on this host names, at the epoch of its group. The hive has to give
@@ -12,6 +12,7 @@ export function findHeld(
   reference: string,
   hive: Hive,
   nodeId: string,
+  grants: readonly HeldGroup[],
 ): { resource: Resource; epoch: number } | Refusal {
   const resource = [...hive.resources.values()].find(
     (r) => r.id === reference || r.name === reference,
@@ -24,6 +25,9 @@ export function findHeld(
       remedy: 'See what this host holds: holdfast-probe status',
     }
   const group = hive.groups.get(resource.groupId)
+  // What runs here runs under a grant, which may be newer than the replica on disk.
+  const grant = grants.find((g) => g.groupId === resource.groupId)
+  if (grant) return { resource, epoch: grant.epoch }
   const { owner, epoch } = group?.ownership ?? { owner: null, epoch: 0 }
   if (owner === nodeId) return { resource, epoch }
   const ownerName = owner === null ? 'no node' : (hive.nodes.get(owner)?.name ?? owner)

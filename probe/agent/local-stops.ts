@@ -1,8 +1,10 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { LIMITS } from '../../schema/limits.ts'
 import { type LocalIntent, localIntent } from '../../schema/session.ts'
 import type { Override } from '../core/duties.ts'
+import { writeDurably } from '../host/durable.ts'
 
 /** A file that could not be written is tried again this often. */
 const RETRY_MS = 1_000
@@ -15,8 +17,8 @@ const RETRY_MS = 1_000
 export class LocalStops {
   readonly #path: string
   readonly #intents = new Map<string, LocalIntent>()
-  /** Wanted gone at once: for this run of the agent. */
-  readonly #kill = new Set<string>()
+  /** What an operator has asked for and is not done yet, whatever the hive has heard of it. */
+  readonly #orders = new Map<string, Override>()
   #retry: NodeJS.Timeout | null = null
 
   constructor(folder: string) {
@@ -28,13 +30,25 @@ export class LocalStops {
     return [...this.#intents.values()]
   }
 
+  /** As many as one report takes, the newest first; the others are told one by one after it. */
+  get forReport(): readonly LocalIntent[] {
+    const found: LocalIntent[] = []
+    let bytes = 0
+    for (const intent of [...this.#intents.values()].reverse()) {
+      bytes += JSON.stringify(intent).length
+      if (found.length >= LIMITS.intentsMax || bytes > LIMITS.intentsBytesMax) break
+      found.push(intent)
+    }
+    return found
+  }
+
   /** What the duties of this host are to be derived with, besides the replica. */
   get overrides(): ReadonlyMap<string, Override> {
-    const entry = (i: LocalIntent): [string, Override] => [
-      i.resourceId,
-      { epoch: i.epoch, kill: this.#kill.has(i.resourceId) },
-    ]
-    return new Map(this.all.map(entry))
+    const intents = this.all.map(({ resourceId, epoch, knownSeq }): [string, Override] => [
+      resourceId,
+      { epoch, how: 'stop', knownSeq },
+    ])
+    return new Map([...intents, ...this.#orders])
   }
 
   has(resourceId: string, epoch: number): boolean {
@@ -52,7 +66,7 @@ export class LocalStops {
    *
    * @throws {Error} it cannot be written; nothing has changed
    */
-  ask(intent: LocalIntent, kill: boolean): void {
+  ask(intent: LocalIntent): void {
     const before = this.#intents.get(intent.resourceId)
     this.#intents.set(intent.resourceId, intent)
     try {
@@ -62,17 +76,22 @@ export class LocalStops {
       else this.#intents.delete(intent.resourceId)
       throw error
     }
-    if (kill) this.#kill.add(intent.resourceId)
+  }
+
+  /** To be done now, in this run of the agent; until `done`. */
+  order(resourceId: string, order: Override): void {
+    this.#orders.set(resourceId, order)
+  }
+
+  done(resourceId: string): void {
+    this.#orders.delete(resourceId)
   }
 
   /** The hive has them, or has decided otherwise: from now on its word counts. */
   settle(intents: readonly LocalIntent[]): void {
     const known = intents.filter((i) => this.has(i.resourceId, i.epoch))
     if (known.length === 0) return
-    for (const { resourceId } of known) {
-      this.#intents.delete(resourceId)
-      this.#kill.delete(resourceId)
-    }
+    for (const { resourceId } of known) this.#intents.delete(resourceId)
     this.#writeOrRetry()
   }
 
@@ -89,16 +108,9 @@ export class LocalStops {
     }
   }
 
-  /** Synced: it has to outlive a power cut too. */
+  /** It has to outlive a power cut too. */
   #write(): void {
-    const file = openSync(`${this.#path}.new`, 'w', 0o600)
-    try {
-      writeFileSync(file, JSON.stringify(this.all))
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(`${this.#path}.new`, this.#path)
+    writeDurably(this.#path, JSON.stringify(this.all))
   }
 }
 

@@ -40,6 +40,11 @@ export class MonitorList {
     return [...this.#types.keys()].sort().flatMap((monitor) => this.#types.get(monitor) ?? [])
   }
 
+  /** Whether every monitor has said what it hosts, and none of them hosts this. */
+  lacks(type: string): boolean {
+    return this.complete && !this.types.some((t) => t.type === type)
+  }
+
   /** The monitor to tell of a resource, or null while there is none. */
   monitorOf(type: string): string | null {
     for (const monitor of [...this.#ready].sort())

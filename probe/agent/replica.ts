@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { canonicalJson } from '../../schema/canonical.ts'
 import { emptyHive, fromDocument, type Hive, hiveDocument, toDocument } from '../../schema/hive.ts'
@@ -17,15 +17,20 @@ const LOOK_MS = 1_000
  */
 export class Replica {
   readonly #path: string
+  /** What has come since the file was written: one line for each frame of updates. */
+  readonly #logPath: string
   #timer: NodeJS.Timeout | null = null
   #parts: string[] = []
   /** The file as it was written last, or null before. */
   #written: string | null = null
   hive: Hive = emptyHive()
   hash = '0'.repeat(64)
+  /** Last update that this host has ever known of: it outlives a replica that is fetched anew. */
+  knownSeq = 0
 
   constructor(folder: string) {
     this.#path = join(folder, 'hive.json')
+    this.#logPath = join(folder, 'hive.log')
     try {
       const file = JSON.parse(readFileSync(this.#path, 'utf8'))
       // The chain of hashes says which updates it has seen, not that the rows are still what they
@@ -33,13 +38,44 @@ export class Replica {
       if (file.sum !== sumOf(JSON.stringify(file.hive))) return
       this.hive = fromDocument(hiveDocument.parse(file.hive))
       this.hash = String(file.hash)
+      this.#readLog()
     } catch {
       // None yet, or damaged: the control plane sends a snapshot.
+    }
+    this.knownSeq = this.hive.seq
+  }
+
+  /** What had come before the last process ended: an agent must not act on less than it knew (G8). */
+  #readLog(): void {
+    let text = ''
+    try {
+      text = readFileSync(this.#logPath, 'utf8')
+    } catch {
+      return
+    }
+    for (const line of text.split('\n').filter(Boolean)) {
+      const { updates, hash } = parsedLine(line) ?? {}
+      // The last line may be half of one.
+      if (!updates) return
+      if ((updates.at(-1)?.seq ?? 0) <= this.hive.seq) continue
+      // It does not follow: what is here cannot be told from damage.
+      if (!this.#fold(updates, hash ?? '')) return this.forget()
     }
   }
 
   /** @returns false when they do not follow on what is here (U3): a new session has to be made */
   apply(updates: readonly Update[], hash: string): boolean {
+    if (!this.#fold(updates, hash)) return false
+    try {
+      appendFileSync(this.#logPath, `${JSON.stringify({ updates, hash })}\n`, { mode: 0o600 })
+    } catch {
+      // No room: the file is written when there is.
+    }
+    this.#write()
+    return true
+  }
+
+  #fold(updates: readonly Update[], hash: string): boolean {
     for (const u of updates) {
       if (u.seq <= this.hive.seq) continue
       try {
@@ -49,9 +85,8 @@ export class Replica {
       }
       this.hash = createHash('sha256').update(this.hash).update(canonicalJson(u)).digest('hex')
     }
-    if (this.hash !== hash) return false
-    this.#write()
-    return true
+    this.knownSeq = Math.max(this.knownSeq, this.hive.seq)
+    return this.hash === hash
   }
 
   /** @returns true once all parts are there and the snapshot is in place */
@@ -63,7 +98,8 @@ export class Replica {
     this.#parts = []
     this.hive = fromDocument(document)
     this.hash = hash
-    this.#write()
+    this.knownSeq = Math.max(this.knownSeq, this.hive.seq)
+    this.flush()
     return true
   }
 
@@ -93,6 +129,8 @@ export class Replica {
       writeFileSync(`${this.#path}.new`, text, { mode: 0o600 })
       renameSync(`${this.#path}.new`, this.#path)
       this.#written = this.#stamp()
+      // All of it is in the file now; what stays of it is skipped by its numbers.
+      writeFileSync(this.#logPath, '', { mode: 0o600 })
     } catch (error) {
       process.stderr.write(`holdfast agent: the replica cannot be written: ${error}\n`)
     }
@@ -106,6 +144,14 @@ export class Replica {
     } catch {
       return 'gone'
     }
+  }
+}
+
+function parsedLine(line: string): { updates: Update[]; hash: string } | null {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return null
   }
 }
 

@@ -19,7 +19,9 @@ export interface Duties {
 export interface Override {
   /** Holds for this placement of the group and no other. */
   readonly epoch: number
-  readonly kill: boolean
+  readonly how: 'stop' | 'kill'
+  /** The hive as the host knew it then: who has said otherwise with more knowledge is heeded. */
+  readonly knownSeq: number
 }
 
 export interface Known {
@@ -38,6 +40,8 @@ export interface Known {
   readonly adopted?: ReadonlySet<string>
   /** By GUID of the resource; they override the replica. */
   readonly overrides?: ReadonlyMap<string, Override>
+  /** Types that no monitor of this host has: nobody can be asked to stop such a resource. */
+  readonly unhosted?: (type: string) => boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -81,7 +85,7 @@ function heldResource(
     persistentState: override ? 0 : r.persistentState,
     target: target(known, group, r, members),
     leaving: leaves(known, group),
-    kill: override?.kill ?? false,
+    stopHere: override?.how ?? 'no',
     hiveSeq: known.hive.seq,
     restart: r.restart,
     poll: r.poll,
@@ -138,6 +142,8 @@ function mayRun(known: Known, r: Resource): boolean {
 
 /** Whether anything of it may be running: then what it depends on stays, and its group too. */
 function runs(known: Known, r: Resource, epoch: number): boolean {
+  // Nobody waits for what nobody can stop: the guard does, with the group (G5).
+  if (known.unhosted?.(r.type)) return false
   switch (statusOf(known, r.id, epoch)) {
     case undefined:
       return known.adopted?.has(r.id) === true
@@ -155,7 +161,8 @@ function runs(known: Known, r: Resource, epoch: number): boolean {
 
 function overrideOf(known: Known, r: Resource, epoch: number): Override | undefined {
   const override = known.overrides?.get(r.id)
-  return override?.epoch === epoch ? override : undefined
+  if (override?.epoch !== epoch || (r.stateSeq ?? 0) > override.knownSeq) return undefined
+  return override
 }
 
 function statusOf(known: Known, id: string, epoch: number): ReportedStatus | undefined {

@@ -11,25 +11,32 @@ const PATIENCE_MS: Partial<Record<ErrorCode, number>> = {
   IDENTITY_IN_USE: 180_000,
 }
 
+/** Tries are closer together than this: after a longer silence nobody has been refused lately. */
+const GAP_MS = 30_000
+
 export interface Patience {
   readonly code: ErrorCode | null
   readonly sinceMs: number
+  readonly lastMs: number
 }
 
-export const PATIENT: Patience = { code: null, sinceMs: 0 }
+export const PATIENT: Patience = { code: null, sinceMs: 0, lastMs: 0 }
 
 /**
  * A session was refused.
  *
- * @returns what is known now, and whether to give up: the same refusal for longer than it may last
+ * @returns what is known now, and whether to give up: the same refusal, and nothing else, for
+ *   longer than it may last
  */
 export function refused(
   known: Patience,
   refusal: Refusal,
   nowMs: number,
 ): { patience: Patience; giveUp: boolean } {
-  const limit = PATIENCE_MS[refusal.code]
-  if (limit === undefined) return { patience: known, giveUp: false }
-  const patience = known.code === refusal.code ? known : { code: refusal.code, sinceMs: nowMs }
+  const { code } = refusal
+  const limit = PATIENCE_MS[code]
+  if (limit === undefined) return { patience: PATIENT, giveUp: false }
+  const goesOn = known.code === code && nowMs - known.lastMs <= GAP_MS
+  const patience = { code, sinceMs: goesOn ? known.sinceMs : nowMs, lastMs: nowMs }
   return { patience, giveUp: nowMs - patience.sinceMs > limit }
 }

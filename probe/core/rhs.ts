@@ -145,7 +145,7 @@ function act(work: Work, guid: string): void {
     return
   }
   // An operator on this host wants it gone at once: a graceful stop is not waited for.
-  if (run.call?.fn === 'offline' && run.held.kill) {
+  if (run.call?.fn === 'offline' && run.held.stopHere === 'kill') {
     work.effects.push({ type: 'abort', guid, id: run.call.id })
     work.call({ ...run, call: null }, 'terminate')
     return
@@ -215,9 +215,12 @@ function wantOffline(work: Work, run: Run): void {
   switch (run.status) {
     case 'online':
       // S-73: found online though nobody asked for it: reported, not stopped.
-      if (run.detail === UNEXPECTED && !run.held.leaving) return
+      if (run.detail === UNEXPECTED && !run.held.leaving && run.held.stopHere === 'no') return
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
-      work.call(work.status(run, 'offlinePending'), run.held.kill ? 'terminate' : 'offline')
+      work.call(
+        work.status(run, 'offlinePending'),
+        run.held.stopHere === 'kill' ? 'terminate' : 'offline',
+      )
       break
     case 'failed':
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return

@@ -25,6 +25,8 @@ export interface GateOptions {
   readonly emulator: string
   /** How long the launcher waits for the guard, in seconds. Then it refuses. */
   readonly waitSeconds?: number
+  /** Environment that an emulator is found by, should all records be lost: NAME=VALUE. */
+  readonly mark?: string
   /** Group that emulators run in; only it may ask. Absent: every user of the host may ask. */
   readonly gid?: number
 }
@@ -89,6 +91,7 @@ export function gateScript(folder: string, options: GateOptions): string {
   const { mtimeMs, size } = statSync(options.emulator)
   return SCRIPT.replaceAll('@EMULATOR@', quote(options.emulator))
     .replaceAll('@ASKS@', quote(asksFolder(folder)))
+    .replaceAll('@MARK@', options.mark === undefined ? '' : `export ${options.mark}`)
     .replaceAll('@WAIT@', String(options.waitSeconds ?? 5))
     .replaceAll('@STAMP@', `${size} ${Math.trunc(mtimeMs)}`)
 }
@@ -144,7 +147,7 @@ case $said in
   *) refuse 'the guard does not answer' ;;
 esac
 rm -f "$answer"
-
+@MARK@
 # The emulator keeps "life" open and never uses it: the guard sees its end when the emulator dies.
 exec "$emulator" "$@" 8>&- 9>&9
 `

@@ -5,8 +5,8 @@
  * the status says which of the two a host has.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { identityOf, isGone } from '../gate/proc.ts'
+import { basename, join } from 'node:path'
+import { type Identity, identityOf, isGone } from '../gate/proc.ts'
 import { isOutOfFiles, withReserve } from '../reserve.ts'
 
 export interface KillHandles {
@@ -26,11 +26,16 @@ export interface KillHandles {
   killAll(group: string): void
   /** The group is no longer used. */
   remove(group: string): void
-  /** Groups that exist, by name. */
+  /** Groups that exist, by name, wherever an earlier guard of this host has made them. */
   groups(): string[]
+  /** Live processes that carry the mark of this group in their environment. */
+  marked(group: string): Identity[]
 }
 
-const MARK = 'HOLDFAST_KILL_GROUP'
+/** Mark of the emulators that the gate became: they are in the groups of their manager. */
+export const GATE_GROUP = 'gate'
+
+export const MARK = 'HOLDFAST_KILL_GROUP'
 
 /** @param owner unique on this machine: the node's GUID */
 export function killHandles(owner: string, env = process.env): KillHandles {
@@ -38,16 +43,39 @@ export function killHandles(owner: string, env = process.env): KillHandles {
   return base ? cgroupHandles(base, owner) : markHandles(owner)
 }
 
-function cgroupBase(owner: string): string | null {
-  const mount = readFileSync('/proc/self/mounts', 'latin1')
+/**
+ * Where earlier guards of this host have made their groups: one that ran from a terminal, or in
+ * another slice, had another place. Found by name, whatever is remembered.
+ */
+function otherBases(base: string, owner: string): string[] {
+  const mount = cgroupMount()
+  if (!mount) return []
+  const found: string[] = []
+  const look = (folder: string) => {
+    for (const path of below(folder)) {
+      const [, other] = /\/holdfast-([0-9a-f-]{36})$/.exec(path) ?? []
+      if (other === undefined) look(path)
+      else if (other === owner && path !== base) found.push(path)
+    }
+  }
+  look(mount)
+  return found
+}
+
+function cgroupMount(): string | undefined {
+  return withReserve(() => readFileSync('/proc/self/mounts', 'latin1'))
     .split('\n')
     .map((line) => line.split(' '))
     .find((fields) => fields[2] === 'cgroup2')?.[1]
+}
+
+function cgroupBase(owner: string): string | null {
+  const mount = cgroupMount()
   const own = readFileSync('/proc/self/cgroup', 'latin1')
     .split('\n')
     .find((line) => line.startsWith('0::'))
     ?.slice(3)
-    .replace(/\/holdfast-.*$/, '')
+    .replace(/\/holdfast-[0-9a-f]{8}-[0-9a-f-]{27}(?:\/.*)?$/, '')
   if (!mount || own === undefined) return null
   const base = join(mount, own, `holdfast-${owner}`)
   try {
@@ -61,38 +89,39 @@ function cgroupBase(owner: string): string | null {
 }
 
 function cgroupHandles(base: string, owner: string): KillHandles {
-  const path = (group: string) => join(base, group)
+  const others = otherBases(base, owner)
+  const own = (group: string) => join(base, group)
+  const path = (group: string) =>
+    [own(group), ...others.map((other) => join(other, group))].find((p) => existsSync(p)) ??
+    own(group)
+  /** A folder that is missing proves nothing (G5): it may have been made under another name. */
+  const byMark = (group: string) => marked(`${MARK}=${owner}/${group}`)
   return {
     kind: 'cgroup',
     enterScript(group) {
-      mkdirSync(path(group), { recursive: true })
-      return `echo $$ > '${path(group)}/cgroup.procs' && `
+      mkdirSync(own(group), { recursive: true })
+      return `echo $$ > '${own(group)}/cgroup.procs' && `
     },
     enter(group, pid) {
-      mkdirSync(path(group), { recursive: true })
-      writeFileSync(join(path(group), 'cgroup.procs'), String(pid))
+      mkdirSync(own(group), { recursive: true })
+      writeFileSync(join(own(group), 'cgroup.procs'), String(pid))
     },
     mark: (group) => ({ [MARK]: `${owner}/${group}` }),
-    members: (group) => inTree(path(group)),
+    members: (group) =>
+      existsSync(path(group)) ? inTree(path(group)) : byMark(group).map((found) => found.pid),
     killAll(group) {
       try {
         withReserve(() => writeFileSync(join(path(group), 'cgroup.kill'), '1'))
-      } catch {
-        // There is no such group; or it is tried again, since its members are still seen.
+      } catch (error) {
+        // Else it is tried again, since its members are still seen.
+        if (isGone(error)) for (const { pid } of byMark(group)) killPid(pid)
       }
     },
     remove(group) {
       removeTree(path(group))
     },
-    groups() {
-      try {
-        return readdirSync(base, { withFileTypes: true })
-          .filter((entry) => entry.isDirectory())
-          .map((entry) => entry.name)
-      } catch {
-        return []
-      }
-    },
+    groups: () => [...new Set([base, ...others].flatMap(below).map((p) => basename(p)))],
+    marked: byMark,
   }
 }
 
@@ -117,10 +146,16 @@ function removeTree(folder: string): void {
   }
 }
 
-const below = (folder: string): string[] =>
-  withReserve(() => readdirSync(folder, { withFileTypes: true }))
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(folder, entry.name))
+function below(folder: string): string[] {
+  try {
+    return withReserve(() => readdirSync(folder, { withFileTypes: true }))
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(folder, entry.name))
+  } catch (error) {
+    if (isGone(error)) return []
+    throw error
+  }
+}
 
 function markHandles(owner: string): KillHandles {
   const find = (group: string) => marked(`${MARK}=${owner}/${group}`).map((found) => found.pid)
@@ -132,26 +167,28 @@ function markHandles(owner: string): KillHandles {
     members: find,
     killAll(group) {
       // Twice: a process may have forked while the first round looked.
-      for (let round = 0; round < 2; round += 1)
-        for (const pid of find(group)) {
-          try {
-            process.kill(pid, 'SIGKILL')
-          } catch {
-            // Gone already.
-          }
-        }
+      for (let round = 0; round < 2; round += 1) for (const pid of find(group)) killPid(pid)
     },
     remove() {},
     groups() {
       const prefix = `${MARK}=${owner}/`
       return [...new Set(marked(prefix).map((found) => found.mark.slice(prefix.length)))]
     },
+    marked: (group) => marked(`${MARK}=${owner}/${group}`),
+  }
+}
+
+function killPid(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone already.
   }
 }
 
 /** Live processes whose environment has a variable that is, or begins with, the text. */
-function marked(text: string): { pid: number; mark: string }[] {
-  const found: { pid: number; mark: string }[] = []
+function marked(text: string): (Identity & { mark: string })[] {
+  const found: (Identity & { mark: string })[] = []
   for (const entry of withReserve(() => readdirSync('/proc'))) {
     const pid = Number(entry)
     if (!Number.isInteger(pid) || pid === process.pid) continue
@@ -165,7 +202,8 @@ function marked(text: string): { pid: number; mark: string }[] {
     const mark = environ
       .split('\0')
       .find((word) => (text.endsWith('/') ? word.startsWith(text) : word === text))
-    if (mark && identityOf(pid)) found.push({ pid, mark })
+    const identity = mark ? identityOf(pid) : null
+    if (mark && identity) found.push({ ...identity, mark })
   }
   return found
 }

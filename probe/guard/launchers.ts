@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import { identityOf } from '../gate/proc.ts'
 import type { KillHandles } from './cgroup.ts'
+import { GUARD_NAME } from './tree-name.ts'
 
 export interface Launched {
   readonly child: ChildProcess
@@ -58,7 +59,7 @@ export class Launchers {
 
   #fork(spec?: ChildSpec): Launched {
     this.#next += 1
-    const group = `w-${process.pid}-${this.#next}`
+    const group = `w-${GUARD_NAME}-${this.#next}`
     const enter = this.#handles.enterScript(group)
     const child = spawn('/bin/sh', [], {
       detached: true,
@@ -73,7 +74,9 @@ export class Launchers {
     const ref = child.pid === undefined ? null : identityOf(child.pid)
     if (!ref) throw new Error('no launcher could be started')
     // A workload is never started outside of its kill group.
-    child.stdin?.write(`${enter}: || exit 126\n`)
+    // What keeps the guard from the kernel's OOM killer is not for what it starts.
+    const plain = 'echo 0 2>/dev/null >/proc/self/oom_score_adj'
+    child.stdin?.write(`${plain}; ${enter}: || exit 126\n`)
     return { child, process: ref, group }
   }
 

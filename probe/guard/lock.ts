@@ -9,10 +9,9 @@ import { HoldfastError } from '../../schema/errors.ts'
  */
 export async function takeLock(folder: string): Promise<Server> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const id = createHash('sha256').update(realpathSync(folder)).digest('hex').slice(0, 32)
   const server = createServer((socket) => socket.destroy())
   try {
-    await listening(server, `\0holdfast-guard-${id}`)
+    await listening(server, `\0${lockName(folder)}`)
   } catch (cause) {
     throw new HoldfastError(
       {
@@ -24,6 +23,12 @@ export async function takeLock(folder: string): Promise<Server> {
     )
   }
   return server
+}
+
+/** Name of the lock of a folder that exists, as /proc/net/unix lists it behind an `@`. */
+export function lockName(folder: string): string {
+  const id = createHash('sha256').update(realpathSync(folder)).digest('hex').slice(0, 32)
+  return `holdfast-guard-${id}`
 }
 
 export function listening(server: Server, path: string): Promise<void> {

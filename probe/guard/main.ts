@@ -22,18 +22,19 @@ import {
 } from '../core/guard.ts'
 import { listenGate } from '../gate/gate-listener.ts'
 import { holdReserve } from '../reserve.ts'
-import { killHandles } from './cgroup.ts'
+import { GATE_GROUP, killHandles } from './cgroup.ts'
 import { openDoor } from './door.ts'
 import { gateFolder } from './gate-folder.ts'
 import { takeLock } from './lock.ts'
 import { Monitors, monitorsOf } from './monitors.ts'
-import { OperatorAsks } from './operator-asks.ts'
+import { endSoon, forgetIdentity, OperatorAsks } from './operator-asks.ts'
 import { complain, readPolicy } from './policy.ts'
 import { RhsRequests } from './rhs-requests.ts'
 import { NO_FILE, Saver } from './saver.ts'
 import { Starts } from './starts.ts'
 import { StateFile } from './state-file.ts'
 import { killOldTree, TreeChild } from './tree.ts'
+import { TREE_GROUP } from './tree-name.ts'
 import { Workloads } from './workloads.ts'
 
 export interface GuardOptions {
@@ -112,7 +113,7 @@ class Guard {
     this.#starts = new Starts(this.#workloads, (requestId) =>
       this.#monitors.answer({ requestId, ok: false, reason: 'stopping' }),
     )
-    const env = this.#handles.mark(`tree-${process.pid}`)
+    const env = this.#handles.mark(TREE_GROUP)
     const args = [options.stateFolder, options.runFolder]
     this.#agent = new TreeChild(options.agentFile, args, env, {
       message: (frame) => this.#fromAgent(frame),
@@ -129,8 +130,10 @@ class Guard {
     this.#monitors = new Monitors(options.rhsFile, names, this.#handles, {
       message: (monitor, frame) => requests.from(monitor, frame),
       up: (monitor, generation) => this.#rhsUp(monitor, generation),
-      down: (monitor, generation, detail) =>
-        this.#toAgent({ t: 'rhsDown', monitor, generation, detail }),
+      down: (monitor, generation, detail) => {
+        this.#starts.forget(monitor)
+        this.#toAgent({ t: 'rhsDown', monitor, generation, detail })
+      },
     })
     const requests = new RhsRequests({
       policy: this.#policy,
@@ -148,7 +151,8 @@ class Guard {
   }
 
   async start(): Promise<void> {
-    listenGate(gateFolder(this.#options.runFolder, this.#policy), {
+    const mark = this.#handles.mark(GATE_GROUP)
+    listenGate(gateFolder(this.#options.runFolder, this.#policy, mark), {
       ask: (ask) => {
         this.#gateAnswer = null
         this.#step({ type: 'gateAsked', gateName: ask.gateName, process: ask.process })
@@ -163,7 +167,8 @@ class Guard {
     })
     await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
     this.#monitors.start()
-    this.#agent.start()
+    // S3: a report that leaves something out says that it does not run.
+    this.#workloads.whenNoStrays(() => this.#agent.start())
     process.on('SIGTERM', () => this.#shutDown())
     process.on('SIGINT', () => this.#shutDown())
     // The service manager stays informed by the guard being there; a hang-up means nothing.
@@ -174,8 +179,7 @@ class Guard {
   #adopt(outcome: GuardOutcome): void {
     // Kill groups that are not on record: nobody may run them (G10). One of them may be that of a
     // start which the old guard had on record, but not yet with its process.
-    const known = new Set(this.#state.records.map((r) => r.group))
-    this.#workloads.killStrays((group) => known.has(group))
+    this.#workloads.killStrays(this.#state.records, GATE_GROUP)
     this.#carryOut(outcome)
     for (const record of this.#state.records) {
       if (this.#workloads.lives(record)) this.#workloads.watch(record)
@@ -222,6 +226,7 @@ class Guard {
         this.#gateAnswer = this.#saver.lags ? { yes: false, reason: NO_FILE } : effect
         break
       case 'killRhs':
+        this.#starts.forget(effect.monitor)
         this.#monitors.kill(effect.monitor)
         break
       case 'spawn':
@@ -299,7 +304,7 @@ class Guard {
       case 'shutdownDone':
         return this.end(0)
       case 'left':
-        return this.end(0)
+        return forgetIdentity(this.#options.stateFolder, () => this.end(0))
       case 'info':
         this.#agentInfo = frame.info
         return
@@ -339,8 +344,9 @@ class Guard {
   #answerDoor(request: DoorRequest): object | Promise<object> {
     if (request.do === 'leave') {
       this.#toAgent({ t: 'leave' })
-      return { ok: true }
+      return { ok: true, stateFolder: this.#options.stateFolder }
     }
+    if (request.do === 'end') return endSoon((exit) => this.end(exit))
     if (request.do === 'stop') return this.#asks.stop(request.resource, request.kill)
     return this.#status()
   }

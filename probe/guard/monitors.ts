@@ -6,11 +6,15 @@
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
+import { withReserve } from '../reserve.ts'
 import type { KillHandles } from './cgroup.ts'
 import { TreeChild } from './tree.ts'
+import { TREE_GROUP } from './tree-name.ts'
 
 /** A monitor that has not said what it holds by then is shown without it. */
 const TABLES_MS = 1_000
+/** How often a new monitor is put into its kill group before it is given up. */
+const ENTER_TRIES = 3
 
 /** Which monitors this host needs: a process costs memory, so only where the policy allows a type. */
 export function monitorsOf(policy: HostPolicy): string[] {
@@ -43,13 +47,15 @@ export class Monitors {
   constructor(file: string, names: readonly string[], handles: KillHandles, events: MonitorEvents) {
     this.#handles = handles
     for (const name of names) {
-      const own = `tree-${process.pid}`
+      const own = TREE_GROUP
       const group = name === 'rhs-exec' ? `${own}-${name}` : null
       // S-31: a module has no business with identity or replica: it is not told where they are.
       const child = new TreeChild(file, [name], handles.mark(group ?? own), {
         message: (frame) => events.message(name, frame),
         up: (generation) => {
-          if (group && child.pid !== undefined) this.#enter(group, child.pid)
+          const { pid } = child
+          // In the guard's own group what it calls would not be killed with it: another is tried.
+          if (group && pid !== undefined && !this.#enters(group, pid)) return child.kill()
           events.up(name, generation)
         },
         down: (generation, detail) => {
@@ -65,12 +71,14 @@ export class Monitors {
   }
 
   /** Before it can have started anything: it waits for its first frame. */
-  #enter(group: string, pid: number): void {
-    try {
-      this.#handles.enter(group, pid)
-    } catch {
-      // It has ended already. Else it stays in the guard's own group and is replaced with it (G11).
-    }
+  #enters(group: string, pid: number): boolean {
+    for (let tries = 1; ; tries += 1)
+      try {
+        withReserve(() => this.#handles.enter(group, pid))
+        return true
+      } catch {
+        if (tries === ENTER_TRIES) return false
+      }
   }
 
   start(): void {

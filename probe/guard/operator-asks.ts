@@ -1,4 +1,6 @@
-import type { Refusal } from '../../schema/errors.ts'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { ERRORS, type Refusal } from '../../schema/errors.ts'
 import type { GuardToAgent } from '../../schema/ipc.ts'
 
 /** An agent that does not answer in this time is restarting, or hangs: the operator is told so. */
@@ -38,4 +40,19 @@ const NO_ANSWER: Refusal = {
   message: 'the agent of this host does not answer',
   why: 'It is being restarted by the guard, or it hangs.',
   remedy: 'Look at holdfast-probe status, then ask again.',
+}
+
+/** The answer at the door has left by then. */
+const DOOR_ANSWER_MS = 20
+
+/** Its exit code keeps a service manager from starting the guard again before it is forgotten. */
+export function endSoon(end: (exit: number) => void): object {
+  setTimeout(() => end(ERRORS.NOT_JOINED.exit), DOOR_ANSWER_MS)
+  return { ok: true }
+}
+
+/** This host has left: whoever starts the guard again finds a host that has not joined. */
+export function forgetIdentity(stateFolder: string, end: () => void): void {
+  rmSync(join(stateFolder, 'identity.json'), { force: true })
+  end()
 }

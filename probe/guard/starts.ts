@@ -5,13 +5,15 @@ import type { Workloads } from './workloads.ts'
 interface Ask {
   readonly resourceId: string
   readonly requestId: number
+  /** The resource monitor that asks. */
+  readonly monitor?: string | undefined
 }
 
 /** Starts that wait until what ended before them is gone: it may hold what the new one needs. */
 export class Starts {
   readonly #workloads: Pick<Workloads, 'isEnding' | 'endedElsewhere'>
   readonly #refuse: (requestId: number) => void
-  readonly #waiting = new Map<string, { requestId: number; start: () => void }>()
+  readonly #waiting = new Map<string, Ask & { start: () => void }>()
 
   constructor(
     workloads: Pick<Workloads, 'isEnding' | 'endedElsewhere'>,
@@ -22,13 +24,13 @@ export class Starts {
   }
 
   whenEnded(ask: Ask, record: WorkloadRecord | undefined, start: () => void): void {
-    const { resourceId, requestId } = ask
+    const { resourceId } = ask
     // RHS may see an end before the guard has looked. A daemon outlives its main process.
     if (record?.process && !record.daemon && !isAlive(record.process))
       this.#workloads.endedElsewhere(record, record.process)
     if (!this.#workloads.isEnding(resourceId)) return start()
     this.cancel(resourceId)
-    this.#waiting.set(resourceId, { requestId, start })
+    this.#waiting.set(resourceId, { ...ask, start })
   }
 
   /** Nothing runs any more: what waits may start. */
@@ -36,6 +38,12 @@ export class Starts {
     const waiting = this.#waiting.get(resourceId)
     this.#waiting.delete(resourceId)
     waiting?.start()
+  }
+
+  /** Whoever asked is gone: nobody would know of what starts now. */
+  forget(monitor: string): void {
+    for (const [resourceId, ask] of this.#waiting)
+      if (monitor === 'all' || ask.monitor === monitor) this.#waiting.delete(resourceId)
   }
 
   /** With a stop it is over: nothing may start once that is acknowledged (G5). */

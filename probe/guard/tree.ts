@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import type { KillHandles } from './cgroup.ts'
+import { TREE_GROUP } from './tree-name.ts'
 
 /** A child that dies at once is started again after this long, and not sooner. */
 const RESTART_MIN_MS = 20
@@ -128,7 +129,7 @@ export class TreeChild {
  * yet become its workload), and moves this guard into a group of its own.
  */
 export function killOldTree(handles: KillHandles): void {
-  const own = `tree-${process.pid}`
+  const own = TREE_GROUP
   if (handles.kind === 'cgroup') {
     const enter = handles.enterScript(own)
     const path = /'([^']+)'/.exec(enter)?.[1]

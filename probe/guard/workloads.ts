@@ -43,6 +43,7 @@ export class Workloads {
   readonly #settled = new Set<string>()
   /** Kill groups of an earlier guard that no record names. */
   #strays: string[] = []
+  #strayEmulators: ProcessRef[] = []
 
   constructor(handles: KillHandles, folder: string, events: WorkloadEvents) {
     this.#handles = handles
@@ -68,7 +69,8 @@ export class Workloads {
       // Its end may have been seen in /proc, acked, and followed by another start by now.
       if (this.#settled.delete(key)) return
       const exit = { code, signal, ...(spec.daemon && { output: endOf(log, before) }) }
-      if (spec.daemon && this.#alive(group).length > 0 && !this.#kills.has(key)) {
+      const left = spec.daemon === true && !surely(() => this.#alive(group).length === 0)
+      if (left && !this.#kills.has(key)) {
         this.#events.mainEnded(resourceId, process, exit, true)
         return this.#watchUntil(resourceId, process, group, () => this.#alive(group).length === 0)
       }
@@ -133,15 +135,25 @@ export class Workloads {
   }
 
   /**
-   * Kills what an earlier guard has left and no record names. A start that was recorded without its
+   * Kills what an earlier guard has left and no record names (G10): kill groups, and emulators that
+   * the gate let through, which are found by their mark. A start that was recorded without its
    * process yet may be among it: nothing is said of such a record before all of it is gone (G5).
    */
-  killStrays(isKnown: (group: string) => boolean): void {
+  killStrays(records: readonly WorkloadRecord[], gateGroup: string): void {
     const spares = this.#launchers.waiting()
+    const groups = new Set(records.map((r) => r.group))
+    const pids = new Set(records.map((r) => r.process?.pid))
     this.#strays = this.#handles
       .groups()
-      .filter((group) => group.startsWith('w-') && !isKnown(group) && !spares.has(group))
-    if (this.#strays.length > 0) this.#killStraysUntilGone()
+      .filter((group) => group.startsWith('w-') && !groups.has(group) && !spares.has(group))
+    this.#strayEmulators = this.#handles.marked(gateGroup).filter(({ pid }) => !pids.has(pid))
+    this.#killStraysUntilGone()
+  }
+
+  /** Once nothing of what an earlier guard has left runs any more; at once if there is nothing. */
+  whenNoStrays(then: () => void): void {
+    if (this.#strays.length + this.#strayEmulators.length === 0) then()
+    else setTimeout(() => this.whenNoStrays(then), KILL_CHECK_MS)
   }
 
   #killStraysUntilGone(): void {
@@ -151,7 +163,13 @@ export class Workloads {
       this.#handles.remove(group)
       return false
     })
-    if (this.#strays.length > 0) setTimeout(() => this.#killStraysUntilGone(), KILL_CHECK_MS)
+    this.#strayEmulators = this.#strayEmulators.filter((emulator) => {
+      if (surely(() => !isAlive(emulator))) return false
+      if (surely(() => isAlive(emulator))) killPid(emulator.pid)
+      return true
+    })
+    if (this.#strays.length + this.#strayEmulators.length > 0)
+      setTimeout(() => this.#killStraysUntilGone(), KILL_CHECK_MS)
   }
 
   #alive(group: string): number[] {
@@ -185,7 +203,7 @@ export class Workloads {
     const nothingRuns = () =>
       !(main && isAlive(main)) &&
       !(group && this.#alive(group).length > 0) &&
-      !(!group && this.#strays.length > 0)
+      !(!group && this.#strays.length + this.#strayEmulators.length > 0)
     const look = () => {
       if (!surely(nothingRuns)) {
         if (main && surely(() => isAlive(main))) killPid(main.pid)

@@ -1,7 +1,18 @@
 /** Whether the folders of a probe can be used, before anything is done with them. */
 import { createPrivateKey } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { HoldfastError } from '../../schema/errors.ts'
 
 /**
@@ -21,6 +32,43 @@ export function checkFolders(stateFolder: string, runFolder: string): void {
   }
   mine(runFolder)
   writable(runFolder)
+}
+
+/**
+ * The same without touching anything: for whoever only looks.
+ *
+ * @throws {HoldfastError} STATE_FOLDER
+ */
+export function lookAtFolder(folder: string): void {
+  mine(folder)
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (cause) {
+    throw unusable(folder, cause)
+  }
+}
+
+/**
+ * Whether a folder that does not exist yet could be made.
+ *
+ * @throws {HoldfastError} STATE_FOLDER
+ */
+export function lookAtPlace(folder: string): void {
+  try {
+    accessSync(nearest(folder), constants.W_OK)
+  } catch (cause) {
+    throw unusable(folder, cause)
+  }
+}
+
+/** The folder itself, or the nearest one above it that there is. */
+export function nearest(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearest(dirname(folder))
+}
+
+/** @throws {HoldfastError} STATE_FOLDER: the key of this host is not there, damaged or open to others */
+export function lookAtKey(stateFolder: string): void {
+  key(join(stateFolder, 'identity.key'))
 }
 
 function mine(folder: string): void {

@@ -1,5 +1,8 @@
 /** Calling an operator's executable for one answer: bounded in time and output, and then gone. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ActionGroup, actionGroup } from './action-group.ts'
 
 export interface ActionSpec {
   readonly command: string
@@ -18,37 +21,86 @@ export interface ActionEnd {
   readonly timedOut: boolean
   /** The end of what it has written. */
   readonly output: string
+  /** Nothing of it runs. Has resolved already, but for what even SIGKILL does not end at once. */
+  readonly gone: Promise<void>
 }
 
 const OUTPUT_BYTES_MAX = 16 * 1024
-/** After its end, for output that is still in the pipe; a child that it left may hold that open. */
+/** After its end, for output that is still in the pipe. */
 const DRAIN_MS = 50
+/** So long an answer waits for what was killed to be gone; only the kernel can hold that up. */
+const KILLED_MS = 2_000
+/** How often what was killed is looked at and killed again: at first at once, then ever slower. */
+const LOOK_FIRST_MS = 1
+const LOOK_MAX_MS = 500
+
+/** It waits until it is where it belongs, so that nothing it does is done anywhere else. */
+const WAIT = 'read -r go && exec "$@" </dev/null'
 
 /**
- * In a process group of its own, which is killed at the deadline, when the call is cancelled, and
+ * In a group of its own, all of which is killed at the deadline, when the call is cancelled, and
  * when the action has ended: what an action leaves behind is not a workload, for the guard does not
- * know it (G2).
+ * know it (G2). There is no answer while any of it runs.
  *
  * @throws {Error} it cannot be executed
  */
-export function runAction(spec: ActionSpec): Promise<ActionEnd> {
-  return new Promise((resolve, reject) => {
-    if (spec.signal.aborted) return reject(new Error('the call was ended'))
-    const child = spawn(spec.command, [...spec.args], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...spec.env },
-      ...(spec.cwd !== undefined && { cwd: spec.cwd }),
-      ...(spec.uid !== undefined && { uid: spec.uid }),
-      ...(spec.gid !== undefined && { gid: spec.gid }),
-    })
-    const tail = new Tail()
-    child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
-    child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
-    let timedOut = false
-    const kill = () => killGroup(child.pid)
+export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
+  if (spec.signal.aborted) throw new Error('the call was ended')
+  try {
+    accessSync(spec.command, constants.X_OK)
+  } catch (error) {
+    throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
+  }
+  const group = await actionGroup()
+  const child = spawn('/bin/sh', ['-c', WAIT, 'sh', spec.command, ...spec.args], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...spec.env, ...group.env },
+    ...(spec.cwd !== undefined && { cwd: spec.cwd }),
+    ...(spec.uid !== undefined && { uid: spec.uid }),
+    ...(spec.gid !== undefined && { gid: spec.gid }),
+  })
+  const tail = new Tail()
+  child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
+  child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
+  // Killed while it waits.
+  child.stdin.on('error', () => {})
+  // What holds its pipes open is killed with it, and is then waited for no longer.
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  const { ended, timedOut } = watched(spec, child, group)
+  let gone = Promise.resolve()
+  try {
+    const code = await ended
+    gone = untilGone(group)
+    await Promise.race([
+      Promise.all([gone, Promise.race([closed, sleep(DRAIN_MS)])]),
+      sleep(KILLED_MS, undefined, { ref: false }),
+    ])
+    return { code, timedOut: timedOut(), output: tail.text(), gone }
+  } catch (error) {
+    await untilGone(group)
+    throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
+  } finally {
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+}
+
+/** Lets it go on from where it waits, and ends it when its time is up or nobody wants it. */
+function watched(
+  spec: ActionSpec,
+  child: ChildProcess,
+  group: ActionGroup,
+): { ended: Promise<number | null>; timedOut(): boolean } {
+  let late = false
+  const ended = new Promise<number | null>((resolve, reject) => {
+    const kill = () => {
+      killAll(child, group)
+      // One that the kernel does not let go: its end is not waited for.
+      setTimeout(resolve, KILLED_MS, null).unref()
+    }
     const timer = setTimeout(() => {
-      timedOut = true
+      late = true
       kill()
     }, spec.timeoutMs)
     spec.signal.addEventListener('abort', kill, { once: true })
@@ -58,23 +110,42 @@ export function runAction(spec: ActionSpec): Promise<ActionEnd> {
     }
     child.once('error', (error) => {
       settle()
-      reject(new Error(`${spec.command} cannot be called: ${error.message}`))
+      reject(error)
     })
     child.once('exit', (code) => {
       settle()
-      kill()
-      const done = () => {
-        child.stdout.destroy()
-        child.stderr.destroy()
-        resolve({ code, timedOut, output: tail.text() })
-      }
-      const drained = setTimeout(done, DRAIN_MS)
-      child.once('close', () => {
-        clearTimeout(drained)
-        done()
-      })
+      // Now, and not later: its number may soon be that of another process.
+      killAll(child, group)
+      resolve(code)
     })
+    if (child.pid === undefined) return
+    if (spec.signal.aborted) kill()
+    group.enter(child.pid).then(
+      () => child.stdin?.end('go\n'),
+      (error) => {
+        reject(error)
+        killAll(child, group)
+      },
+    )
   })
+  return { ended, timedOut: () => late }
+}
+
+/** Kills what is left, again and again until nothing runs. */
+async function untilGone(group: ActionGroup): Promise<void> {
+  for (let ms = LOOK_FIRST_MS; !group.end(); ms = Math.min(ms * 2, LOOK_MAX_MS)) await sleep(ms)
+}
+
+/** What has not got into its group yet is in its process group. */
+function killAll({ pid }: ChildProcess, group: ActionGroup): void {
+  // -1 is everybody.
+  if (pid !== undefined && pid > 1)
+    try {
+      process.kill(-pid, 'SIGKILL')
+    } catch {
+      // Nothing of it is left.
+    }
+  group.end()
 }
 
 /** The last lines, on one line: a detail for people. */
@@ -97,15 +168,5 @@ class Tail {
 
   text(): string {
     return Buffer.concat(this.#parts).subarray(-OUTPUT_BYTES_MAX).toString('utf8')
-  }
-}
-
-function killGroup(pid: number | undefined): void {
-  // -1 is everybody.
-  if (pid === undefined || pid <= 1) return
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // Nothing of it is left.
   }
 }

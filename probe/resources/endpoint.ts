@@ -52,6 +52,8 @@ export function endpointModule<P extends EndpointProperties>(
     const problem = await look(call, thorough ? parts.thorough : parts.quick)
     const tookMs = Math.round(performance.now() - begun)
     if (released.has(guid)) return { guid, status: 'offline' }
+    if (problem && call.signal.aborted)
+      return { guid, status: 'unknown', detail: 'the check was given up' }
     if (problem) return { guid, status: 'failed', detail: problem }
     const { maxLatencyMs } = call.properties
     if (!thorough || maxLatencyMs === undefined || tookMs <= maxLatencyMs)

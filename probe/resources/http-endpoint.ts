@@ -55,6 +55,8 @@ async function get(p: HttpEndpointProperties, signal: AbortSignal): Promise<Inco
   const secure = p.url.startsWith('https:')
   // TLS costs memory in every RHS: it is loaded where it is used.
   const { request } = secure ? await import('node:https') : await import('node:http')
+  // It may have been given up while that was loaded.
+  signal.throwIfAborted()
   const options = {
     agent: false as const,
     signal,

@@ -5,57 +5,82 @@
  * action is a short call for an answer, and nothing that it starts outlives it.
  */
 import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import { allows } from '../../schema/host-policy.ts'
 import {
   type Answer,
-  type Call,
   NotImplemented,
   type ResourceModule,
   type WorkloadExit,
 } from '../../schema/resource-module.ts'
 import {
   SCRIPT_EXIT,
-  type ScriptAction,
   type ScriptProperties,
   scriptProperties,
 } from '../../schema/resource-types/script.ts'
-import { type ActionEnd, lastLines, runAction } from './action.ts'
-import { eachOf, environment, programProblem, userOf } from './program.ts'
-
-type ScriptCall = Call<ScriptProperties>
-type ScriptPolicy = NonNullable<HostPolicy['script']>
+import type { ActionEnd } from './action.ts'
+import { eachOf, programProblem, userOf } from './program.ts'
+import { outcomeOf, ScriptActions, type ScriptCall, variables } from './script-actions.ts'
 
 const AT_ONCE = availableParallelism() * 4
 
 const NOT_OURS = 'it runs, but not by this host’s guard, which could not end it: stop it by hand'
+/** How often what runs past the guard is asked to stop, and looked at. */
+const OUTSIDE_EVERY_MS = 5_000
 
-export function createScript(policy: ScriptPolicy): ResourceModule<ScriptProperties> {
-  const check = async (call: ScriptCall, action: 'isAlive' | 'looksAlive') => {
-    const found = await look(policy, call, action)
-    return { guid: call.guid, ...found }
+export function createScript(
+  policy: NonNullable<HostPolicy['script']>,
+): ResourceModule<ScriptProperties> {
+  const actions = new ScriptActions(policy)
+  const outside = new Outside(actions)
+  /** Stopped here and not started since: what is said of it is not asked of the script. */
+  const stopped = new Set<string>()
+  const check = async (call: ScriptCall, action: 'isAlive' | 'looksAlive'): Promise<Answer> => {
+    const { guid, persistentState } = call
+    // What is wanted and stopped is on its way to another node. Unwanted, it is looked for (S-73).
+    if (persistentState === 1 && stopped.has(guid)) return { guid, status: 'offline' }
+    const found = await look(actions, call, action)
+    const past = persistentState === 1 && found.detail === NOT_OURS
+    return { guid, ...(past ? await outside.found(call) : found) }
   }
+  const starts = (action: 'online' | 'retry') => (call: ScriptCall) =>
+    outside.during(call, async () => {
+      if (!call.properties.actions.includes(action)) throw new NotImplemented(action)
+      stopped.delete(call.guid)
+      await start(actions, outside, call, action)
+    })
   return {
     type: 'script',
     version: '1.0.0',
     properties: scriptProperties,
     host: 'rhs-exec',
     way: 'child',
-    open: (call) => simple(policy, call, 'open'),
-    close: (call) => simple(policy, call, 'close'),
-    online: (call) => start(policy, call, 'online'),
-    retry: (call) => start(policy, call, 'retry'),
-    async offline(call) {
-      await simple(policy, call, 'offline')
-      // Nothing that is left counts as stopped.
-      await call.workload.stop()
+    open: (call) => actions.done(call, 'open'),
+    async close(call) {
+      stopped.delete(call.guid)
+      await actions.done(call, 'close')
     },
-    async terminate(call) {
-      // The guard's kill needs no script, and waits for none (S-41).
-      if (call.properties.actions.includes('terminate'))
-        await simple(policy, call, 'terminate').catch((error) => call.log(String(error)))
-      await call.workload.stop()
-    },
+    online: starts('online'),
+    retry: starts('retry'),
+    offline: (call) =>
+      outside.during(call, async () => {
+        await actions.done(call, 'offline')
+        // Nothing that is left counts as stopped.
+        await call.workload.stop()
+        if (await actions.runsOutside(call)) throw new Error(NOT_OURS)
+        await actions.endAll(call.guid)
+        stopped.add(call.guid)
+      }),
+    terminate: (call) =>
+      outside.during(call, async () => {
+        // The guard's kill needs no script, and waits for none (S-41).
+        if (call.properties.actions.includes('terminate'))
+          await actions.done(call, 'terminate').catch((error) => call.log(String(error)))
+        await call.workload.stop()
+        await outside.hold(call, call.log)
+        await actions.endAll(call.guid)
+        stopped.add(call.guid)
+      }),
     isAlive: (calls) => eachOf(calls, AT_ONCE, (call) => check(call, 'isAlive')),
     looksAlive: (calls) => eachOf(calls, AT_ONCE, (call) => check(call, 'looksAlive')),
     watch: (call, push) =>
@@ -66,20 +91,110 @@ export function createScript(policy: ScriptPolicy): ResourceModule<ScriptPropert
   }
 }
 
+/**
+ * What runs past the guard: handed to the service manager, or started by hand. The guard can
+ * neither see nor end it, so the script's own `offline` is asked to. Nothing may say that it is
+ * stopped, or failed, while it runs: then the group would be started on another node too (G5).
+ */
+class Outside {
+  readonly #actions: ScriptActions
+  /** Entry points under way by resource: then those see to it, and not the checks. */
+  readonly #during = new Map<string, number>()
+  readonly #endings = new Map<string, Promise<boolean>>()
+
+  constructor(actions: ScriptActions) {
+    this.#actions = actions
+  }
+
+  /** An entry point begins when nothing is being ended by a check any more. */
+  async during(call: ScriptCall, work: () => Promise<void>): Promise<void> {
+    const { guid } = call
+    this.#during.set(guid, (this.#during.get(guid) ?? 0) + 1)
+    try {
+      if (this.#endings.has(guid)) {
+        await this.#endings.get(guid)
+        call.signal.throwIfAborted()
+      }
+      await work()
+    } finally {
+      const left = (this.#during.get(guid) ?? 1) - 1
+      if (left > 0) this.#during.set(guid, left)
+      else this.#during.delete(guid)
+    }
+  }
+
+  /** By a check, of what is wanted: ended before it is called failed. */
+  async found(call: ScriptCall): Promise<Omit<Answer, 'guid'>> {
+    const { guid } = call
+    if (this.#during.has(guid)) return { status: 'unknown', detail: NOT_OURS }
+    let ending = this.#endings.get(guid)
+    if (!ending) {
+      ending = this.end(call)
+        .catch(() => true)
+        .finally(() => this.#endings.delete(guid))
+      this.#endings.set(guid, ending)
+    }
+    // Failed would have it started again, here or elsewhere, beside the one that runs.
+    if (await ending) return { status: 'unknown', detail: NOT_OURS }
+    return {
+      status: 'failed',
+      detail: 'it ran past this host’s guard; its own offline has ended it',
+    }
+  }
+
+  /** The script's own `offline`, once. @returns whether it runs on */
+  async end(call: ScriptCall): Promise<boolean> {
+    call.log('it runs past this host’s guard: its own offline is called')
+    await this.#actions.done(call, 'offline').catch((error) => call.log(String(error)))
+    call.signal.throwIfAborted()
+    return this.#actions.runsOutside(call)
+  }
+
+  /**
+   * Resolves when nothing of it runs past the guard; until then its own `offline` is called again
+   * and again.
+   *
+   * @throws {Error} the call was given up while it ran
+   */
+  async hold(call: ScriptCall, say: (note: string) => void): Promise<void> {
+    try {
+      if (!(await this.#actions.runsOutside(call))) return
+      while (await this.end(call)) {
+        say(NOT_OURS)
+        await sleep(OUTSIDE_EVERY_MS, undefined, { signal: call.signal })
+        if (!(await this.#actions.runsOutside(call))) return
+      }
+    } catch (error) {
+      throw new Error(NOT_OURS, { cause: error })
+    }
+  }
+}
+
 /** Online, or another try of it. Resolves when the script says done and something runs. */
-async function start(policy: ScriptPolicy, call: ScriptCall, action: 'online' | 'retry') {
-  if (!call.properties.actions.includes(action)) throw new NotImplemented(action)
+async function start(
+  actions: ScriptActions,
+  outside: Outside,
+  call: ScriptCall,
+  action: 'online' | 'retry',
+): Promise<void> {
   if (call.workload.process !== null) {
-    const found = await look(policy, call, 'isAlive')
+    const found = await look(actions, call, 'isAlive')
+    // Given up meanwhile: what is stopped from here on may be what the next call has started.
+    call.signal.throwIfAborted()
     if (found.status === 'online') return
     call.log(`what runs of it is ended first: it is ${found.status}`)
     await call.workload.stop()
+    call.signal.throwIfAborted()
   }
   const end = await startedEnd(call, action)
   const detail = `${action}: ${outcomeOf(end)}`
   if (end.code === SCRIPT_EXIT.done && end.left) return
   await call.workload.stop()
   if (end.code === SCRIPT_EXIT.notImplemented) throw new NotImplemented(action)
+  call.signal.throwIfAborted()
+  // It says that it has started something: that is somewhere, and only the script knows where.
+  if (end.code === SCRIPT_EXIT.done) await outside.end(call)
+  await outside.hold(call, call.progress)
   if (end.code !== SCRIPT_EXIT.done) throw new Error(detail)
   throw new Error(
     `${action} has left no process running. A script is for what runs as processes of its own: ` +
@@ -91,7 +206,7 @@ async function start(policy: ScriptPolicy, call: ScriptCall, action: 'online' | 
 async function startedEnd(
   call: ScriptCall,
   action: 'online' | 'retry',
-): Promise<ActionEnd & { left: boolean }> {
+): Promise<Omit<ActionEnd, 'gone'> & { left: boolean }> {
   const { properties: p } = call
   const exits: WorkloadExit[] = []
   let wake = () => {}
@@ -132,43 +247,33 @@ async function startedEnd(
   }
 }
 
-/** A call for an answer only, where nothing but "done" will do. @throws {NotImplemented} */
-async function simple(
-  policy: ScriptPolicy,
-  call: ScriptCall,
-  action: 'open' | 'close' | 'offline' | 'terminate',
-): Promise<void> {
-  if (!call.properties.actions.includes(action)) throw new NotImplemented(action)
-  const end = await run(policy, call, action)
-  if (end.code === SCRIPT_EXIT.notImplemented) throw new NotImplemented(action)
-  // Stopping what does not run is success (S-40).
-  const stops = action === 'offline' || action === 'terminate'
-  if (end.code === SCRIPT_EXIT.done || (stops && end.code === SCRIPT_EXIT.notRunning)) return
-  throw new Error(`${action}: ${outcomeOf(end)}`)
-}
+const GIVEN_UP = { status: 'unknown', detail: 'the check was given up' } as const
 
 /** S-43, S-44. What the guard sees of processes comes first, then what the script says. */
 async function look(
-  policy: ScriptPolicy,
+  actions: ScriptActions,
   call: ScriptCall,
   action: 'isAlive' | 'looksAlive',
 ): Promise<Omit<Answer, 'guid'>> {
   const runs = call.workload.process !== null
-  const { actions, command } = call.properties
-  const asked = actions.includes(action) ? action : 'isAlive'
+  const { actions: has, command } = call.properties
+  const asked = has.includes(action) ? action : 'isAlive'
   const byGuard: Omit<Answer, 'guid'> = { status: runs ? 'online' : 'offline' }
   const problem = action === 'looksAlive' ? programProblem(command) : null
   const good = problem && runs ? { ...byGuard, detail: problem } : byGuard
-  if (!actions.includes(asked)) return good
+  if (!has.includes(asked)) return good
   let end: ActionEnd
   try {
-    end = await run(policy, call, asked)
+    end = await actions.run(call, asked)
   } catch (error) {
-    if (call.signal.aborted) return { status: 'unknown', detail: 'the check was given up' }
+    if (call.signal.aborted) return GIVEN_UP
     return { status: runs ? 'failed' : 'offline', detail: `${asked}: ${messageOf(error)}` }
   }
   // It may have ended while the script was asked.
   if (runs && call.workload.process === null) return { status: 'offline' }
+  // Or begun: what the script has said is then of neither.
+  if (!runs && call.workload.process !== null) return { status: 'unknown' }
+  if (call.signal.aborted) return GIVEN_UP
   switch (end.code) {
     case SCRIPT_EXIT.done:
       if (runs) return good
@@ -183,53 +288,6 @@ async function look(
     default:
       return { status: runs ? 'failed' : 'offline', detail: `${asked}: ${outcomeOf(end)}` }
   }
-}
-
-/** @throws {Error} the host policy forbids it, or it cannot be executed */
-function run(policy: ScriptPolicy, call: ScriptCall, action: ScriptAction): Promise<ActionEnd> {
-  const { command, args, cwd, user, timeouts } = call.properties
-  if (!allows(policy.commands, command))
-    throw new Error(`hostPolicy: this host's policy does not allow ${command}`)
-  if (user !== undefined && !policy.users?.includes(user))
-    throw new Error(`hostPolicy: this host's policy does not allow user ${user}`)
-  return runAction({
-    command,
-    args: [...args, action],
-    env: variables(call, action),
-    timeoutMs: timeoutOf(timeouts, action),
-    signal: call.signal,
-    ...(cwd !== undefined && { cwd }),
-    ...(user !== undefined && userOf(user)),
-  })
-}
-
-function timeoutOf(t: ScriptProperties['timeouts'], action: ScriptAction): number {
-  if (action === 'online' || action === 'retry') return t.onlineMs
-  if (action === 'offline') return t.offlineMs
-  if (action === 'terminate') return t.terminateMs
-  return action === 'isAlive' || action === 'looksAlive' ? t.checkMs : t.otherMs
-}
-
-function variables(call: ScriptCall, action: ScriptAction): Record<string, string> {
-  const { env, parameters } = call.properties
-  const own = Object.entries(parameters).map(([key, value]) => [`HOLDFAST_PROP_${key}`, value])
-  return {
-    ...environment(call, { ...env, ...Object.fromEntries(own) }),
-    HOLDFAST_ACTION: action,
-    HOLDFAST_GUID: call.guid,
-    HOLDFAST_NAME: call.name,
-    HOLDFAST_PERSISTENT_STATE: String(call.persistentState),
-  }
-}
-
-function outcomeOf(end: ActionEnd): string {
-  const how = end.timedOut
-    ? 'no end in its time'
-    : end.code === null
-      ? 'ended by a signal'
-      : `exit code ${end.code}`
-  const said = lastLines(end.output)
-  return said === '' ? how : `${how}: ${said}`
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -31,6 +31,8 @@ async function connect(
   signal: AbortSignal,
   thorough: boolean,
 ): Promise<string | null> {
+  // One that is over already is never told again: the connect would hang for the kernel's time.
+  signal.throwIfAborted()
   const socket = createConnection({ host: p.host, port: p.port })
   const end = () => socket.destroy(new Error('no answer in time'))
   signal.addEventListener('abort', end, { once: true })

@@ -98,7 +98,7 @@ class Rhs {
       case 'hold':
         this.#step({
           ...{ type: 'held', resources: frame.resources },
-          onRecord: this.#lookedAtFirst(frame.resources),
+          onRecord: this.#lookedAtFirst(frame.resources, new Set(frame.inherited)),
         })
         for (const held of frame.resources) this.#onRecord.delete(held.guid)
         break
@@ -113,13 +113,16 @@ class Rhs {
     }
   }
 
-  /** G8: what is on record, and what starts nothing: of that there is no record, it may be online. */
-  #lookedAtFirst(resources: readonly HeldResource[]): Set<string> {
-    const startsNothing = (type: string) => {
+  /**
+   * G8: what is on record; what starts nothing: of that there is no record, it may be online; and
+   * what has a manager of its own, which may have stopped it on purpose while nobody looked (S-62).
+   */
+  #lookedAtFirst(resources: readonly HeldResource[], inherited: ReadonlySet<string>): Set<string> {
+    const lookers = resources.filter(({ guid, type }) => {
       const module = this.#modules.get(type)
-      return module !== undefined && module.way === undefined
-    }
-    const lookers = resources.filter((r) => startsNothing(r.type))
+      if (module === undefined) return false
+      return module.way === undefined || (module.way === 'gate' && inherited.has(guid))
+    })
     return new Set([...this.#onRecord, ...lookers.map((r) => r.guid)])
   }
 

@@ -3,3 +3,6 @@ export const errorPage = (code: string): string => `https://holdfast.dev/errors/
 
 /** Where the commands are described: docs/cli.md. */
 export const cliPage = 'https://holdfast.dev/cli'
+
+/** Where the commands of a host are described: docs/probe.md. */
+export const probePage = 'https://holdfast.dev/probe'

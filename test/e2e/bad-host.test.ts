@@ -160,6 +160,32 @@ describe('its files', () => {
   })
 })
 
+test('A6, G10: a guard that will not be started again leaves nothing running behind it', async () => {
+  const demo = await withLedger({ hosts: ['n1'] })
+  try {
+    const host = demo.host('n1')
+    const pid = starts(demo).at(-1)?.pid as number
+    const folders = ['--state', host.stateFolder, '--run', host.runFolder]
+    const run = () =>
+      promisify(execFile)(process.execPath, [host.options.probe, 'run', ...folders], {
+        timeout: 20_000,
+      }).then(
+        () => 0,
+        (e) => e.code as number,
+      )
+    // While a guard runs, one that is started beside it touches nothing.
+    chmodSync(host.stateFolder, 0o777)
+    expect(await run()).toBe(6)
+    expect(identityOf(pid)).not.toBeNull()
+    host.killWithoutRunner()
+    await sleep(100)
+    expect(await run()).toBe(6)
+    expect(identityOf(pid)).toBeNull()
+  } finally {
+    await endDemo(demo)
+  }
+})
+
 describe('folders that cannot be used: a clear error and a documented exit code', () => {
   let folder: string
   let probe: string

@@ -1,5 +1,5 @@
 /** Who a host is: a copied disk image, another key, a node that was removed (profile `standard`). */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,15 +20,21 @@ beforeAll(async () => {
 })
 afterAll(() => endDemo(demo))
 
-/** A cgroup of its own, as a second machine would have: its guard must not see the first one's. */
-function ownCgroup(): string | null {
+/**
+ * What a second machine has: processes and cgroups of its own. A guard finds what an earlier one of
+ * its node has left wherever it is, so a copy that could see the first one's would end them.
+ */
+const SECOND_MACHINE = ['--fork', '--kill-child', '--pid', '--mount-proc', '--mount', '--cgroup']
+
+function ownCgroup(): { path: string; mount: string } | null {
   const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'latin1'))?.[1]
   const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'latin1'))?.[1]
   if (own === undefined || mount === undefined) return null
+  if (spawnSync('unshare', [...SECOND_MACHINE, 'true']).status !== 0) return null
   const path = join(mount, own, `test-copy-${process.pid}`)
   try {
     mkdirSync(path)
-    return path
+    return { path, mount }
   } catch {
     return null
   }
@@ -48,7 +54,10 @@ const infoOf = async (run: string): Promise<Info | null> =>
 
 test('IDENTITY_IN_USE: a copied disk image: the copy is refused, the first one is not disturbed', async (ctx) => {
   const cgroup = ownCgroup()
-  ctx.skip(cgroup === null, 'no cgroup v2 to be had: a second machine cannot be played')
+  ctx.skip(
+    cgroup === null,
+    'no cgroup v2 or namespaces to be had: a second machine cannot be played',
+  )
   const host = demo.host('n1')
   const folder = join(demo.folder, 'copy')
   cpSync(host.stateFolder, join(folder, 'state'), { recursive: true })
@@ -62,13 +71,13 @@ test('IDENTITY_IN_USE: a copied disk image: the copy is refused, the first one i
   const before = await host.status()
   const args = ['run', '--state', join(folder, 'state'), '--run', join(folder, 'run')]
   const words = [process.execPath, host.options.probe, ...args, '--policy', `${folder}/policy.json`]
-  const copy = spawn(
-    '/bin/sh',
-    ['-c', `echo $$ > ${cgroup}/cgroup.procs && exec "$@"`, '-', ...words],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  )
+  const second = cgroup as { path: string; mount: string }
+  // The cgroup first: what unshare makes the root of its view is the one it is in.
+  const enter = `echo $$ > ${second.path}/cgroup.procs && exec unshare ${SECOND_MACHINE.join(' ')} "$@"`
+  const mountOwn = `umount ${second.mount} && mount -t cgroup2 cgroup2 ${second.mount} && exec "$@"`
+  const copy = spawn('/bin/sh', ['-c', enter, '-', 'sh', '-c', mountOwn, '-', ...words], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let said = ''
   copy.stderr?.on('data', (chunk) => {
     said += chunk
@@ -90,7 +99,7 @@ test('IDENTITY_IN_USE: a copied disk image: the copy is refused, the first one i
     expect((await demo.group('ledger')).epoch).toBe(1)
     expect(demo.overlaps('ledger')).toBe(0)
   } finally {
-    await ended(copy, cgroup as string)
+    await ended(copy, second.path)
   }
 })
 

@@ -6,6 +6,10 @@ import type { Promises } from './promises.ts'
 /** Operations are done to this group; nothing is ever done to the other one. */
 export const SUBJECT = 'subject'
 export const BYSTANDER = 'bystander'
+/** Another one that nothing is done to: a script whose `online` daemonises. */
+export const SCRIPTED = 'scripted'
+/** One more workload of the subject: a witness that has its lock at once. */
+export const QUICK = 'quick'
 
 export interface Scene {
   readonly demo: Demo
@@ -79,7 +83,9 @@ export const OPERATIONS: readonly Operation[] = [
     name: 'write',
     restarts: false,
     prepare: wantOnline,
-    run: ({ promises, go }) => promises.write(go),
+    run: async ({ promises, go }) => {
+      await Promise.all([promises.write(go), promises.change(go)])
+    },
   },
 ]
 

@@ -2,8 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
 import { type DemoHost, killPid } from '../../demo/host.ts'
-import { identityOf } from '../../probe/gate/proc.ts'
-import { BYSTANDER, isGuest, type Operation, type Scene, SUBJECT } from './operations.ts'
+import { identityOf, isAlive } from '../../probe/gate/proc.ts'
+import type { DaemonScript } from '../e2e/daemon-script.ts'
+import {
+  BYSTANDER,
+  isGuest,
+  type Operation,
+  QUICK,
+  SCRIPTED,
+  type Scene,
+  SUBJECT,
+} from './operations.ts'
 import type { Promises } from './promises.ts'
 
 export const VICTIMS = ['workerd', 'agent', 'rhs', 'guard', 'workload'] as const
@@ -13,29 +22,43 @@ export interface RoundResult {
   /** From the first kill until all is well, milliseconds; null when it never was. */
   readonly recoverMs: number | null
   readonly problems: readonly string[]
+  /** Processes that were there and were killed. */
+  readonly kills: number
+  /** Victims that were not there just then: this round says nothing of them. */
+  readonly missed: readonly Victim[]
 }
 
 const RECOVER_MS = 60_000
 
 export async function playRound(
-  demo: Demo,
-  promises: Promises,
+  scene: Scene & { readonly script: DaemonScript },
   operation: Operation,
   victims: readonly Victim[],
   random: () => number,
+  /** 1; less, and the kills come sooner: before what is under way has ended its victim itself. */
+  pace: number,
 ): Promise<RoundResult> {
+  const { demo, promises, script } = scene
   let going = true
-  const scene: Scene = { demo, promises, go: () => going }
-  await operation.prepare(scene)
+  const during: Scene = { demo, promises, go: () => going }
+  await operation.prepare(during)
   await well(demo, promises)
-  if (random() < 0.7) await besideBystander(demo, promises)
-  const before = { bystander: pidOf(demo, BYSTANDER), subject: pidOf(demo, SUBJECT) }
-  const running = operation.run(scene)
-  await sleep(random() * 250)
+  if (random() < 0.7) await beside(demo, promises, random() < 0.5 ? BYSTANDER : SCRIPTED)
+  const before = {
+    bystander: pidOf(demo, BYSTANDER),
+    script: script.daemon(),
+    subject: [pidOf(demo, SUBJECT), pidOf(demo, QUICK)].join(),
+  }
+  const running = operation.run(during)
+  await sleep(random() * 250 * pace)
   const begun = performance.now()
+  const missed: Victim[] = []
+  let kills = 0
   for (const [i, victim] of victims.entries()) {
-    if (i > 0) await sleep(random() * 120)
-    await kill(demo, victim)
+    if (i > 0) await sleep(random() * 120 * pace)
+    const hits = kill(demo, victim)
+    kills += hits
+    if (hits === 0) missed.push(victim)
   }
   await sleep(random() * 200)
   going = false
@@ -50,18 +73,20 @@ export async function playRound(
   }
   // No workload dies that need not: nothing was done to it, and no kill was about it.
   if (pidOf(demo, BYSTANDER) !== before.bystander) problems.push('the bystander was restarted')
+  if (!before.script || !isAlive(before.script))
+    problems.push('the script of a bystander was restarted')
   const touched = operation.restarts || victims.includes('workload')
-  if (!touched && pidOf(demo, SUBJECT) !== before.subject)
+  if (!touched && [pidOf(demo, SUBJECT), pidOf(demo, QUICK)].join() !== before.subject)
     problems.push('the subject was restarted')
   await promises.check()
-  await operation.after?.(scene)
-  return { recoverMs, problems }
+  await operation.after?.(during)
+  return { recoverMs, problems, kills, missed }
 }
 
 /** On the host of the bystander the kills are about its probe too. */
-async function besideBystander(demo: Demo, promises: Promises): Promise<void> {
+async function beside(demo: Demo, promises: Promises, bystander: string): Promise<void> {
   const view = await demo.view()
-  const to = view.groups.find((g) => g.name === BYSTANDER)?.owner
+  const to = view.groups.find((g) => g.name === bystander)?.owner
   const subject = view.groups.find((g) => g.name === SUBJECT)
   if (!to || subject?.owner === to) return
   await demo.api('moveGroup', { params: { cluster: CLUSTER, group: SUBJECT }, body: { to } })
@@ -69,20 +94,25 @@ async function besideBystander(demo: Demo, promises: Promises): Promise<void> {
   await well(demo, promises)
 }
 
-/** The processes of the host that owns the subject; in a join, of the host that joins. */
-async function kill(demo: Demo, victim: Victim): Promise<void> {
-  if (victim === 'workerd') {
-    const pid = demo.control.workerdPid()
-    if (pid !== null) killPid(pid)
-    return
-  }
-  if (victim === 'workload') {
-    const pid = pidOf(demo, SUBJECT)
-    if (pid !== undefined && identityOf(pid)) killPid(pid)
-    return
-  }
-  const pid = demo.hosts.findLast(isGuest)?.treePids()[victim] ?? ownerOf(demo).treePids()[victim]
-  if (pid !== undefined) killPid(pid)
+/**
+ * The processes of the host that owns the subject; in a join, of the host that joins.
+ *
+ * @returns how many were there to be killed
+ */
+function kill(demo: Demo, victim: Victim): number {
+  const found = pidsOf(demo, victim).filter((pid) => identityOf(pid) !== null)
+  for (const pid of found) killPid(pid)
+  return found.length
+}
+
+function pidsOf(demo: Demo, victim: Victim): number[] {
+  const known = (...pids: (number | null | undefined)[]) => pids.filter((pid) => pid != null)
+  if (victim === 'workerd') return known(demo.control.workerdPid())
+  if (victim === 'workload') return known(pidOf(demo, SUBJECT))
+  const guest = demo.hosts.findLast(isGuest)?.treePids()
+  const pids = guest?.[victim] === undefined ? ownerOf(demo).treePids() : guest
+  // Both kinds of resource monitors: neither may take a workload along.
+  return victim === 'rhs' ? known(pids.rhs, pids.rhsExec) : known(pids[victim])
 }
 
 function ownerOf(demo: Demo): DemoHost {
@@ -100,9 +130,11 @@ async function well(demo: Demo, promises: Promises): Promise<void> {
     (view) => {
       const up = view.nodes.filter((n) => n.state === 'up' && n.connected).length
       if (up !== demo.hosts.length || view.nodes.length !== demo.hosts.length) return false
-      return [SUBJECT, BYSTANDER].every((name) => {
-        const group = view.groups.find((g) => g.name === name)
-        const wanted = promises.wanted(name) ?? group?.resources[0]?.persistentState
+      if (view.groups.find((g) => g.name === SCRIPTED)?.state !== 'online') return false
+      return [SUBJECT, BYSTANDER, QUICK].every((name) => {
+        const of = name === QUICK ? SUBJECT : name
+        const group = view.groups.find((g) => g.name === of)
+        const wanted = promises.wanted(of) ?? group?.resources[0]?.persistentState
         const runs = identityOf(pidOf(demo, name) ?? 0) !== null
         return wanted === 1
           ? group?.state === 'online' && runs

@@ -192,3 +192,18 @@ describe('tcp-endpoint', () => {
     })
   })
 })
+
+test.each(['tcp', 'http'])(
+  'S-32: %s: a call that was given up before it began looks at nothing',
+  async (kind) => {
+    const port = await http((_, response) => response.end('ok'))
+    const end = AbortSignal.abort(new Error('given up'))
+    const tcp = createTcpEndpoint(undefined)
+    const web = createHttpEndpoint(undefined)
+    const found =
+      kind === 'tcp'
+        ? await tcp.isAlive([{ ...callOf(tcp, { port }), signal: end }])
+        : await web.isAlive([{ ...callOf(web, { url: `http://127.0.0.1:${port}/` }), signal: end }])
+    expect(found).toMatchObject([{ status: 'unknown' }])
+  },
+)

@@ -29,6 +29,11 @@ echo "first line"; echo "the last words" >&2
 eval "how=\\$HOLDFAST_PROP_$1"
 [ "$how" = hang ] && { sleep 1000 & echo $! > ${folder}/child; sleep 1000; }
 [ "$how" = leave ] && { sleep 1000 & echo $! > ${folder}/child; exit 0; }
+[ "$how" = daemon ] && {
+  rm -f ${folder}/child
+  setsid sh -c 'echo $$ > ${folder}/new; mv ${folder}/new ${folder}/child; exec sleep 1000' </dev/null >/dev/null 2>&1 &
+  while [ ! -s ${folder}/child ]; do sleep 0.01; done; exit 0
+}
 [ "$how" = talk ] && { yes | head -c 5000000; exit 1; }
 exit \${how:-0}
 `,
@@ -110,9 +115,10 @@ describe('IsAlive: the exit code, and what the guard sees', () => {
   test('G1, S-73: what runs past the guard is reported while unwanted, and never counts as online', async () => {
     const unwanted = callOf({ isAlive: '0' }, {}, { runs: false, persistentState: 0 })
     expect(await alive(unwanted)).toMatchObject({ status: 'online' })
+    // Its own `offline` says done, and it runs on: failed would have it started a second time.
     const wanted = callOf({ isAlive: '0' }, {}, { runs: false })
     expect(await alive(wanted)).toMatchObject({
-      status: 'failed',
+      status: 'unknown',
       detail: expect.stringMatching(/not by this host/),
     })
   })
@@ -136,6 +142,36 @@ describe('bounds of a call', () => {
     const child = Number(readFileSync(join(folder, 'child'), 'utf8'))
     await sleep(50)
     expect(identityOf(child)).toBeNull()
+  })
+
+  test.each(['cgroup', 'mark'])('G2: by %s, a daemon of a check goes with it', async (kind) => {
+    if (kind === 'mark') process.env['HOLDFAST_NO_CGROUP'] = '1'
+    try {
+      const call = callOf({ isAlive: 'daemon' })
+      expect(await alive(call)).toMatchObject({ status: 'online' })
+      const child = Number(readFileSync(join(folder, 'child'), 'utf8'))
+      expect(child).toBeGreaterThan(1)
+      expect(identityOf(child)).toBeNull()
+    } finally {
+      delete process.env['HOLDFAST_NO_CGROUP']
+    }
+  })
+
+  test('what cannot be called says so', async () => {
+    const call = callOf({}, { command: join(folder, 'missing') })
+    expect(await alive(call)).toMatchObject({ detail: expect.stringMatching(/cannot be called/) })
+  })
+
+  test('arguments arrive as they are, and it runs as the user that it is given', async () => {
+    const words = ['a b', '$HOME', '', "it's", '*']
+    const end = await runAction({
+      command: '/bin/sh',
+      args: ['-c', 'printf "%s|" "$@"; id -u', 'sh', ...words],
+      ...{ env: { PATH: '/usr/bin:/bin' }, timeoutMs: 5_000, signal: new AbortController().signal },
+      ...(process.getuid?.() === 0 && { uid: 65_534, gid: 65_534 }),
+    })
+    const uid = process.getuid?.() === 0 ? 65_534 : process.getuid?.()
+    expect(end.output).toBe(`${words.join('|')}|${uid}\n`)
   })
 
   test('output is kept from its end, and no more of it than that', async () => {

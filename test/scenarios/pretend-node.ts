@@ -206,7 +206,10 @@ export class PretendNode {
         grants: this.#grants,
         statuses: this.#statuses,
         overrides: new Map(
-          this.intents().map((i) => [i.resourceId, { epoch: i.epoch, kill: false }]),
+          this.intents().map((i) => [
+            i.resourceId,
+            { epoch: i.epoch, how: 'stop' as const, knownSeq: i.knownSeq },
+          ]),
         ),
       })
       const items: StatusItem[] = []

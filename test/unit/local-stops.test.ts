@@ -23,18 +23,19 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 test('durable before it is done, there after a restart, gone once the hive has it', () => {
   const stops = new LocalStops(folder)
-  stops.ask(stop(A), true)
+  stops.ask(stop(A))
+  stops.order(A, { epoch: 1, how: 'kill', knownSeq: 7 })
   stops.note(stop(B, 4))
   expect(stops.overrides).toEqual(
     new Map([
-      [A, { epoch: 1, kill: true }],
-      [B, { epoch: 4, kill: false }],
+      [A, { epoch: 1, how: 'kill', knownSeq: 7 }],
+      [B, { epoch: 4, how: 'stop', knownSeq: 7 }],
     ]),
   )
   const again = new LocalStops(folder)
   expect(again.all).toEqual([stop(A), stop(B, 4)])
   // What is to go at once is of one run of the agent; what is wanted is not.
-  expect(again.overrides.get(A)).toEqual({ epoch: 1, kill: false })
+  expect(again.overrides.get(A)).toEqual({ epoch: 1, how: 'stop', knownSeq: 7 })
   again.settle([stop(A)])
   expect(new LocalStops(folder).all).toEqual([stop(B, 4)])
 })
@@ -51,7 +52,7 @@ test('what cannot be made durable is not begun; what was seen is kept, and writt
   const stops = new LocalStops(folder)
   const blocked = join(folder, 'local-stops.json.new')
   mkdirSync(blocked)
-  expect(() => stops.ask(stop(A), false)).toThrow()
+  expect(() => stops.ask(stop(A))).toThrow()
   expect(stops.all).toEqual([])
   stops.note(stop(B))
   expect(stops.all).toEqual([stop(B)])

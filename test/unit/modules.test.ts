@@ -19,7 +19,7 @@ const held: HeldResource = {
   persistentState: 1,
   target: 1,
   leaving: false,
-  kill: false,
+  stopHere: 'no',
   hiveSeq: 41,
   restart: { attempts: 3, periodMs: 1_000, delayMs: 0, retryAfterMs: 1_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 1_000, deadlockMs: 1_000 },

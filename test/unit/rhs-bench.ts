@@ -24,7 +24,7 @@ const resource = (over: Partial<HeldResource> = {}): HeldResource => ({
   persistentState: 1,
   target: 1,
   leaving: false,
-  kill: false,
+  stopHere: 'no',
   hiveSeq: 1,
   restart: { attempts: 2, periodMs: 60_000, delayMs: 500, retryAfterMs: 3_600_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 10_000, deadlockMs: 30_000 },

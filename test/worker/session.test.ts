@@ -1,6 +1,7 @@
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { CLOSE, PROTOCOL } from '../../schema/session.ts'
-import { insertKey, ok, pause, TestCluster } from './api.ts'
+import { insertKey, ok, pause, problemOf, TestCluster } from './api.ts'
 import { intentNow, TestNode } from './test-node.ts'
 
 beforeAll(insertKey)
@@ -47,8 +48,8 @@ describe('what is not let in', () => {
     // Signed with the key of n1 for n2.
     expect(await status({ attempt: 1, nodeId: other.id })).toEqual([403, null])
     expect(await status({ attempt: 1, nodeId: crypto.randomUUID() })).toEqual([403, null])
-    expect(await status({ attempt: 0 })).toEqual([403, null])
-    expect(await status({ attempt: -3 })).toEqual([403, null])
+    expect(await status({ attempt: 0 })).toEqual([400, null])
+    expect(await status({ attempt: -3 })).toEqual([400, null])
     node.attempt = 4
     await node.begin()
     for (const attempt of [5, 4, 1]) expect(await status({ attempt })).toEqual([409, null])
@@ -58,6 +59,16 @@ describe('what is not let in', () => {
     const far = await TestNode.join(elsewhere, 'n1')
     Object.assign(far.joined, { sessionPath: node.joined.sessionPath })
     expect((await far.request()).status).toBe(403)
+  })
+
+  test('UNAVAILABLE: an object without its data does not tell a host that it was removed', async () => {
+    const cluster = await TestCluster.form('fast')
+    const node = await TestNode.join(cluster, 'n1')
+    // The path of an object that was never formed, as after a start without the state folder.
+    const lost = env.CLUSTER.newUniqueId()
+    Object.assign(node.joined, { sessionPath: `/v1/sessions/${lost}` })
+    const response = await node.request()
+    expect(await problemOf(response)).toMatchObject({ code: 'UNAVAILABLE', status: 503 })
   })
 
   test('S2, S3: reports that are not for this session, not signed, newer, or a second one', async () => {

@@ -204,6 +204,73 @@ describe('who may watch', () => {
   })
 })
 
+describe('what streams may cost', () => {
+  test.each([
+    { what: 'bytes', over: { sentBytes: LIMITS.streamBytesMax } },
+    { what: 'frames in a minute', over: { inMinute: LIMITS.streamFramesPerMinuteMax } },
+  ])('$what: a ping does not say that it reads; it goes on with `after`', async ({ over }) => {
+    const { cluster, groupId } = await running()
+    const begin = await seqOf(cluster)
+    const deaf = await Watcher.open(cluster)
+    await mark(cluster, over, 1)
+    await pause(5)
+    deaf.ws.send('ping')
+    await expect.poll(() => deaf.pongs).toBe(1)
+    await change(cluster, groupId, 1)
+    expect(await deaf.next('bye')).toMatchObject({ code: 'slow' })
+    expect(await deaf.end()).toMatchObject({ code: STREAM_CLOSE.slow })
+    const again = await Watcher.open(cluster, begin)
+    await again.until(begin + 1)
+    expect(again.seqs).toEqual([begin + 1])
+  })
+
+  test('frames of an earlier minute do not count', async () => {
+    const { cluster, groupId } = await running()
+    const begin = await seqOf(cluster)
+    const watcher = await Watcher.open(cluster)
+    const earlier = Date.now() - 60_001
+    await mark(cluster, { inMinute: LIMITS.streamFramesPerMinuteMax, minuteMs: earlier }, 1)
+    await change(cluster, groupId, 1)
+    await watcher.until(begin + 1)
+  })
+
+  test('D6, S-16: a stream that cannot be told of is nothing to a request, a report or the alarm', async () => {
+    const { cluster, groupId, node, item } = await running()
+    const begin = await seqOf(cluster)
+    const broken = await Watcher.open(cluster)
+    const good = await Watcher.open(cluster)
+    await runInDurableObject(await cluster.stub(), (_, state) => {
+      state.getWebSockets('watcher')[0]?.serializeAttachment(null)
+    })
+    await change(cluster, groupId, 1)
+    await good.until(begin + 1)
+    expect(await broken.end()).toMatchObject({ code: STREAM_CLOSE.fault })
+    await node.tell({ t: 'status', items: [{ ...item, status: 'failed' }] })
+    await good.next('observed')
+    const alarm = await runInDurableObject(await cluster.stub(), (_, { storage }) =>
+      storage.getAlarm(),
+    )
+    expect(alarm).toBeGreaterThan(Date.now() - 1_000)
+  })
+
+  test('many that come back at once: not all are replayed to, the others get a gap', async () => {
+    const { cluster, groupId } = await running()
+    await change(cluster, groupId, 900)
+    const seq = await seqOf(cluster)
+    const all = await Promise.all(range(1, 12).map(() => Watcher.open(cluster, seq - 900)))
+    await expect.poll(() => all.filter(caughtUp).length, { timeout: 8_000 }).toBe(12)
+    const gaps = all.filter((one) => one.frames.some((frame) => frame.t === 'gap')).length
+    expect(gaps).toBeGreaterThan(0)
+    expect(gaps).toBeLessThan(12)
+    await change(cluster, groupId, 1)
+    for (const one of all) await one.until(seq + 1)
+
+    function caughtUp(one: Watcher): boolean {
+      return one.seqs.at(-1) === seq || one.frames.some((frame) => frame.t === 'gap')
+    }
+  })
+})
+
 /** Changes what the object knows of its first watchers. */
 async function mark(cluster: TestCluster, over: object, count: number): Promise<void> {
   await runInDurableObject(await cluster.stub(), (_, state) => {

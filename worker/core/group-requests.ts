@@ -6,7 +6,7 @@ import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts
 import type { Draft } from './draft.ts'
 import { beginRelease, removeGroup } from './failover-manager.ts'
 import { candidates, whyNot } from './placement.ts'
-import { setPersistentState } from './rcm.ts'
+import { operatorWants } from './rcm.ts'
 import { findGroup, findNode, isRefusal, limitReached, nameTaken, unknownNode } from './refusals.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
@@ -101,12 +101,7 @@ export function setGroupState(draft: Draft, r: Of<'setGroupState'>, by: string):
   const group = findGroup(draft, r.groupId)
   if (isRefusal(group)) return group
   for (const member of draft.resourcesOf(group.id))
-    setPersistentState(draft, member, r.persistentState, {
-      manager: 'RCM',
-      code: r.persistentState === 1 ? 'operatorOnline' : 'operatorOffline',
-      rule: 'S-67',
-      evidence: { by },
-    })
+    operatorWants(draft, member, r.persistentState, by)
   return null
 }
 

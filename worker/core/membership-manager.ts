@@ -30,6 +30,8 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     return
   }
   if (session <= node.session) return
+  // Whatever else becomes of the report: what was stopped on purpose is not started elsewhere.
+  for (const intent of event.intents) takeIntent(draft, nodeId, intent)
   if (isOtherGuard(node, event)) {
     const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until that one's lease has surely ended nothing else can speak for it`
     draft.effects.push({ type: 'refuse', nodeId, session, code: 'otherGuard', detail })
@@ -59,8 +61,6 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
       ? { manager: 'NM', code: 'sessionRenewed', rule: 'S2', evidence: { session } }
       : { manager: 'NM', code: 'nodeUp', rule: 'S2', evidence: { session, boot: event.bootId } }
   draft.put({ table: 'node', id: nodeId, value }, because)
-  // Before anything is placed anew: what was stopped on purpose is not started elsewhere.
-  for (const intent of event.intents) takeIntent(draft, nodeId, intent)
   const held = new Set(event.held.map((h) => h.groupId))
   for (const group of ownedBy(draft, nodeId)) {
     if (held.has(group.id)) continue

@@ -34,12 +34,17 @@ export function takeIntent(draft: Draft, nodeId: string, intent: LocalIntent): v
     const message = `${resource.name} was ${stateWord(intent)} on ${node} while it was cut off: ${late}`
     return draft.log({ component: 'RCM', groupId: group.id, resourceId: resource.id, message })
   }
-  setPersistentState(draft, resource, intent.persistentState, {
-    manager: 'RCM',
-    code: 'changedOnHost',
-    rule: 'S-68',
-    evidence: { node, detail: intent.detail ?? '' },
-  })
+  const { persistentState } = intent
+  const value: Resource = { ...resource, persistentState, stateSeq: draft.nextSeq }
+  draft.put(
+    { table: 'resource', id: resource.id, value },
+    {
+      manager: 'RCM',
+      code: 'changedOnHost',
+      rule: 'S-68',
+      evidence: { node, detail: intent.detail ?? '' },
+    },
+  )
 }
 
 const stateWord = (intent: LocalIntent) => (intent.persistentState === 0 ? 'stopped' : 'started')
@@ -55,15 +60,16 @@ function whyTooLate(r: Resource, group: Group, nodeId: string, intent: LocalInte
   return null
 }
 
-/** Intent is written before anything acts on it (S-67). */
-export function setPersistentState(
+/** What an operator has said counts as said now, even where it was so before (S-67, S-68). */
+export function operatorWants(
   draft: Draft,
   resource: Resource,
   persistentState: 0 | 1,
-  because: Because,
+  by: string,
 ): void {
-  if (resource.persistentState === persistentState) return
+  const code = persistentState === 1 ? 'operatorOnline' : 'operatorOffline'
   const value: Resource = { ...resource, persistentState, stateSeq: draft.nextSeq }
+  const because: Because = { manager: 'RCM', code, rule: 'S-67', evidence: { by } }
   draft.put({ table: 'resource', id: resource.id, value }, because)
 }
 

@@ -4,7 +4,7 @@ import type { PollPolicy, Resource, RestartPolicy } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_RESTART, RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
 import type { Draft } from './draft.ts'
-import { findCycle, setPersistentState } from './rcm.ts'
+import { findCycle, operatorWants } from './rcm.ts'
 import {
   findGroup,
   findResource,
@@ -141,12 +141,7 @@ export function setResourceState(
 ): Refusal | null {
   const resource = findResource(draft, r.resourceId)
   if (isRefusal(resource)) return resource
-  setPersistentState(draft, resource, r.persistentState, {
-    manager: 'RCM',
-    code: r.persistentState === 1 ? 'operatorOnline' : 'operatorOffline',
-    rule: 'S-67',
-    evidence: { by },
-  })
+  operatorWants(draft, resource, r.persistentState, by)
   return null
 }
 

@@ -23,13 +23,15 @@ test('G5, G10: a start recorded without its process is not over while a kill gro
     },
     remove: () => {},
     groups: () => ['w-9-1', 'w-9-2', 'tree-9'],
+    marked: () => [],
   }
   const said: string[] = []
   const workloads = new Workloads(handles, folder, {
     mainEnded: () => {},
     nothingRuns: (resourceId) => said.push(resourceId),
   })
-  workloads.killStrays((group) => group === 'w-9-2')
+  const known = { resourceId: 'k', groupId: 'g', epoch: 1, way: 'child', phase: 'running' } as const
+  workloads.killStrays([{ ...known, group: 'w-9-2', process: null }], 'gate')
   workloads.terminate({
     resourceId: 'r',
     groupId: 'g',

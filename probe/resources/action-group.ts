@@ -1,0 +1,154 @@
+/**
+ * What one action of a script runs in, so that all of it can be ended. The guard has no record of
+ * an action (G3): what it leaves behind, with `setsid` too, would run on after "nothing runs".
+ */
+import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { identityOf } from '../gate/proc.ts'
+import { MARK } from '../guard/cgroup.ts'
+
+export interface ActionGroup {
+  readonly kind: 'cgroup' | 'mark'
+  /** By which its processes, and those of the monitor that calls it, are found again. */
+  readonly env: Readonly<Record<string, string>>
+  /** Puts a process in that waits for it. */
+  enter(pid: number): Promise<void>
+  /** Kills what runs of it. True: nothing does, and its place is given back. */
+  end(): boolean
+}
+
+const PREFIX = 'action-'
+/** Without cgroups: what an action has daemonised is found by this, whatever its parents were. */
+const RUN_MARK = 'HOLDFAST_ACTION_RUN'
+
+let next = 1
+/** The cgroup that this process was in when leftovers were last looked for. */
+let tidied = ''
+
+/** Below the cgroup of this process, which the guard kills whole with it; else by mark. */
+export async function actionGroup(): Promise<ActionGroup> {
+  const name = `${PREFIX}${process.pid}-${next}`
+  next += 1
+  const mark = process.env[MARK]
+  const env: Record<string, string> = mark === undefined ? {} : { [MARK]: mark }
+  const base = process.env['HOLDFAST_NO_CGROUP'] ? null : ownCgroup()
+  if (base === null) return byMark(name, env)
+  if (base !== tidied) removeLeftovers(base)
+  tidied = base
+  const folder = join(base, name)
+  try {
+    await mkdir(folder)
+    // Before Linux 5.14 there is no such file, and a cgroup cannot be killed whole.
+    readFileSync(join(folder, 'cgroup.events'))
+    writeFileSync(join(folder, 'cgroup.kill'), '1')
+  } catch {
+    removeTree(folder)
+    return byMark(name, env)
+  }
+  return {
+    kind: 'cgroup',
+    env,
+    enter: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
+    end() {
+      try {
+        const runs = !/^populated 0$/m.test(readFileSync(join(folder, 'cgroup.events'), 'latin1'))
+        if (runs) writeFileSync(join(folder, 'cgroup.kill'), '1')
+        else removeTree(folder)
+        return !runs
+      } catch (error) {
+        // What cannot be looked at proves nothing (G5).
+        return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      }
+    },
+  }
+}
+
+function byMark(name: string, env: Record<string, string>): ActionGroup {
+  const word = `${RUN_MARK}=${name}`
+  return {
+    kind: 'mark',
+    env: { ...env, [RUN_MARK]: name },
+    enter: () => Promise.resolve(),
+    end() {
+      try {
+        const found = withMark(word)
+        for (const pid of found) killPid(pid)
+        return found.length === 0
+      } catch {
+        return false
+      }
+    },
+  }
+}
+
+/** Where this process is now: the guard moves it after its start, and may not have been able to. */
+function ownCgroup(): string | null {
+  const mount = cgroupMount()
+  const own = readFileSync('/proc/self/cgroup', 'latin1')
+    .split('\n')
+    .find((line) => line.startsWith('0::'))
+  return mount === null || own === undefined ? null : join(mount, own.slice(3))
+}
+
+let mount: string | null | undefined
+
+/** Read once: it does not change while a host is up. */
+function cgroupMount(): string | null {
+  mount ??=
+    readFileSync('/proc/self/mounts', 'latin1')
+      .split('\n')
+      .map((line) => line.split(' '))
+      .find((fields) => fields[2] === 'cgroup2')?.[1] ?? null
+  return mount
+}
+
+/** Of a monitor that was killed in an action: the guard has killed that too, its folder stays. */
+function removeLeftovers(base: string): void {
+  for (const name of folders(base)) {
+    if (!name.startsWith(PREFIX)) continue
+    const pid = Number(name.slice(PREFIX.length).split('-')[0])
+    if (pid !== process.pid && identityOf(pid) === null) removeTree(join(base, name))
+  }
+}
+
+function removeTree(folder: string): void {
+  try {
+    for (const name of folders(folder)) removeTree(join(folder, name))
+    rmdirSync(folder)
+  } catch {
+    // Somebody is in it, or it is gone. A folder that stays costs nothing but its name.
+  }
+}
+
+function folders(folder: string): string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  } catch {
+    return []
+  }
+}
+
+function withMark(word: string): number[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    const pid = Number(entry)
+    if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return []
+    try {
+      const environ = readFileSync(`/proc/${entry}/environ`, 'latin1')
+      return environ.split('\0').includes(word) && identityOf(pid) ? [pid] : []
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EMFILE' || code === 'ENFILE') throw error
+      return []
+    }
+  })
+}
+
+function killPid(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone between the look and the kill.
+  }
+}

@@ -1,0 +1,46 @@
+/** The production code under test, by name: one bundle for a run of the simulation. */
+import type { Agent } from '../../probe/agent/agent.ts'
+import type { Identity } from '../../probe/agent/identity.ts'
+import type { LocalStops } from '../../probe/agent/local-stops.ts'
+import type { Replica } from '../../probe/agent/replica.ts'
+import type { adoptGuard, guardDeadline, guardStep, heldGroups } from '../../probe/core/guard.ts'
+import type { emptyRhs, rhsDeadline, rhsStep } from '../../probe/core/rhs.ts'
+import type { Saver } from '../../probe/guard/saver.ts'
+import type { ClusterClass } from './platform.ts'
+import { type Mutation, production } from './production.ts'
+
+export interface Code {
+  readonly Cluster: ClusterClass
+  readonly Agent: typeof Agent
+  readonly Identity: typeof Identity
+  readonly LocalStops: typeof LocalStops
+  readonly Replica: typeof Replica
+  readonly Saver: typeof Saver
+  readonly adoptGuard: typeof adoptGuard
+  readonly guardDeadline: typeof guardDeadline
+  readonly guardStep: typeof guardStep
+  readonly heldGroups: typeof heldGroups
+  readonly emptyRhs: typeof emptyRhs
+  readonly rhsDeadline: typeof rhsDeadline
+  readonly rhsStep: typeof rhsStep
+}
+
+export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
+  production<Code>(
+    {
+      Cluster: 'worker/cluster-object.ts',
+      Agent: 'probe/agent/agent.ts',
+      Identity: 'probe/agent/identity.ts',
+      LocalStops: 'probe/agent/local-stops.ts',
+      Replica: 'probe/agent/replica.ts',
+      Saver: 'probe/guard/saver.ts',
+      adoptGuard: 'probe/core/guard.ts',
+      guardDeadline: 'probe/core/guard.ts',
+      guardStep: 'probe/core/guard.ts',
+      heldGroups: 'probe/core/guard.ts',
+      emptyRhs: 'probe/core/rhs.ts',
+      rhsDeadline: 'probe/core/rhs.ts',
+      rhsStep: 'probe/core/rhs.ts',
+    },
+    mutation,
+  )

@@ -1,0 +1,66 @@
+/** `node:fs`, as far as the agent uses it: files of the host that is running, in memory. */
+import { worldNow } from '../host-world.ts'
+
+const open = new Map<number, string>()
+let next = 1_000
+
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code })
+}
+
+export function readFileSync(path: string): string {
+  const text = worldNow().files.get(path)
+  if (text === undefined) throw failure('ENOENT', path)
+  return text
+}
+
+export function writeFileSync(target: string | number, text: string): void {
+  const path = typeof target === 'number' ? (open.get(target) as string) : target
+  const world = worldNow()
+  if (world.diskFull) throw failure('ENOSPC', path)
+  world.files.set(path, String(text))
+}
+
+export function appendFileSync(path: string, text: string): void {
+  writeFileSync(path, (worldNow().files.get(path) ?? '') + text)
+}
+
+export function writeSync(fd: number, text: string): void {
+  appendFileSync(open.get(fd) as string, text)
+}
+
+export function rmSync(path: string, { force = false } = {}): void {
+  if (!worldNow().files.delete(path) && !force) throw failure('ENOENT', path)
+}
+
+export function statSync(path: string) {
+  const size = readFileSync(path).length
+  return { ino: 1, size, mtimeMs: 0, ctimeMs: 0 }
+}
+
+export function renameSync(from: string, to: string): void {
+  const { files } = worldNow()
+  const text = files.get(from)
+  if (text === undefined) throw failure('ENOENT', from)
+  files.delete(from)
+  files.set(to, text)
+}
+
+export function openSync(path: string, flags = 'r'): number {
+  const world = worldNow()
+  if (flags !== 'r') {
+    if (world.diskFull) throw failure('ENOSPC', path)
+    world.files.set(path, '')
+  }
+  next += 1
+  open.set(next, path)
+  return next
+}
+
+export function closeSync(fd: number): void {
+  open.delete(fd)
+}
+
+export function fsyncSync(): void {}
+
+export function mkdirSync(): void {}

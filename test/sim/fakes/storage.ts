@@ -1,0 +1,123 @@
+/**
+ * The storage of a Durable Object on SQLite in memory, as far as the product uses it: `sql.exec`,
+ * `transactionSync`, `sync`, one alarm. It outlives instances, and only the current one may write:
+ * that is where the platform enforces uniqueness.
+ */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { actorNow } from '../kernel.ts'
+
+/** What is left when an instance goes: rows and the alarm. */
+export class Disk {
+  readonly db = new DatabaseSync(':memory:')
+  alarmMs: number | null = null
+  /** Grows with each instance; an older one may not touch storage. */
+  instance = 0
+  onAlarm: () => void = () => {}
+}
+
+export class Superseded extends Error {
+  constructor() {
+    super('this instance was superseded: its storage is gone')
+  }
+}
+
+class Cursor {
+  readonly #rows: Record<string, unknown>[]
+  readonly columnNames: string[]
+
+  constructor(rows: Record<string, unknown>[], columnNames: string[]) {
+    this.#rows = rows
+    this.columnNames = columnNames
+  }
+
+  toArray() {
+    return this.#rows
+  }
+
+  one() {
+    return this.#rows[0]
+  }
+
+  raw() {
+    const rows = this.#rows.map((row) => this.columnNames.map((name) => row[name]))
+    return { toArray: () => rows, [Symbol.iterator]: () => rows[Symbol.iterator]() }
+  }
+
+  [Symbol.iterator]() {
+    return this.#rows[Symbol.iterator]()
+  }
+}
+
+export class FakeStorage {
+  readonly #disk: Disk
+  readonly #instance: number
+  /** How long a write takes to be durable, in milliseconds. */
+  readonly syncMs: () => number
+  #depth = 0
+
+  constructor(disk: Disk, instance: number, syncMs: () => number) {
+    this.#disk = disk
+    this.#instance = instance
+    this.syncMs = syncMs
+  }
+
+  #mine(): void {
+    if (this.#disk.instance !== this.#instance || actorNow()?.alive === false)
+      throw new Superseded()
+  }
+
+  readonly sql = {
+    exec: (query: string, ...bindings: SQLInputValue[]) => {
+      this.#mine()
+      const statement = this.#disk.db.prepare(query)
+      const columns = statement.columns().map((c) => c.name)
+      if (columns.length === 0) {
+        statement.run(...bindings)
+        return new Cursor([], [])
+      }
+      return new Cursor(statement.all(...bindings) as Record<string, unknown>[], columns)
+    },
+  }
+
+  transactionSync<T>(work: () => T): T {
+    this.#mine()
+    const name = `sp${this.#depth}`
+    this.#depth += 1
+    this.#disk.db.exec(`SAVEPOINT ${name}`)
+    try {
+      const result = work()
+      this.#disk.db.exec(`RELEASE ${name}`)
+      return result
+    } catch (error) {
+      this.#disk.db.exec(`ROLLBACK TO ${name}`)
+      this.#disk.db.exec(`RELEASE ${name}`)
+      throw error
+    } finally {
+      this.#depth -= 1
+    }
+  }
+
+  /** Resolves once everything written before is durable; never for a superseded instance. */
+  async sync(): Promise<void> {
+    const actor = actorNow()
+    await new Promise<void>((resolve) => {
+      if (actor) actor.after(this.syncMs(), resolve)
+      else resolve()
+    })
+    this.#mine()
+  }
+
+  async setAlarm(atMs: number): Promise<void> {
+    this.#mine()
+    this.#disk.alarmMs = atMs
+    this.#disk.onAlarm()
+  }
+
+  async getAlarm(): Promise<number | null> {
+    return this.#disk.alarmMs
+  }
+
+  async deleteAlarm(): Promise<void> {
+    this.#disk.alarmMs = null
+  }
+}

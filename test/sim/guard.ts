@@ -1,0 +1,216 @@
+/**
+ * The guard of a simulated host: the production core and saver (probe/core/guard.ts,
+ * probe/guard/saver.ts) with the processes of the simulation in place of real ones. What
+ * probe/guard/main.ts does with effects is done here in the same order.
+ */
+import type { GuardEffect, GuardEvent, GuardFile, GuardOutcome } from '../../probe/core/guard.ts'
+import type { AgentToGuard, GuardToAgent, GuardToRhs, WorkloadRecord } from '../../schema/ipc.ts'
+import type { ProcessRef } from '../../schema/workload.ts'
+import type { Code } from './code.ts'
+import type { Actor } from './kernel.ts'
+import type { Process, Processes } from './processes.ts'
+
+export interface GuardSurroundings {
+  readonly code: Code
+  readonly processes: Processes
+  readonly boot: string
+  /** The state file, as it is on disk, or null. */
+  file: string | null
+  fileFull: boolean
+  killMs(): number
+  toAgent(frame: GuardToAgent): void
+  toRhs(frame: GuardToRhs): void
+  killRhs(): void
+  restartAgentIfItHangs(): void
+}
+
+const KILL_CHECK_MS = 2
+
+export class SimGuard {
+  readonly actor: Actor
+  readonly #around: GuardSurroundings
+  readonly #saver
+  readonly #kills = new Set<string>()
+  #state
+  #timer: ReturnType<typeof setTimeout> | null = null
+
+  constructor(actor: Actor, around: GuardSurroundings) {
+    this.actor = actor
+    this.#around = around
+    const { code } = around
+    const file = { write: (state: GuardFile) => this.#write(state), read: () => null }
+    this.#saver = new code.Saver(
+      file as never,
+      () => this.#state,
+      (effect) => this.#effect(effect),
+    )
+    const { kernel } = actor
+    const adopted = code.adoptGuard(
+      read(around.file),
+      around.boot,
+      kernel.random.uuid(),
+      actor.bootMs,
+    )
+    this.#state = adopted.state
+    // G11, G10: strays die before anything is said; then what is on record is taken up.
+    const known = new Set(this.#state.records.map((r) => r.process?.pid))
+    for (const { pid } of around.processes.list())
+      if (!known.has(pid)) around.processes.kill(pid, around.killMs())
+    this.#carryOut(adopted)
+    for (const record of this.#state.records) {
+      if (record.process && around.processes.lives(record.process)) continue
+      this.#terminate(record)
+    }
+  }
+
+  get strays(): boolean {
+    const known = new Set(this.#state.records.map((r) => r.process?.pid))
+    return this.#around.processes.list().some(({ pid }) => !known.has(pid))
+  }
+
+  hello(): GuardToAgent {
+    const { boot, guard, records } = this.#state
+    const held = this.#around.code.heldGroups(this.#state)
+    return { t: 'hello', boot, guard, held, running: records.map((r) => r.resourceId) }
+  }
+
+  records(): WorkloadRecord[] {
+    return [...this.#state.records]
+  }
+
+  agentEnded(): void {
+    this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 })
+  }
+
+  fromAgent(frame: AgentToGuard): void {
+    switch (frame.t) {
+      case 'challenge':
+        return this.#step({ type: 'challenged', session: frame.session })
+      case 'welcomed':
+        return this.#step({ type: 'welcomed', session: frame.session, timing: frame.timing })
+      case 'sessionClosed':
+        return this.#step({ type: 'sessionClosed', session: frame.session })
+      case 'renewed': {
+        const { session, lease, sentAtMs } = frame
+        return this.#step({ type: 'renewed', session, lease, sentAtMs })
+      }
+      case 'grant': {
+        const { session, groupId, epoch } = frame
+        return this.#step({ type: 'granted', session, groupId, epoch })
+      }
+      case 'stopGroup':
+        return this.#step({ type: 'groupStopAsked', groupId: frame.groupId, epoch: frame.epoch })
+      case 'stopAll':
+        return this.#step({ type: 'everythingMustStop' })
+      case 'toRhs':
+        return this.#around.toRhs({ t: 'fromAgent', frame: frame.frame })
+      case 'shutdownDone':
+      case 'left':
+      case 'info':
+      case 'stoppedHere':
+      case 'fatal':
+        return
+    }
+  }
+
+  /** RHS asks for a yes (G2, G3). */
+  start(ask: { requestId: number; resourceId: string; groupId: string; epoch: number }): void {
+    const spec = { command: '/bin/workload', args: [], env: {} }
+    this.#step({ type: 'childAsked', ask: { ...ask, monitor: 'rhs' }, spec })
+  }
+
+  stop(resourceId: string, requestId: number): void {
+    this.#step({ type: 'resourceStopAsked', resourceId, requestId })
+  }
+
+  /** A workload has ended; the guard sees it a little later. */
+  seen(process: Process): void {
+    const { resourceId } = process
+    const record = this.#state.records.find((r) => r.resourceId === resourceId)
+    const ref = { pid: process.pid, startTicks: process.startTicks }
+    const exit = { code: null, signal: 'SIGKILL' }
+    this.#around.toRhs({ t: 'exited', resourceId, process: ref, exit })
+    if (record?.process?.pid === process.pid)
+      this.#step({ type: 'nothingRuns', resourceId, process: ref })
+  }
+
+  #write(state: GuardFile): void {
+    if (this.#around.fileFull) throw new Error('ENOSPC')
+    const { boot, guard, timing, leases, grants, seen, records } = state
+    this.#around.file = JSON.stringify({ boot, guard, timing, leases, grants, seen, records })
+  }
+
+  #step(event: GuardEvent): void {
+    this.#carryOut(this.#around.code.guardStep(this.#state, event, this.actor.bootMs))
+  }
+
+  #carryOut(outcome: GuardOutcome): void {
+    this.#state = outcome.state
+    for (const effect of outcome.effects) this.#effect(effect)
+    if (this.#timer) clearTimeout(this.#timer)
+    const at = this.#around.code.guardDeadline(this.#state)
+    const inMs = at === null ? null : Math.max(0, at - this.actor.bootMs) + 1
+    this.#timer = inMs === null ? null : setTimeout(() => this.#step({ type: 'tick' }), inMs)
+  }
+
+  #effect(effect: GuardEffect): void {
+    if (this.#saver.holdsBack(effect)) return
+    switch (effect.type) {
+      case 'persist':
+        return this.#saver.now()
+      case 'persistLater':
+        return this.#saver.later()
+      case 'toAgent':
+        this.#around.toAgent(effect.frame)
+        if (effect.frame.t === 'lapsed') this.#around.restartAgentIfItHangs()
+        return
+      case 'answerRhs': {
+        const { type: _, ...answer } = effect
+        return this.#around.toRhs({ t: 'answer', ...answer })
+      }
+      case 'answerGate':
+        return
+      case 'killRhs':
+        return this.#around.killRhs()
+      case 'spawn':
+        return this.#spawn(effect)
+      case 'terminate':
+        return this.#terminate(effect.record)
+    }
+  }
+
+  #spawn({ ask }: Extract<GuardEffect, { type: 'spawn' }>): void {
+    const { requestId, resourceId } = ask
+    if (this.#saver.lags) {
+      this.#around.toRhs({ t: 'answer', requestId, ok: false, reason: 'no file' })
+      return this.#step({ type: 'nothingRuns', resourceId, process: null })
+    }
+    const { pid, startTicks } = this.#around.processes.fork(ask)
+    const process = { pid, startTicks }
+    this.#around.toRhs({ t: 'answer', requestId, ok: true, process })
+    this.#step({ type: 'childStarted', resourceId, process, group: `w-${pid}` })
+  }
+
+  /** SIGKILL until nothing of it is seen any more, then says so (G5). */
+  #terminate({ resourceId, process }: WorkloadRecord): void {
+    const key = `${resourceId} ${process?.pid ?? ''}`
+    if (this.#kills.has(key)) return
+    this.#kills.add(key)
+    if (process) this.#around.processes.kill(process.pid, this.#around.killMs())
+    const look = () => {
+      if (process && this.#around.processes.lives(process))
+        return void setTimeout(look, KILL_CHECK_MS)
+      this.#kills.delete(key)
+      this.#step({ type: 'nothingRuns', resourceId, process: process as ProcessRef | null })
+    }
+    setTimeout(look, 0)
+  }
+}
+
+function read(text: string | null): GuardFile | null {
+  try {
+    return text === null ? null : (JSON.parse(text) as GuardFile)
+  } catch {
+    return null
+  }
+}

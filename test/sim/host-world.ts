@@ -1,0 +1,35 @@
+/** What a process of a simulated host finds around it: files, and the way to the control plane. */
+import { type Actor, actorNow } from './kernel.ts'
+
+export interface Dialled {
+  send(text: string): void
+  /** `silently`: not even a reset gets out. */
+  end(silently: boolean): void
+}
+
+export interface DialEvents {
+  opened(): void
+  message(text: string): void
+  closed(code: number, reason: string): void
+  refused(status: number, headers: Record<string, string>, text: string): void
+}
+
+export interface HostWorld {
+  readonly files: Map<string, string>
+  /** No room: whatever is written fails. */
+  diskFull: boolean
+  dial(url: string, headers: Record<string, string>, events: DialEvents): Dialled
+}
+
+const worlds = new WeakMap<Actor, HostWorld>()
+
+export function livesIn(actor: Actor, world: HostWorld): void {
+  worlds.set(actor, world)
+}
+
+export function worldNow(): HostWorld {
+  const actor = actorNow()
+  const world = actor && worlds.get(actor)
+  if (!world) throw new Error('no host is running')
+  return world
+}

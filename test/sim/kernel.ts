@@ -1,0 +1,184 @@
+/**
+ * Virtual time. Everything that runs in the simulation is an actor with clocks of its own: one that
+ * counts from boot and drifts, and a wall clock that steps. Production code asks the globals it
+ * always asks (`Date.now`, `setTimeout`, `performance.now`); whose clock answers is told by the
+ * asynchronous context it runs in. One seed gives one history.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Random } from './random.ts'
+
+/** Whoever has a clock and may die: a process of a host, an instance of the Durable Object. */
+export class Actor {
+  readonly name: string
+  readonly kernel: Kernel
+  /** Seconds of its clock per true second: 1 ± ρ. */
+  readonly rate: number
+  /** What its wall clock is ahead of the true time by; steps. */
+  wallOffsetMs: number
+  /** Its boot clock at the true time `bootTrueMs`. */
+  readonly #bootTrueMs: number
+  alive = true
+  /** What its platform makes of an error that nobody caught; true: that was all. */
+  onError: (error: unknown) => boolean = () => false
+  /** Nothing of it runs before this instant (true time): stopped, or very slow. */
+  frozenUntilMs = 0
+
+  constructor(
+    kernel: Kernel,
+    name: string,
+    clock: { rate: number; wallOffsetMs: number; bootTrueMs: number },
+  ) {
+    this.kernel = kernel
+    this.name = name
+    this.rate = clock.rate
+    this.wallOffsetMs = clock.wallOffsetMs
+    this.#bootTrueMs = clock.bootTrueMs
+  }
+
+  /** Milliseconds since the boot of its machine, by its own clock. */
+  get bootMs(): number {
+    return (this.kernel.nowMs - this.#bootTrueMs) * this.rate
+  }
+
+  get wallMs(): number {
+    return EPOCH_MS + this.kernel.nowMs * this.rate + this.wallOffsetMs
+  }
+
+  /** Runs now, as this actor. What it leaves behind (timers, promises) is of this actor too. */
+  run<T>(work: () => T): T {
+    return current.run(this, work)
+  }
+
+  /** After so many milliseconds of its own clock, if it still lives then. */
+  after(ms: number, work: () => void): Timer {
+    return this.kernel.at(this.kernel.nowMs + Math.max(0, ms) / this.rate, this, work)
+  }
+
+  /** At once, but in a turn of its own. */
+  soon(work: () => void): Timer {
+    return this.kernel.at(this.kernel.nowMs, this, work)
+  }
+
+  die(): void {
+    this.alive = false
+  }
+}
+
+export interface Timer {
+  cancelled: boolean
+}
+
+interface Entry extends Timer {
+  readonly atMs: number
+  readonly order: number
+  readonly actor: Actor | null
+  readonly work: () => void
+}
+
+/** 2026-01-01T00:00:00Z: wall clocks begin near it. */
+const EPOCH_MS = 1_767_225_600_000
+
+const current = new AsyncLocalStorage<Actor>()
+
+/** The actor whose code is running, or null outside of the simulation. */
+export const actorNow = (): Actor | null => current.getStore() ?? null
+
+export class Kernel {
+  readonly random: Random
+  /** True time, milliseconds since the beginning. */
+  nowMs = 0
+  /** Turns taken so far: a history that spins is seen by it. */
+  turns = 0
+  /** What went wrong in the code under test, by actor. */
+  readonly faults: { atMs: number; actor: string; error: unknown }[] = []
+  #order = 0
+  readonly #queue: Entry[] = []
+
+  constructor(seed: number) {
+    this.random = new Random(seed)
+  }
+
+  at(atMs: number, actor: Actor | null, work: () => void): Timer {
+    const entry: Entry = {
+      atMs: Math.max(atMs, this.nowMs),
+      order: this.#order,
+      actor,
+      work,
+      cancelled: false,
+    }
+    this.#order += 1
+    push(this.#queue, entry)
+    return entry
+  }
+
+  /** Runs until the true time `endMs`. Between two turns all promises have settled. */
+  async runUntil(endMs: number): Promise<void> {
+    for (;;) {
+      const next = this.#queue[0]
+      if (!next || next.atMs > endMs) break
+      pop(this.#queue)
+      if (next.cancelled || next.actor?.alive === false) continue
+      if (next.actor && next.actor.frozenUntilMs > next.atMs) {
+        // What comes to a frozen actor waits in front of it, in its order.
+        push(this.#queue, { ...next, atMs: next.actor.frozenUntilMs })
+        continue
+      }
+      this.nowMs = next.atMs
+      this.turns += 1
+      this.#turn(next)
+      await settled()
+    }
+    this.nowMs = Math.max(this.nowMs, endMs)
+  }
+
+  #turn({ actor, work }: Entry): void {
+    try {
+      if (actor) actor.run(work)
+      else work()
+    } catch (error) {
+      this.caught(actor, error)
+    }
+  }
+
+  /** An error that the code under test did not catch. */
+  caught(actor: Actor | null, error: unknown): void {
+    if (actor?.onError(error)) return
+    this.faults.push({ atMs: this.nowMs, actor: actor?.name ?? 'world', error })
+  }
+}
+
+const immediate = globalThis.setImmediate
+
+/** All promises that can go on have gone on. */
+export const settled = () => new Promise<void>((resolve) => immediate(resolve))
+
+function before(a: Entry, b: Entry): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+}
+
+function push(heap: Entry[], entry: Entry): void {
+  let at = heap.push(entry) - 1
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    if (!before(entry, heap[parent] as Entry)) break
+    heap[at] = heap[parent] as Entry
+    at = parent
+  }
+  heap[at] = entry
+}
+
+function pop(heap: Entry[]): void {
+  const last = heap.pop()
+  if (!last || heap.length === 0) return
+  let at = 0
+  for (;;) {
+    let child = 2 * at + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry))
+      child += 1
+    if (!before(heap[child] as Entry, last)) break
+    heap[at] = heap[child] as Entry
+    at = child
+  }
+  heap[at] = last
+}

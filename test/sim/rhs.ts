@@ -1,0 +1,196 @@
+/**
+ * RHS of a simulated host: the production core (probe/core/rhs.ts) with a module of the simulation,
+ * which starts slowly, fails, hangs or lies as the faults say.
+ */
+import type { RhsEffect, RhsEvent } from '../../probe/core/rhs.ts'
+import type { FromRhs, GuardToRhs, ToRhs, WorkloadRecord } from '../../schema/ipc.ts'
+import type { ProcessRef } from '../../schema/workload.ts'
+import type { Code } from './code.ts'
+import type { Actor } from './kernel.ts'
+
+export interface ModuleFaults {
+  onlineMs(): number
+  offlineMs(): number
+  /** The start fails after all. */
+  failsOnline(resourceId: string): boolean
+  /** A check that is not answered at all. */
+  hangs(): boolean
+  /** What a check says instead of the truth, or null. */
+  lie(): 'online' | 'offline' | 'failed' | 'unknown' | null
+}
+
+export interface RhsSurroundings {
+  readonly code: Code
+  readonly faults: ModuleFaults
+  toAgent(frame: FromRhs): void
+  start(ask: { requestId: number; resourceId: string; groupId: string; epoch: number }): void
+  stop(resourceId: string, requestId: number): void
+}
+
+export class SimRhs {
+  readonly actor: Actor
+  readonly #around: RhsSurroundings
+  #state
+  #timer: ReturnType<typeof setTimeout> | null = null
+  readonly #processes = new Map<string, ProcessRef>()
+  #onRecord: Set<string>
+  readonly #answers = new Map<number, (answer: Extract<GuardToRhs, { t: 'answer' }>) => void>()
+  readonly #aborted = new Set<number>()
+  #nextRequest: number
+
+  constructor(actor: Actor, around: RhsSurroundings, records: readonly WorkloadRecord[]) {
+    this.actor = actor
+    this.#around = around
+    this.#state = around.code.emptyRhs()
+    this.#nextRequest = actor.kernel.random.integer(1_000_000_000)
+    for (const r of records) if (r.process) this.#processes.set(r.resourceId, r.process)
+    this.#onRecord = new Set(records.map((r) => r.resourceId))
+    this.#ready()
+  }
+
+  fromGuard(frame: GuardToRhs): void {
+    switch (frame.t) {
+      case 'fromAgent':
+        return this.#fromAgent(frame.frame)
+      case 'answer': {
+        const answer = this.#answers.get(frame.requestId)
+        this.#answers.delete(frame.requestId)
+        return answer?.(frame)
+      }
+      case 'exited': {
+        const known = this.#processes.get(frame.resourceId)
+        if (known && known.pid !== frame.process.pid) return
+        this.#processes.delete(frame.resourceId)
+        return this.#step({
+          type: 'pushed',
+          guid: frame.resourceId,
+          status: 'failed',
+          detail: 'ended',
+        })
+      }
+      default:
+        return
+    }
+  }
+
+  #ready(): void {
+    const holding = [...this.#state.runs.values()].map((r) => ({
+      guid: r.held.guid,
+      epoch: r.held.epoch,
+    }))
+    const types = [{ type: 'process', version: '1', sha256: '0'.repeat(64) }]
+    this.#around.toAgent({ t: 'ready', types, holding })
+  }
+
+  #fromAgent(frame: ToRhs): void {
+    switch (frame.t) {
+      case 'hold':
+        this.#step({ type: 'held', resources: frame.resources, onRecord: this.#onRecord })
+        for (const { guid } of frame.resources) this.#onRecord.delete(guid)
+        return
+      case 'drop':
+        return this.#step({ type: 'dropped', guids: frame.guids })
+      case 'tell':
+        this.#step({ type: 'toldAgain' })
+        return this.#ready()
+    }
+  }
+
+  #step(event: RhsEvent): void {
+    const { code } = this.#around
+    const outcome = code.rhsStep(this.#state, event, this.actor.bootMs)
+    this.#state = outcome.state
+    for (const effect of outcome.effects) this.#effect(effect)
+    if (this.#timer) clearTimeout(this.#timer)
+    const at = code.rhsDeadline(this.#state)
+    const inMs = at === null ? null : Math.max(0, at - this.actor.bootMs) + 1
+    this.#timer = inMs === null ? null : setTimeout(() => this.#step({ type: 'tick' }), inMs)
+  }
+
+  #effect(effect: RhsEffect): void {
+    switch (effect.type) {
+      case 'call':
+        return this.#call(effect)
+      case 'abort':
+        return void this.#aborted.add(effect.id)
+      case 'poll':
+        return this.#poll(effect)
+      case 'report':
+        return this.#around.toAgent({ t: 'status', items: effect.items })
+      case 'log':
+      case 'closed':
+        return
+    }
+  }
+
+  #call({ fn, guid, id }: Extract<RhsEffect, { type: 'call' }>): void {
+    const { faults } = this.#around
+    const ended = (outcome: Extract<RhsEvent, { type: 'callEnded' }>['outcome']) =>
+      this.#step({ type: 'callEnded', guid, id, outcome })
+    switch (fn) {
+      case 'open':
+      case 'close':
+        return void setTimeout(() => ended({ ok: true }), 1)
+      case 'retry':
+        return void setTimeout(() => ended({ ok: 'notImplemented' }), 0)
+      case 'online':
+        return void setTimeout(() => this.#online(guid, id, ended), faults.onlineMs())
+      case 'offline':
+      case 'terminate':
+        return void setTimeout(
+          () => this.#stop(guid, ended),
+          fn === 'offline' ? faults.offlineMs() : 0,
+        )
+    }
+  }
+
+  #online(
+    guid: string,
+    id: number,
+    ended: (outcome: Extract<RhsEvent, { type: 'callEnded' }>['outcome']) => void,
+  ): void {
+    const run = this.#state.runs.get(guid)
+    if (!run) return
+    // A call that was given up starts nothing (make-call.ts).
+    if (this.#aborted.has(id)) return ended({ ok: false, error: 'given up' })
+    if (this.#processes.has(guid)) return ended({ ok: true })
+    if (this.#around.faults.failsOnline(guid)) return ended({ ok: false, error: 'exit 1' })
+    const { groupId, epoch } = run.held
+    const requestId = this.#request((answer) => {
+      if (answer.ok && answer.process) {
+        this.#processes.set(guid, answer.process)
+        return ended({ ok: true })
+      }
+      const reason = answer.reason ?? 'no'
+      const forNow = ['noGrant', 'noLease', 'stopping'].includes(reason)
+      return ended(forNow ? { ok: false, refused: reason } : { ok: false, error: reason })
+    })
+    this.#around.start({ requestId, resourceId: guid, groupId, epoch })
+  }
+
+  #stop(guid: string, ended: (outcome: { ok: true }) => void): void {
+    const requestId = this.#request(() => {
+      this.#processes.delete(guid)
+      ended({ ok: true })
+    })
+    this.#around.stop(guid, requestId)
+  }
+
+  #request(answered: (answer: Extract<GuardToRhs, { t: 'answer' }>) => void): number {
+    this.#nextRequest += 1
+    this.#answers.set(this.#nextRequest, answered)
+    return this.#nextRequest
+  }
+
+  #poll({ key, id, guids }: Extract<RhsEffect, { type: 'poll' }>): void {
+    const { faults } = this.#around
+    if (faults.hangs()) return
+    setTimeout(() => {
+      const answers = guids.map((guid) => {
+        const truth = this.#processes.has(guid) ? ('online' as const) : ('offline' as const)
+        return { guid, status: faults.lie() ?? truth }
+      })
+      this.#step({ type: 'pollEnded', key, id, answers })
+    }, 1)
+  }
+}
