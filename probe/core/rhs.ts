@@ -79,6 +79,14 @@ function take(work: Work, event: RhsEvent): void {
       for (const a of event.answers)
         if ((work.runs.get(a.guid)?.changedMs ?? 0) <= startedMs)
           answered(work, a.guid, a.status, a.detail, event.key.endsWith(' looksAlive'))
+      // Whoever came while this check was under way, and is to be looked at first, has waited for it.
+      for (const run of work.runs.values())
+        if (
+          run.adopt &&
+          run.opened &&
+          event.key.startsWith(`${run.held.groupId} ${run.held.type} `)
+        )
+          work.set({ ...run, isAliveAtMs: work.nowMs })
       break
     }
     case 'pushed':

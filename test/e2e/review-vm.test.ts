@@ -56,7 +56,6 @@ describe.skipIf(missing !== null)('what the probe forgets', () => {
     await eventually('freed', async () => (await demo.group('vm')).epoch > epoch, 30_000)
     await sleep(8_000)
     const emulators = demo.hosts.map((h) => [h.name, h.options.libvirt?.emulators().get('vm')])
-    console.log(JSON.stringify(await demo.group('vm')), 'emulators', emulators, 'was', owner, pid)
     expect(host.options.libvirt?.emulators().get('vm')).toBeUndefined()
   })
 })

@@ -74,6 +74,7 @@ const calls = (node: string) => {
   return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : []
 }
 
+/** Needs root and cgroup v2: without them nothing can leave the kill group. */
 test.skipIf(!usable)(
   'what online hands over is ended before the failure leads anywhere',
   async () => {

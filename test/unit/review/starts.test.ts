@@ -51,3 +51,14 @@ test('a recorded process that is dead is no answer to a start: it is cleared awa
   starts.ended(RESOURCE)
   expect(said).toEqual(['ended', 'ended', 'refused 1', 'start 2'])
 })
+
+test('a start that waits goes with the monitor that asked for it: nobody would know of it', () => {
+  const { starts, said, end } = bench()
+  end(true)
+  starts.whenEnded({ ...ask(1), monitor: 'rhs' }, undefined, () => said.push('start 1'))
+  starts.forget('rhs-exec')
+  starts.forget('rhs')
+  end(false)
+  starts.ended(RESOURCE)
+  expect(said).toEqual([])
+})
