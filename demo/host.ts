@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { identityOf } from '../probe/gate/proc.ts'
+import { argumentsOf, identityOf } from '../probe/gate/proc.ts'
 import { killHandles } from '../probe/guard/cgroup.ts'
 import { askGuard } from '../probe/host/ask-guard.ts'
 import { FATAL_EXITS } from '../probe/host/fatal-exits.ts'
@@ -204,10 +204,10 @@ export class DemoHost {
     if (guard === undefined) return {}
     const found: ReturnType<DemoHost['treePids']> = { guard }
     for (const pid of childrenOf(guard)) {
-      const text = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-      if (text.includes('holdfast-agent')) found.agent = pid
-      if (text.includes('holdfast-rhs')) {
-        if (text.includes('\0rhs-exec\0')) found.rhsExec = pid
+      const words = argumentsOf(pid) ?? []
+      if (words.some((word) => word.includes('holdfast-agent'))) found.agent = pid
+      if (words.some((word) => word.includes('holdfast-rhs'))) {
+        if (words.includes('rhs-exec')) found.rhsExec = pid
         else found.rhs = pid
       }
     }

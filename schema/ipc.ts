@@ -111,6 +111,8 @@ export const guardToAgent = z.discriminatedUnion('t', [
     /** Names this guard's memory of what runs: new whenever it began with none. */
     guard: guid,
     held: z.array(heldGroup),
+    /** All resource monitors of this host, whether or not they are up just now. */
+    monitors: z.array(monitorId),
     /** Resources with a workload on record: they run, though nobody has looked at them yet. */
     running: z.array(guid),
   }),

@@ -83,6 +83,7 @@ export class Agent {
         this.#guard = frame.guard
         this.#grants = [...frame.held]
         this.#desk.inherit(frame.held)
+        this.#monitors.expect(frame.monitors)
         this.#adopted = new Set(frame.running)
         break
       case 'rhsUp':

@@ -1,9 +1,14 @@
 import type { HostedType } from '../../schema/hive.ts'
 
+/** A monitor that has not come up by then hosts nothing: what only it could run fails over. */
+const PATIENCE_MS = 60_000
+
 /** What the agent knows of the resource monitors of its host: which one hosts which type (S-23). */
 export class MonitorList {
   readonly #types = new Map<string, readonly HostedType[]>()
   readonly #ready = new Set<string>()
+  #expected: readonly string[] = []
+  #expectedMs = 0
   /** Started, and not heard of yet. One that has ended before is not waited for. */
   readonly #awaited = new Set<string>()
 
@@ -40,9 +45,17 @@ export class MonitorList {
     return [...this.#types.keys()].sort().flatMap((monitor) => this.#types.get(monitor) ?? [])
   }
 
-  /** Whether every monitor has said what it hosts, and none of them hosts this. */
+  /** All there are on this host: one that is down just now may yet host what the others do not. */
+  expect(monitors: readonly string[]): void {
+    this.#expected = monitors
+    this.#expectedMs = performance.now()
+  }
+
+  /** Whether every monitor has said what it hosts, or will not any more, and none hosts this. */
   lacks(type: string): boolean {
-    return this.complete && !this.types.some((t) => t.type === type)
+    if (this.types.some((t) => t.type === type)) return false
+    const heard = this.#expected.every((monitor) => this.#types.has(monitor))
+    return this.someReady && (heard || performance.now() - this.#expectedMs > PATIENCE_MS)
   }
 
   /** The monitor to tell of a resource, or null while there is none. */

@@ -328,9 +328,9 @@ class Guard {
   }
 
   #hello(): GuardToAgent {
-    const running = this.#state.records.map((r) => r.resourceId)
-    const { boot, guard } = this.#state
-    return { t: 'hello', boot, guard, held: heldGroups(this.#state), running }
+    const { boot, guard, records } = this.#state
+    const [monitors, held] = [monitorsOf(this.#policy), heldGroups(this.#state)]
+    return { t: 'hello', boot, guard, monitors, held, running: records.map((r) => r.resourceId) }
   }
 
   #recordOf(resourceId: string) {

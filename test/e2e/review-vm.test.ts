@@ -55,7 +55,6 @@ describe.skipIf(missing !== null)('what the probe forgets', () => {
     // Its groups are given away once its lease has surely ended.
     await eventually('freed', async () => (await demo.group('vm')).epoch > epoch, 30_000)
     await sleep(8_000)
-    const emulators = demo.hosts.map((h) => [h.name, h.options.libvirt?.emulators().get('vm')])
     expect(host.options.libvirt?.emulators().get('vm')).toBeUndefined()
   })
 })

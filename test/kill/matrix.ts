@@ -63,7 +63,8 @@ try {
       ...{ kills: 0, repeats: 0, missed: 0 },
     }
     results.push(result)
-    for (let n = 0; n < rounds; n += 1) {
+    // A round in which a victim was not there to be hit is none, and is played anew.
+    for (let n = 0, begun = 0; n < rounds && begun < 2 * rounds; begun += 1) {
       const operation = OPERATIONS[turn % OPERATIONS.length] as (typeof OPERATIONS)[number]
       turn += 1
       for (let tries = 1; ; tries += 1) {
@@ -76,7 +77,10 @@ try {
         // Only a round that has hit all that it was to hit says how long that takes to mend.
         const whole = played.missed.length === 0
         if (whole && played.recoverMs !== null) result.took.push(played.recoverMs)
-        if (whole || played.recoverMs === null) break
+        if (whole || played.recoverMs === null) {
+          n += 1
+          break
+        }
         if (tries === TRIES) {
           result.missed += played.missed.length
           say(`MISSED   ${result.name} in ${operation.name}, round ${n + 1}: ${played.missed}`)
@@ -98,7 +102,7 @@ const problems = results.flatMap((r) => r.problems)
 const summary = {
   singles: chosen.filter((c) => c.length === 1).length,
   pairs: chosen.filter((c) => c.length === 2).length,
-  rounds: chosen.length * rounds,
+  rounds: results.reduce((sum, r) => sum + r.took.length, 0),
   kills: total('kills'),
   repeats: total('repeats'),
   missed: total('missed'),

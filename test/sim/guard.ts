@@ -71,7 +71,14 @@ export class SimGuard {
   hello(): GuardToAgent {
     const { boot, guard, records } = this.#state
     const held = this.#around.code.heldGroups(this.#state)
-    return { t: 'hello', boot, guard, held, running: records.map((r) => r.resourceId) }
+    return {
+      t: 'hello',
+      boot,
+      guard,
+      monitors: ['rhs'],
+      held,
+      running: records.map((r) => r.resourceId),
+    }
   }
 
   records(): WorkloadRecord[] {

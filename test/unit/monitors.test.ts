@@ -117,3 +117,17 @@ function known(types: readonly string[]): Known {
   const grants = [{ groupId: WEB, epoch: 1 }]
   return { nodeId: NGINX, hive, grants, statuses: new Map() } as Known
 }
+
+test('a monitor that is down when the agent begins may host what the others do not', () => {
+  const monitors = new MonitorList()
+  const hosts = (type: string) => [{ type, version: '1', sha256: '0'.repeat(64) }]
+  monitors.expect(['rhs', 'rhs-exec'])
+  monitors.up('rhs')
+  monitors.ready('rhs', hosts('process'))
+  // rhs-exec was killed together with the agent, and is not up again yet.
+  expect(monitors.complete).toBe(true)
+  expect(monitors.lacks('script')).toBe(false)
+  monitors.up('rhs-exec')
+  monitors.ready('rhs-exec', hosts('script'))
+  expect([monitors.lacks('script'), monitors.lacks('virtual-machine')]).toEqual([false, true])
+})

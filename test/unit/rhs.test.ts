@@ -68,7 +68,6 @@ describe('the table of what is wanted and what is reported', () => {
     expect(rhs.calls).toEqual([])
     rhs.wait(60_000)
     expect(rhs.calls).toEqual([])
-    // An operator on the host says so: then it is.
     expect(rhs.hold({ persistentState: 0, target: 0, stopHere: 'stop' })).toContainEqual(
       expect.objectContaining({ type: 'call', fn: 'offline' }),
     )

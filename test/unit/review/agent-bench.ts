@@ -54,7 +54,7 @@ export class AgentBench {
       (frame) => this.#fromAgent(frame),
     )
     this.#agent = agent
-    agent.fromGuard({ t: 'hello', boot: 'boot', guard: RUN, held, running: [] })
+    agent.fromGuard({ t: 'hello', boot: 'boot', guard: RUN, held, monitors: ['rhs'], running: [] })
     agent.fromGuard({ t: 'rhsUp', monitor: 'rhs', generation: 1 })
     const types = [{ type: 'process', version: '1', sha256: '0'.repeat(64) }]
     agent.fromGuard({
