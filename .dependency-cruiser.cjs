@@ -59,7 +59,7 @@ module.exports = {
       'guard-stands-alone',
       'The guard ends workloads when all else hangs (G1): no network, no modules, no packages.',
       { path: '^probe/guard/' },
-      { path: '^probe/', pathNot: '^probe/((guard|gate|core)/|(clock|reserve)\\.ts$)' },
+      { path: '^probe/', pathNot: '^probe/((guard|gate|core|os)/|(clock|reserve)\\.ts$)' },
     ),
     forbid(
       'guard-without-packages',

@@ -4,10 +4,12 @@
  * descendants are found in /proc by a mark in their environment, which a program can shake off:
  * the status says which of the two a host has.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type Identity, identityOf, isGone } from '../gate/proc.ts'
-import { isOutOfFiles, withReserve } from '../reserve.ts'
+import { type Identity, isGone } from '../gate/proc.ts'
+import { below, cgroupMount, inTree, ownCgroup, removeTree } from '../os/cgroup-tree.ts'
+import { killPid, MARK, marked } from '../os/marks.ts'
+import { withReserve } from '../reserve.ts'
 
 export interface KillHandles {
   readonly kind: 'cgroup' | 'mark'
@@ -35,8 +37,6 @@ export interface KillHandles {
 /** Mark of the emulators that the gate became: they are in the groups of their manager. */
 export const GATE_GROUP = 'gate'
 
-export const MARK = 'HOLDFAST_KILL_GROUP'
-
 /** @param owner unique on this machine: the node's GUID */
 export function killHandles(owner: string, env = process.env): KillHandles {
   const base = env['HOLDFAST_NO_CGROUP'] ? null : cgroupBase(owner)
@@ -49,7 +49,7 @@ export function killHandles(owner: string, env = process.env): KillHandles {
  */
 function otherBases(base: string, owner: string): string[] {
   const mount = cgroupMount()
-  if (!mount) return []
+  if (mount === null) return []
   const found: string[] = []
   const look = (folder: string) => {
     for (const path of below(folder)) {
@@ -62,21 +62,10 @@ function otherBases(base: string, owner: string): string[] {
   return found
 }
 
-function cgroupMount(): string | undefined {
-  return withReserve(() => readFileSync('/proc/self/mounts', 'latin1'))
-    .split('\n')
-    .map((line) => line.split(' '))
-    .find((fields) => fields[2] === 'cgroup2')?.[1]
-}
-
 function cgroupBase(owner: string): string | null {
   const mount = cgroupMount()
-  const own = readFileSync('/proc/self/cgroup', 'latin1')
-    .split('\n')
-    .find((line) => line.startsWith('0::'))
-    ?.slice(3)
-    .replace(/\/holdfast-[0-9a-f]{8}-[0-9a-f-]{27}(?:\/.*)?$/, '')
-  if (!mount || own === undefined) return null
+  const own = ownCgroup()?.replace(/\/holdfast-[0-9a-f]{8}-[0-9a-f-]{27}(?:\/.*)?$/, '')
+  if (mount === null || own === undefined) return null
   const base = join(mount, own, `holdfast-${owner}`)
   try {
     mkdirSync(join(base, 'probe-test'), { recursive: true })
@@ -125,38 +114,6 @@ function cgroupHandles(base: string, owner: string): KillHandles {
   }
 }
 
-/** A workload may have made cgroups of its own in its group: what is in those belongs to it too. */
-function inTree(folder: string): number[] {
-  try {
-    const text = withReserve(() => readFileSync(join(folder, 'cgroup.procs'), 'latin1'))
-    const own = text.split('\n').filter(Boolean).map(Number)
-    return [...own, ...below(folder).flatMap(inTree)]
-  } catch (error) {
-    if (isGone(error)) return []
-    throw error
-  }
-}
-
-function removeTree(folder: string): void {
-  try {
-    for (const child of below(folder)) removeTree(child)
-    rmdirSync(folder)
-  } catch {
-    // It is empty; a folder that stays costs nothing but its name.
-  }
-}
-
-function below(folder: string): string[] {
-  try {
-    return withReserve(() => readdirSync(folder, { withFileTypes: true }))
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => join(folder, entry.name))
-  } catch (error) {
-    if (isGone(error)) return []
-    throw error
-  }
-}
-
 function markHandles(owner: string): KillHandles {
   const find = (group: string) => marked(`${MARK}=${owner}/${group}`).map((found) => found.pid)
   return {
@@ -176,34 +133,4 @@ function markHandles(owner: string): KillHandles {
     },
     marked: (group) => marked(`${MARK}=${owner}/${group}`),
   }
-}
-
-function killPid(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // Gone already.
-  }
-}
-
-/** Live processes whose environment has a variable that is, or begins with, the text. */
-function marked(text: string): (Identity & { mark: string })[] {
-  const found: (Identity & { mark: string })[] = []
-  for (const entry of withReserve(() => readdirSync('/proc'))) {
-    const pid = Number(entry)
-    if (!Number.isInteger(pid) || pid === process.pid) continue
-    let environ: string
-    try {
-      environ = withReserve(() => readFileSync(`/proc/${entry}/environ`, 'latin1'))
-    } catch (error) {
-      if (isOutOfFiles(error)) throw error
-      continue
-    }
-    const mark = environ
-      .split('\0')
-      .find((word) => (text.endsWith('/') ? word.startsWith(text) : word === text))
-    const identity = mark ? identityOf(pid) : null
-    if (mark && identity) found.push({ ...identity, mark })
-  }
-  return found
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../schema/errors.ts'
 import { identityOf, isAlive } from '../gate/proc.ts'
-import { MARK } from '../guard/cgroup.ts'
 import { StateFile } from '../guard/state-file.ts'
+import { MARK } from '../os/marks.ts'
 
 const ROUND_MS = 50
 const ROUNDS = 100

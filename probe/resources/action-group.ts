@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityOf } from '../gate/proc.ts'
-import { MARK } from '../guard/cgroup.ts'
+import { MARK } from '../os/marks.ts'
 
 export interface ActionGroup {
   readonly kind: 'cgroup' | 'mark'
