@@ -1,11 +1,6 @@
 /** The globals that production code asks for time and chance, answered by the actor that asks. */
 import { actorNow, type Timer } from './kernel.ts'
 
-interface Handle {
-  timer: Timer
-  every: number | null
-}
-
 /** @returns how to put the real ones back */
 export function installGlobals(): () => void {
   const real = {
@@ -19,7 +14,7 @@ export function installGlobals(): () => void {
     uuid: globalThis.crypto.randomUUID,
   }
   const clear = (handle: unknown) => {
-    if (isHandle(handle)) {
+    if (handle instanceof Handle) {
       handle.timer.cancelled = true
       handle.every = null
     } else real.clearTimeout(handle as NodeJS.Timeout)
@@ -27,7 +22,7 @@ export function installGlobals(): () => void {
   const later = (work: () => void, ms = 0) => {
     const actor = actorNow()
     if (!actor) return real.setTimeout(work, ms)
-    return handleOf(actor.after(ms, work), null)
+    return new Handle(actor.after(ms, work), null)
   }
   const repeat = (work: () => void, ms = 0) => {
     const actor = actorNow()
@@ -37,7 +32,7 @@ export function installGlobals(): () => void {
       handle.timer = actor.after(handle.every, again)
       work()
     }
-    const handle = handleOf(actor.after(ms, again), ms)
+    const handle = new Handle(actor.after(ms, again), ms)
     return handle
   }
   globalThis.setTimeout = later as never
@@ -64,19 +59,21 @@ export function installGlobals(): () => void {
   }
 }
 
-const HANDLES = new WeakSet<object>()
+/** What `setTimeout` gives, as far as anybody uses it. */
+class Handle {
+  timer: Timer
+  every: number | null
 
-function handleOf(timer: Timer, every: number | null) {
-  const handle: Handle & { unref(): Handle; ref(): Handle } = {
-    timer,
-    every,
-    unref: () => handle,
-    ref: () => handle,
+  constructor(timer: Timer, every: number | null) {
+    this.timer = timer
+    this.every = every
   }
-  HANDLES.add(handle)
-  return handle
-}
 
-function isHandle(value: unknown): value is Handle {
-  return typeof value === 'object' && value !== null && HANDLES.has(value)
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
 }

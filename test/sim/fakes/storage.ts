@@ -3,16 +3,32 @@
  * `transactionSync`, `sync`, one alarm. It outlives instances, and only the current one may write:
  * that is where the platform enforces uniqueness.
  */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { actorNow } from '../kernel.ts'
 
 /** What is left when an instance goes: rows and the alarm. */
 export class Disk {
   readonly db = new DatabaseSync(':memory:')
+  readonly #statements = new Map<string, Prepared>()
   alarmMs: number | null = null
   /** Grows with each instance; an older one may not touch storage. */
   instance = 0
   onAlarm: () => void = () => {}
+
+  prepared(query: string): Prepared {
+    let known = this.#statements.get(query)
+    if (!known) {
+      const statement = this.db.prepare(query)
+      known = { statement, columns: statement.columns().map((c) => c.name) }
+      this.#statements.set(query, known)
+    }
+    return known
+  }
+}
+
+interface Prepared {
+  readonly statement: StatementSync
+  readonly columns: string[]
 }
 
 export class Superseded extends Error {
@@ -69,8 +85,7 @@ export class FakeStorage {
   readonly sql = {
     exec: (query: string, ...bindings: SQLInputValue[]) => {
       this.#mine()
-      const statement = this.#disk.db.prepare(query)
-      const columns = statement.columns().map((c) => c.name)
+      const { statement, columns } = this.#disk.prepared(query)
       if (columns.length === 0) {
         statement.run(...bindings)
         return new Cursor([], [])
