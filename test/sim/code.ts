@@ -6,6 +6,7 @@ import type { Replica } from '../../probe/agent/replica.ts'
 import type { adoptGuard, guardDeadline, guardStep, heldGroups } from '../../probe/core/guard.ts'
 import type { emptyRhs, rhsDeadline, rhsStep } from '../../probe/core/rhs.ts'
 import type { Saver } from '../../probe/guard/saver.ts'
+import type { step } from '../../worker/core/step.ts'
 import type { ClusterClass } from './platform.ts'
 import { type Mutation, production } from './production.ts'
 
@@ -23,6 +24,7 @@ export interface Code {
   readonly emptyRhs: typeof emptyRhs
   readonly rhsDeadline: typeof rhsDeadline
   readonly rhsStep: typeof rhsStep
+  readonly step: typeof step
 }
 
 export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
@@ -41,6 +43,7 @@ export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
       emptyRhs: 'probe/core/rhs.ts',
       rhsDeadline: 'probe/core/rhs.ts',
       rhsStep: 'probe/core/rhs.ts',
+      step: 'worker/core/step.ts',
     },
     mutation,
   )

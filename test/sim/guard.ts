@@ -16,15 +16,22 @@ export interface GuardSurroundings {
   readonly boot: string
   /** The state file, as it is on disk, or null. */
   file: string | null
-  fileFull: boolean
+  readonly fileFull: boolean
   killMs(): number
   toAgent(frame: GuardToAgent): void
   toRhs(frame: GuardToRhs): void
   killRhs(): void
-  restartAgentIfItHangs(): void
+  /** After a lapse the agent has to show that it lives, or another one is begun. */
+  expectWord(): void
+  /** The guard's process has ended: by itself, or in the middle of something. */
+  ended(how: 'exit' | 'crash'): void
 }
 
 const KILL_CHECK_MS = 2
+const SHUTDOWN_MS = 30_000
+
+/** The process is killed between two of its effects. */
+class Killed extends Error {}
 
 export class SimGuard {
   readonly actor: Actor
@@ -33,9 +40,15 @@ export class SimGuard {
   readonly #kills = new Set<string>()
   #state
   #timer: ReturnType<typeof setTimeout> | null = null
+  #gateYes = false
+  #ending = false
+  #ended = false
+  /** It dies before it has carried out that many more effects (G9). */
+  effectsLeft = Number.POSITIVE_INFINITY
 
   constructor(actor: Actor, around: GuardSurroundings) {
     this.actor = actor
+    actor.onError = (error) => error instanceof Killed
     this.#around = around
     const { code } = around
     const file = { write: (state: GuardFile) => this.#write(state), read: () => null }
@@ -113,17 +126,69 @@ export class SimGuard {
         return this.#around.toRhs({ t: 'fromAgent', frame: frame.frame })
       case 'shutdownDone':
       case 'left':
+      case 'fatal':
+        return this.#end()
       case 'info':
       case 'stoppedHere':
-      case 'fatal':
         return
     }
+  }
+
+  // ── The end of it, as in main.ts ─────────────────────────────────────────────────────────────
+
+  shutDown(): void {
+    if (this.#ending) return
+    this.#ending = true
+    this.#around.toAgent({ t: 'shutdown' })
+    setTimeout(() => this.#end(), SHUTDOWN_MS)
+    this.#endIfNothingLeft()
+  }
+
+  #endIfNothingLeft(): void {
+    const { grants, records, session } = this.#state
+    if (grants.length === 0 && records.length === 0 && !session?.welcomed) this.#end()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#ending = true
+    this.#step({ type: 'everythingMustStop' })
+    const wait = () => {
+      if (this.#state.records.length > 0) return void setTimeout(wait, 10)
+      this.#around.ended('exit')
+    }
+    wait()
   }
 
   /** RHS asks for a yes (G2, G3). */
   start(ask: { requestId: number; resourceId: string; groupId: string; epoch: number }): void {
     const spec = { command: '/bin/workload', args: [], env: {} }
     this.#step({ type: 'childAsked', ask: { ...ask, monitor: 'rhs' }, spec })
+  }
+
+  /** G4 (b): the manager may be asked; its process has to ask for itself. */
+  permit(
+    ask: { requestId: number; resourceId: string; groupId: string; epoch: number },
+    gateName: string,
+  ): void {
+    this.#step({ type: 'gatePermitAsked', ask: { ...ask, monitor: 'rhs' }, gateName })
+  }
+
+  /** The gate asks: yes only when the yes is on file. */
+  gateAsks(gateName: string, process: ProcessRef, resourceId: string): boolean {
+    this.#gateYes = false
+    const { pid, startTicks } = process
+    try {
+      this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks } })
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error
+      // Its last word counts.
+      return this.#gateYes
+    }
+    if (this.#gateYes)
+      this.#around.toRhs({ t: 'gatePassed', resourceId, process: { pid, startTicks } })
+    return this.#gateYes
   }
 
   stop(resourceId: string, requestId: number): void {
@@ -153,11 +218,23 @@ export class SimGuard {
 
   #carryOut(outcome: GuardOutcome): void {
     this.#state = outcome.state
-    for (const effect of outcome.effects) this.#effect(effect)
+    for (const effect of outcome.effects) {
+      if (this.effectsLeft <= 0) return this.#crash()
+      this.effectsLeft -= 1
+      this.#effect(effect)
+    }
     if (this.#timer) clearTimeout(this.#timer)
     const at = this.#around.code.guardDeadline(this.#state)
     const inMs = at === null ? null : Math.max(0, at - this.actor.bootMs) + 1
     this.#timer = inMs === null ? null : setTimeout(() => this.#step({ type: 'tick' }), inMs)
+    if (this.#ending) this.#endIfNothingLeft()
+  }
+
+  /** Nothing of it goes on, what called it included. */
+  #crash(): void {
+    this.effectsLeft = Number.POSITIVE_INFINITY
+    this.#around.ended('crash')
+    throw new Killed()
   }
 
   #effect(effect: GuardEffect): void {
@@ -169,13 +246,14 @@ export class SimGuard {
         return this.#saver.later()
       case 'toAgent':
         this.#around.toAgent(effect.frame)
-        if (effect.frame.t === 'lapsed') this.#around.restartAgentIfItHangs()
+        if (effect.frame.t === 'lapsed') this.#around.expectWord()
         return
       case 'answerRhs': {
         const { type: _, ...answer } = effect
         return this.#around.toRhs({ t: 'answer', ...answer })
       }
       case 'answerGate':
+        this.#gateYes = effect.yes && !this.#saver.lags
         return
       case 'killRhs':
         return this.#around.killRhs()

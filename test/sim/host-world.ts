@@ -18,6 +18,9 @@ export interface HostWorld {
   readonly files: Map<string, string>
   /** No room: whatever is written fails. */
   diskFull: boolean
+  /** The process that writes dies after so many more writes, in the middle of one. */
+  writesLeft: number
+  died(): void
   dial(url: string, headers: Record<string, string>, events: DialEvents): Dialled
 }
 

@@ -1,11 +1,13 @@
 /** One simulated host: guard, agent and RHS as processes of their own, workloads, files, a network. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { Agent } from '../../probe/agent/agent.ts'
+import type { Replica } from '../../probe/agent/replica.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent, GuardToRhs } from '../../schema/ipc.ts'
 import type { Code } from './code.ts'
 import { SimGuard } from './guard.ts'
 import { type DialEvents, type Dialled, type HostWorld, livesIn } from './host-world.ts'
 import { Actor, actorNow, type Kernel } from './kernel.ts'
+import { Manager } from './manager.ts'
 import type { Platform } from './platform.ts'
 import { Processes } from './processes.ts'
 import { type ModuleFaults, SimRhs } from './rhs.ts'
@@ -17,61 +19,134 @@ const IPC_MS = 0.2
 const FORK_MS = 60
 /** The service manager brings the guard back within T_gap (A6). */
 const GUARD_BACK_MS = 80
+/** An agent that says nothing after a lapse is replaced after so long. */
+const AGENT_WORD_MS = 10_000
 
 export interface HostFaults extends ModuleFaults {
   clockRate(): number
   wallOffsetMs(): number
   killMs(): number
+  managerLateMs(): number
+}
+
+/** How the modules and managers of a host are out of order just now. */
+export interface ModuleState {
+  hangsUntilMs: number
+  crashes: number
+  lie: ReturnType<ModuleFaults['lie']>
+  failStarts: number
+  slowMs: number
+  managerLateMs: number
+}
+
+const WELL: Readonly<ModuleState> = {
+  hangsUntilMs: 0,
+  crashes: 0,
+  lie: null,
+  failStarts: 0,
+  slowMs: 0,
+  managerLateMs: 0,
+}
+
+export interface HostParts {
+  readonly kernel: Kernel
+  readonly code: Code
+  readonly platform: Platform
+  readonly witness: Witness
 }
 
 export class SimHost {
   readonly name: string
-  readonly nodeId: string
-  readonly publicKey: string
+  readonly clusterId: string
   readonly weather: Weather
   readonly processes: Processes
+  readonly manager: Manager
+  modules: ModuleState = { ...WELL }
+  readonly #parts: HostParts
   readonly #kernel: Kernel
-  readonly #code: Code
-  readonly #platform: Platform
   readonly #faults: HostFaults
   readonly #world: HostWorld
   /** What outlives a guard and not a boot: guard.json. */
   readonly #run = { file: null as string | null, fileFull: false }
   #clock = { rate: 1, wallOffsetMs: 0, bootTrueMs: 0 }
   #boot = ''
+  nodeId = ''
+  publicKey = ''
   on = false
   guard: SimGuard | null = null
-  agent: { actor: Actor; agent: Agent } | null = null
+  agent: { actor: Actor; agent: Agent; replica: Replica } | null = null
   rhs: SimRhs | null = null
   #generation = 0
   /** From the fork on, before there is anything to talk to. */
   #agentActor: Actor | null = null
   #rhsActor: Actor | null = null
+  readonly #lines = new Set<Dialled>()
 
   constructor(
-    parts: { kernel: Kernel; code: Code; platform: Platform; witness: Witness },
+    parts: HostParts,
     who: { name: string; clusterId: string; weather: Weather; faults: HostFaults },
   ) {
-    const { kernel, code, platform, witness } = parts
-    this.#kernel = kernel
-    this.#code = code
-    this.#platform = platform
+    this.#parts = parts
+    this.#kernel = parts.kernel
     this.name = who.name
+    this.clusterId = who.clusterId
     this.weather = who.weather
-    this.#faults = who.faults
-    this.nodeId = kernel.random.uuid()
-    this.processes = new Processes(kernel, witness, who.name)
+    this.#faults = this.#outOfOrder(who.faults)
+    this.processes = new Processes(parts.kernel, parts.witness, who.name)
     this.processes.onEnd = (process) => {
       const { guard } = this
       if (guard) guard.actor.after(1, () => guard.seen(process))
     }
-    const { privateKey } = generateKeyPairSync('ed25519')
-    this.publicKey = (privateKey.export({ format: 'jwk' }) as { x: string }).x
+    this.manager = new Manager({
+      kernel: parts.kernel,
+      processes: this.processes,
+      lateMs: () => this.#faults.managerLateMs(),
+      mayPass: (ask, process) => {
+        const { guard } = this
+        if (!this.on || !guard || guard.actor.frozenUntilMs > this.#kernel.nowMs) return false
+        return guard.actor.run(() => guard.gateAsks(ask.gateName, process, ask.resourceId))
+      },
+    })
     this.#world = {
-      files: identityFiles(privateKey, { ...who, nodeId: this.nodeId }),
+      files: new Map(),
       diskFull: false,
+      writesLeft: Number.POSITIVE_INFINITY,
+      died: () => this.killAgent(),
       dial: (url, headers, events) => this.#dial(url, headers, events),
     }
+    this.reinstall()
+  }
+
+  /** What its world does at all times, and what the faults do to it now. */
+  #outOfOrder(usual: HostFaults): HostFaults {
+    const once = (what: 'crashes' | 'failStarts') => {
+      if (this.modules[what] === 0) return false
+      this.modules[what] -= 1
+      return true
+    }
+    return {
+      ...usual,
+      onlineMs: () => usual.onlineMs() + this.modules.slowMs,
+      hangs: () => this.modules.hangsUntilMs > this.#kernel.nowMs || usual.hangs(),
+      crashes: () => once('crashes') || usual.crashes(),
+      failsOnline: () => once('failStarts') || usual.failsOnline(),
+      lie: () => this.modules.lie ?? usual.lie(),
+      managerLateMs: () => usual.managerLateMs() + this.modules.managerLateMs,
+    }
+  }
+
+  /** Nothing is wrong with it any more. */
+  mend(): void {
+    this.modules = { ...WELL }
+    Object.assign(this.weather, { up: true, down: true, loss: 0 })
+    this.#world.diskFull = false
+    this.#world.writesLeft = Number.POSITIVE_INFINITY
+    this.#run.fileFull = false
+    this.manager.goneUntilMs = 0
+    if (this.guard) this.guard.effectsLeft = Number.POSITIVE_INFINITY
+    for (const actor of this.actors()) actor.frozenUntilMs = 0
+    this.processes.frozenUntilMs = 0
+    this.powerOn()
   }
 
   get world(): HostWorld {
@@ -83,6 +158,16 @@ export class SimHost {
   }
 
   // ── Power ────────────────────────────────────────────────────────────────────────────────────
+
+  /** A host as new: nothing of what it was remains on its disk. */
+  reinstall(): void {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    this.nodeId = this.#kernel.random.uuid()
+    this.processes.nodeId = this.nodeId
+    this.publicKey = (privateKey.export({ format: 'jwk' }) as { x: string }).x
+    this.#world.files.clear()
+    for (const [path, text] of identityFiles(privateKey, this)) this.#world.files.set(path, text)
+  }
 
   powerOn(): void {
     if (this.on) return
@@ -107,8 +192,22 @@ export class SimHost {
     this.processes.cut()
   }
 
+  /** The host's own shutdown: everything is released in order, then the power goes. */
+  shutDown(): void {
+    const { guard } = this
+    if (!guard?.actor.alive) return this.powerCut(false)
+    guard.actor.soon(() => guard.shutDown())
+  }
+
+  /** Processes of this host, from the innermost on. */
+  actors(): Actor[] {
+    const all = [this.guard?.actor, this.#agentActor, this.#rhsActor]
+    return all.filter((actor) => actor !== null && actor !== undefined)
+  }
+
   #actor(name: string): Actor {
     const actor = new Actor(this.#kernel, `${this.name} ${name}`, this.#clock)
+    actor.frozenUntilMs = this.processes.frozenUntilMs
     livesIn(actor, this.#world)
     return actor
   }
@@ -117,12 +216,11 @@ export class SimHost {
 
   #startGuard(): void {
     const actor = this.#actor('guard')
-    const { killMs } = this.#faults
     const run = this.#run
     this.guard = actor.run(
       () =>
         new SimGuard(actor, {
-          code: this.#code,
+          code: this.#parts.code,
           processes: this.processes,
           boot: this.#boot,
           get file() {
@@ -134,14 +232,12 @@ export class SimHost {
           get fileFull() {
             return run.fileFull
           },
-          set fileFull(full) {
-            run.fileFull = full
-          },
-          killMs,
+          killMs: this.#faults.killMs,
           toAgent: (frame) => this.#toAgent(frame),
           toRhs: (frame) => this.#toRhs(frame),
           killRhs: () => this.killRhs(),
-          restartAgentIfItHangs: () => {},
+          expectWord: () => this.#expectWord(actor),
+          ended: (how) => (how === 'exit' ? this.powerCut(false) : this.killGuard()),
         }),
     )
     const { guard } = this
@@ -175,19 +271,13 @@ export class SimHost {
     const actor = this.#actor('agent')
     this.#agentActor = actor
     actor.after(FORK_MS, () => {
-      const { Agent, Identity, LocalStops, Replica } = this.#code
+      const { Agent, Identity, LocalStops, Replica } = this.#parts.code
+      // What is on the pipe arrives, whatever becomes of who wrote it.
       const toGuard = (frame: AgentToGuard) =>
-        void actor.after(
-          IPC_MS,
-          () => guard.actor.alive && guard.actor.soon(() => guard.fromAgent(frame)),
-        )
-      const agent = new Agent(
-        new Identity('/state'),
-        new Replica('/state'),
-        new LocalStops('/state'),
-        toGuard,
-      )
-      this.agent = { actor, agent }
+        void this.#kernel.at(this.#kernel.nowMs + IPC_MS, guard.actor, () => guard.fromAgent(frame))
+      const replica = new Replica('/state')
+      const agent = new Agent(new Identity('/state'), replica, new LocalStops('/state'), toGuard)
+      this.agent = { actor, agent, replica }
       agent.fromGuard(structuredClone(guard.hello()))
       if (this.rhs) agent.fromGuard({ t: 'rhsUp', monitor: 'rhs', generation: this.#generation })
     })
@@ -217,6 +307,14 @@ export class SimHost {
     this.#lines.clear()
   }
 
+  #expectWord(guard: Actor): void {
+    const expected = this.#agentActor
+    guard.after(AGENT_WORD_MS, () => {
+      const hangs = expected && expected.frozenUntilMs > this.#kernel.nowMs
+      if (hangs && this.#agentActor === expected) this.killAgent()
+    })
+  }
+
   // ── RHS ──────────────────────────────────────────────────────────────────────────────────────
 
   #startRhs(): void {
@@ -227,18 +325,23 @@ export class SimHost {
     this.#generation += 1
     actor.after(FORK_MS, () => {
       const ask = (work: () => void) =>
-        void actor.after(IPC_MS, () => guard.actor.alive && guard.actor.soon(work))
+        void this.#kernel.at(this.#kernel.nowMs + IPC_MS, guard.actor, work)
       this.rhs = new SimRhs(
         actor,
         {
-          code: this.#code,
+          code: this.#parts.code,
           faults: this.#faults,
+          manager: this.manager,
           toAgent: (frame: FromRhs) => {
             const copy = structuredClone(frame)
-            actor.after(IPC_MS, () => this.#toAgent({ t: 'fromRhs', monitor: 'rhs', frame: copy }))
+            this.#kernel.at(this.#kernel.nowMs + IPC_MS, null, () =>
+              this.#toAgent({ t: 'fromRhs', monitor: 'rhs', frame: copy }),
+            )
           },
           start: (request) => ask(() => guard.start(request)),
+          permit: (request, gateName) => ask(() => guard.permit(request, gateName)),
           stop: (resourceId, requestId) => ask(() => guard.stop(resourceId, requestId)),
+          crashed: () => this.killRhs(),
         },
         guard.records(),
       )
@@ -269,12 +372,10 @@ export class SimHost {
 
   // ── Network ──────────────────────────────────────────────────────────────────────────────────
 
-  readonly #lines = new Set<Dialled>()
-
   #dial(url: string, headers: Record<string, string>, events: DialEvents): Dialled {
     const agent = actorNow() as Actor
     let open = true
-    const socket = this.#platform.connect(
+    const socket = this.#parts.platform.connect(
       this.name,
       new URL(url).pathname,
       { ...headers, upgrade: 'websocket' },

@@ -54,6 +54,17 @@ export class Actor {
     return this.kernel.at(this.kernel.nowMs + Math.max(0, ms) / this.rate, this, work)
   }
 
+  /** Something has reached it: in this turn, unless it stands still. */
+  deliver(work: () => void): void {
+    if (!this.alive) return
+    if (this.frozenUntilMs > this.kernel.nowMs) return void this.soon(work)
+    try {
+      this.run(work)
+    } catch (error) {
+      this.kernel.caught(this, error)
+    }
+  }
+
   /** At once, but in a turn of its own. */
   soon(work: () => void): Timer {
     return this.kernel.at(this.kernel.nowMs, this, work)
@@ -76,7 +87,7 @@ interface Entry extends Timer {
 }
 
 /** 2026-01-01T00:00:00Z: wall clocks begin near it. */
-const EPOCH_MS = 1_767_225_600_000
+export const EPOCH_MS = 1_767_225_600_000
 
 const current = new AsyncLocalStorage<Actor>()
 
@@ -89,8 +100,12 @@ export class Kernel {
   nowMs = 0
   /** Turns taken so far: a history that spins is seen by it. */
   turns = 0
+  #windowMs = 0
+  #windowTurns = 0
   /** What went wrong in the code under test, by actor. */
   readonly faults: { atMs: number; actor: string; error: unknown }[] = []
+  /** What processes write to their standard error. */
+  complained: (actor: Actor, text: string) => void = () => {}
   #order = 0
   readonly #queue: Entry[] = []
 
@@ -140,10 +155,21 @@ export class Kernel {
       }
       this.nowMs = next.atMs
       this.turns += 1
+      this.#count()
       this.#turn(next)
       settle()
     }
     this.nowMs = Math.max(this.nowMs, endMs)
+  }
+
+  /** Nothing spins: a second has so many turns and no more. */
+  #count(): void {
+    this.#windowTurns += 1
+    if (this.nowMs - this.#windowMs >= 1_000) {
+      this.#windowMs = this.nowMs
+      this.#windowTurns = 0
+    }
+    if (this.#windowTurns > SPINNING) throw new Spins(this.nowMs)
   }
 
   #turn({ actor, work }: Entry): void {
@@ -159,6 +185,15 @@ export class Kernel {
   caught(actor: Actor | null, error: unknown): void {
     if (actor?.onError(error)) return
     this.faults.push({ atMs: this.nowMs, actor: actor?.name ?? 'world', error })
+  }
+}
+
+/** Turns within a second; a storm of 64 nodes has fewer. */
+const SPINNING = 100_000
+
+export class Spins extends Error {
+  constructor(atMs: number) {
+    super(`SPINS: ${SPINNING} turns within a second at ${Math.round(atMs)} ms`)
   }
 }
 

@@ -1,77 +1,152 @@
 /**
  * `npm run sim`: whole clusters under virtual time, production code against a hostile world.
  *
- *   npm run sim -- [--seeds 200] [--first 1] [--json]
- *   npm run sim -- --seed N                 one history, with what was struck
+ *   npm run sim -- [--seeds 200] [--from 1] [--nodes N] [--json]
+ *   npm run sim -- --freezes                hosts and guards that stand still (A5), counted apart
+ *   npm run sim -- --seed N [--log]         one history, with everything that happened in it
+ *   npm run sim -- --replay FILE [--log]    a history that was kept
  *   npm run sim -- --mutants [--json]       rules switched off: is each of them missed?
+ *
+ * A history that fails is made as short as it gets and written to sim-found/. Exit code 0 when
+ * nothing was found, 1 when something was, 2 for arguments that make no sense.
  */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadCode } from './code.ts'
-import { playHistory } from './history.ts'
-import { MUTANTS } from './mutants.ts'
+import { playAll } from './fleet.ts'
+import { type HistoryResult, playHistory } from './history.ts'
+import { playMutants } from './mutants/play.ts'
+import { type Draw, drawPlan, type Plan } from './plan.ts'
+import { BadHistory, parsePlan, planText } from './plan-text.ts'
 import { begin } from './quiet.ts'
+import { shrink } from './shrink.ts'
+import { addUp, emptySum, lastLine } from './sum.ts'
+import { transcribe } from './transcript.ts'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string' },
-    first: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    mutants: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-})
+const FOUND = 'sim-found'
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
-process.exitCode = values.mutants ? await playMutants() : await playSeeds()
+class BadArgument extends Error {}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof BadArgument || error instanceof BadHistory)) throw error
+  process.stderr.write(`error: ${error.message}\n`)
+  process.exitCode = 2
+}
 process.exit()
 
-async function playSeeds(): Promise<number> {
-  const first = Number(values.seed ?? values.first)
-  const count = values.seed === undefined ? Number(values.seeds ?? 200) : 1
+async function main(): Promise<number> {
+  const values = options()
+  const draw: Draw = {
+    ...(values.nodes !== undefined && { nodes: count('--nodes', values.nodes, 1, 64) }),
+    freezes: values.freezes,
+  }
+  const from = count('--from', values.from, 1)
+  if (values.replay !== undefined) {
+    const plan = parsePlan(readHistory(values.replay), values.replay)
+    return playOne(plan, values.log)
+  }
+  if (values.seed !== undefined)
+    return playOne(drawPlan(count('--seed', values.seed, 1), draw), values.log)
+  if (values.mutants)
+    return playMutants({
+      seeds: count('--seeds', values.seeds ?? '2000', 1),
+      from,
+      only: values.only ?? null,
+      json: values.json,
+      say,
+    })
+  return playSeeds(count('--seeds', values.seeds ?? '200', 1), from, draw, values.json)
+}
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        seeds: { type: 'string' },
+        from: { type: 'string', default: '1' },
+        nodes: { type: 'string' },
+        seed: { type: 'string' },
+        replay: { type: 'string' },
+        only: { type: 'string' },
+        mutants: { type: 'boolean', default: false },
+        freezes: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        log: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    throw new BadArgument((error as Error).message)
+  }
+}
+
+function count(name: string, text: string, least: number, most = 2 ** 31): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value
+  throw new BadArgument(`${name} takes a whole number from ${least} to ${most}, not "${text}"`)
+}
+
+function readHistory(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new BadArgument(`${path} cannot be read: ${(error as Error).message}`)
+  }
+}
+
+async function playOne(plan: Plan, log: boolean): Promise<number> {
   const code = await loadCode()
   const end = begin()
-  const begun = process.hrtime.bigint()
-  const failed: number[] = []
-  const sum = { turns: 0, simulatedMs: 0 }
-  for (let seed = first; seed < first + count; seed += 1) {
-    const result = await playHistory(seed, code)
-    sum.turns += result.turns
-    sum.simulatedMs += result.simulatedMs
-    if (values.seed !== undefined) for (const line of result.struck) say(`  ${line}`)
-    if (result.problems.length === 0) continue
-    failed.push(seed)
-    for (const problem of result.problems.slice(0, 5)) say(`seed ${seed}: ${problem}`)
-  }
+  let lines: () => string[] = () => []
+  const result = await playHistory(plan, code, (scene) => {
+    if (log) lines = transcribe(scene)
+  })
   end()
-  const tookMs = Math.round(Number(process.hrtime.bigint() - begun) / 1e6)
-  const simulatedMs = Math.round(sum.simulatedMs)
+  for (const line of lines()) say(line)
+  for (const problem of result.problems) say(problem)
   say(
-    values.json
-      ? JSON.stringify({ seeds: count, failed, turns: sum.turns, simulatedMs, tookMs })
-      : `${count} histories, ${failed.length} failed: ${Math.round(simulatedMs / 1000)} s of a cluster's life in ${Math.round(tookMs / 1000)} s`,
+    `${result.problems.length} problems in ${Math.round(result.simulatedMs / 1000)} s of a cluster's life: ${result.events} turns, ${result.starts} starts, ${result.asked} calls of the API`,
   )
+  return result.problems.length > 0 ? 1 : 0
+}
+
+async function playSeeds(seeds: number, from: number, draw: Draw, json: boolean): Promise<number> {
+  const begun = process.hrtime.bigint()
+  const sum = emptySum()
+  const failed: HistoryResult[] = []
+  let seed = from
+  await playAll(
+    () => {
+      if (seed >= from + seeds) return null
+      seed += 1
+      return { seed: seed - 1, draw, mutant: null }
+    },
+    (_, result) => {
+      addUp(sum, result)
+      if (result.problems.length === 0) return
+      failed.push(result)
+      for (const problem of result.problems.slice(0, 3)) say(`seed ${result.seed}: ${problem}`)
+    },
+  )
+  for (const result of failed.slice(0, 3)) await keep(result, draw)
+  const tookMs = Number(process.hrtime.bigint() - begun) / 1e6
+  say(lastLine(sum, { seeds, failed: failed.map((r) => r.seed), tookMs, json, ...draw }))
   return failed.length > 0 ? 1 : 0
 }
 
-async function playMutants(): Promise<number> {
-  const seeds = Number(values.seeds ?? 40)
-  const codes = []
-  for (const mutant of MUTANTS) codes.push({ mutant, code: await loadCode(mutant) })
+/** As short as it gets, as a file that anyone can play. */
+async function keep(result: HistoryResult, draw: Draw): Promise<void> {
+  const code = await loadCode()
   const end = begin()
-  const survived: string[] = []
-  for (const { mutant, code } of codes) {
-    let found = 0
-    let by = ''
-    for (let seed = 1; seed <= seeds && found === 0; seed += 1) {
-      const { problems } = await playHistory(seed, code)
-      if (problems.length > 0) [found, by] = [seed, problems[0] ?? '']
-    }
-    const name = `${mutant.rule}: ${mutant.breaks}`
-    if (found === 0) survived.push(name)
-    say(found === 0 ? `SURVIVED  ${name}` : `found within ${found}  ${name}  (${by})`)
-  }
+  const shrunk = await shrink(drawPlan(result.seed, draw), result.problems, code)
   end()
-  const summary = { mutants: codes.length, found: codes.length - survived.length, survived }
-  say(values.json ? JSON.stringify(summary) : `${summary.found} of ${summary.mutants} found`)
-  return 0
+  mkdirSync(FOUND, { recursive: true })
+  const path = `${FOUND}/seed-${result.seed}.history`
+  writeFileSync(path, planText(shrunk.plan, shrunk.problems.slice(0, 3)))
+  const { strikes, asks } = shrunk.plan
+  say(
+    `seed ${result.seed}: ${strikes.length} faults and ${asks.length} calls are enough (${shrunk.plays} plays): npm run sim -- --replay ${path} --log`,
+  )
 }

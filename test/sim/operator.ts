@@ -1,96 +1,198 @@
-/** An operator who asks for things at the worst moment, and remembers what was acknowledged. */
+/** The operator: asks for things, and remembers what was answered and when. */
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
+import type { SimHost } from './host.ts'
 import type { Kernel } from './kernel.ts'
+import type { GroupPlan } from './plan.ts'
 import type { Platform } from './platform.ts'
+import type { Random } from './random.ts'
 
-export interface Wanted {
-  /** PersistentState that was acknowledged last, or null while an answer is owed. */
-  state: 0 | 1 | null
+/** One call of the API, from its first word to its answer; times are turns of the kernel. */
+export interface Call {
+  readonly request: Request | 'readHive'
+  readonly invokedAt: number
+  answeredAt: number | null
+  /** Null: no answer came; carried out or not, nobody knows. */
+  ok: boolean | null
+  /** The last update that the answer knew of; of a read, with its hash of the chain. */
+  seq: number
+  hash: string | null
 }
+
+interface KnownGroup {
+  readonly id: string
+  readonly resources: readonly string[]
+}
+
+/** Restarts come fast and a failed group is tried again soon: a history is short. */
+const RESTART = { attempts: 3, periodMs: 5_000, delayMs: 0, retryAfterMs: 1_000 }
+const DELAY_MAX_MS = 30
 
 export class Operator {
   readonly #kernel: Kernel
   readonly #platform: Platform
-  /** By GUID of the resource. */
-  readonly wanted = new Map<string, Wanted>()
-  asked = 0
-  refused = 0
-  /** No answer came: carried out or not, nobody knows. */
-  unanswered = 0
+  readonly calls: Call[] = []
+  readonly groups = new Map<string, KnownGroup>()
+  /** Nodes that are members, by GUID. */
+  readonly nodes: string[] = []
+  #made = 0
 
   constructor(kernel: Kernel, platform: Platform) {
     this.#kernel = kernel
     this.#platform = platform
   }
 
+  /** As the storage has them: an answer may have been lost. */
+  readonly #members = (): string[] =>
+    this.#platform.disk.db
+      .prepare('select node_id as id from sessions')
+      .all()
+      .map((row) => String(row['id']))
+
   ask(request: Request, answered: (ok: boolean | null) => void = () => {}): void {
-    this.asked += 1
-    void this.#platform
-      .call((object) => object.ask(request, 'operator'))
-      .then((answer: { refused: Refusal } | { seq: number } | null) => {
-        if (answer === null) this.unanswered += 1
-        else if ('refused' in answer) this.refused += 1
-        answered(answer === null ? null : !('refused' in answer))
-      })
+    const call: Call = {
+      request,
+      invokedAt: this.#kernel.turns,
+      answeredAt: null,
+      ok: null,
+      seq: 0,
+      hash: null,
+    }
+    this.calls.push(call)
+    // On the way to the object, and back again.
+    this.#later(() => {
+      void this.#platform
+        .call((object) => object.ask(request, 'operator'))
+        .then((answer: { refused: Refusal } | { seq: number } | null) => {
+          this.#later(() => {
+            call.answeredAt = answer === null ? null : this.#kernel.turns
+            call.ok = answer === null ? null : !('refused' in answer)
+            if (answer && 'seq' in answer) call.seq = answer.seq
+            answered(call.ok)
+          })
+        })
+    })
+  }
+
+  read(): void {
+    const call: Call = {
+      request: 'readHive',
+      invokedAt: this.#kernel.turns,
+      answeredAt: null,
+      ok: null,
+      seq: 0,
+      hash: null,
+    }
+    this.calls.push(call)
+    this.#later(() => {
+      void this.#platform
+        .call((object) => object.read({ what: 'hive' }))
+        .then((answer) => {
+          if (answer === null) return
+          const { seq, hash } = answer
+          this.#later(() =>
+            Object.assign(call, { seq, hash, ok: true, answeredAt: this.#kernel.turns }),
+          )
+        })
+    })
+  }
+
+  #later(work: () => void): void {
+    const { random } = this.#kernel
+    this.#kernel.at(this.#kernel.nowMs + random.between(0.1, DELAY_MAX_MS), null, work)
   }
 
   want(resourceId: string, persistentState: 0 | 1): void {
-    const before = this.wanted.get(resourceId)?.state ?? null
-    const mine: Wanted = { state: null }
-    this.wanted.set(resourceId, mine)
-    this.ask({ type: 'setResourceState', resourceId, persistentState }, (ok) => {
-      if (this.wanted.get(resourceId) !== mine) return
-      if (ok === true) mine.state = persistentState
-      if (ok === false) mine.state = before
+    this.ask({ type: 'setResourceState', resourceId, persistentState })
+  }
+
+  /** A group whose members depend on one another in a row. */
+  add(plan: GroupPlan): void {
+    this.#made += 1
+    const { random } = this.#kernel
+    const name = `g${this.#made}`
+    const groupId = random.uuid()
+    const resources = Array.from({ length: plan.members }, () => random.uuid())
+    this.groups.set(groupId, { id: groupId, resources })
+    const settings = { failoverThreshold: 1_000 }
+    this.ask({ type: 'createGroup', groupId, name, settings }, () => {
+      const next = (n: number): void => {
+        const resourceId = resources[n]
+        if (resourceId === undefined) return
+        const gate = plan.way === 'gate'
+        this.ask(
+          {
+            type: 'createResource',
+            resourceId,
+            groupId,
+            name: `${name}-r${n}`,
+            resourceType: gate ? 'virtual-machine' : 'process',
+            persistentState: 1,
+            settings: {
+              properties: gate ? GATED : { command: '/bin/workload' },
+              dependsOn: resources.slice(Math.max(0, n - 1), n),
+              restart: RESTART,
+              poll: { isAliveMs: random.chance(0.5) ? 1_000 : 5_000, pendingMs: 20_000 },
+            },
+          },
+          () => next(n + 1),
+        )
+      }
+      next(0)
     })
   }
 
-  /** Moves, pauses, edits, online and offline, until `endMs`. */
-  meddle(
-    everyMs: number,
-    endMs: number,
-    of: { groups: readonly string[]; resources: readonly string[]; nodes: readonly string[] },
-  ): void {
-    const { random } = this.#kernel
-    const next = () => {
-      const atMs = this.#kernel.nowMs - Math.log(1 - random.next()) * everyMs
-      if (atMs >= endMs) return
-      this.#kernel.at(atMs, null, () => {
-        this.#one(of)
-        next()
-      })
+  create(random: Random): void {
+    this.add({ members: 1, way: random.chance(0.3) ? 'gate' : 'child' })
+  }
+
+  /** Offline, then deleted once nothing runs; or refused, and it stays. */
+  remove(groupId: string): void {
+    for (const resourceId of this.groups.get(groupId)?.resources ?? []) {
+      this.want(resourceId, 0)
+      this.ask({ type: 'deleteResource', resourceId })
     }
-    next()
-    this.#kernel.at(endMs, null, () => {
-      for (const nodeId of of.nodes) this.ask({ type: 'pauseNode', nodeId, paused: false })
+    this.ask({ type: 'deleteGroup', groupId })
+  }
+
+  evict(nodeId: string, lost: boolean): void {
+    this.ask({ type: 'evictNode', nodeId, lost }, (ok) => {
+      if (ok) this.nodes.splice(0, this.nodes.length, ...this.nodes.filter((id) => id !== nodeId))
     })
   }
 
-  #one(of: {
-    groups: readonly string[]
-    resources: readonly string[]
-    nodes: readonly string[]
-  }): void {
-    const { random } = this.#kernel
-    const groupId = random.pick(of.groups)
-    const nodeId = random.pick(of.nodes)
-    switch (random.integer(6)) {
-      case 0:
-      case 1:
-        return this.ask({ type: 'moveGroup', groupId, to: random.chance(0.5) ? nodeId : null })
-      case 2:
-        return this.ask({ type: 'pauseNode', nodeId, paused: random.chance(0.5) })
-      case 3:
-        return this.want(random.pick(of.resources), 0)
-      case 4:
-        return this.want(random.pick(of.resources), 1)
-      default:
-        return this.ask({
-          type: 'changeGroup',
-          groupId,
-          settings: { preferredOwners: random.chance(0.5) ? [nodeId] : [] },
-        })
+  join(host: { nodeId: string; name: string; publicKey: string }, joined: () => void): void {
+    const { nodeId, name, publicKey } = host
+    this.ask({ type: 'joinNode', nodeId, name, publicKey }, (ok) => {
+      if (ok) this.nodes.push(nodeId)
+      joined()
+    })
+  }
+
+  aGroup(random: Random): string {
+    return random.pick([...this.groups.keys()])
+  }
+
+  aResource(random: Random): string {
+    const { resources } = this.groups.get(this.aGroup(random)) as KnownGroup
+    return random.pick(resources)
+  }
+
+  aNode(random: Random): string {
+    return random.pick(this.nodes.length > 0 ? this.nodes : ['none'])
+  }
+
+  /** After a bad day: nothing paused, and hosts that are no members any more are joined anew. */
+  tidyUp(hosts: readonly SimHost[]): void {
+    const members = this.#members
+    for (const nodeId of members()) this.ask({ type: 'pauseNode', nodeId, paused: false })
+    for (const host of hosts) {
+      if (members().includes(host.nodeId)) continue
+      host.powerCut(false)
+      host.reinstall()
+      this.join(host, () => host.powerOn())
     }
   }
 }
+
+const GATED = { domain: 'guest', xml: '<domain/>' }

@@ -6,8 +6,8 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request as OperatorRequest } from '../../schema/event.ts'
 import { pairsFrom } from './fakes/cloudflare.ts'
-import { Disk, FakeStorage, Superseded } from './fakes/storage.ts'
-import { Actor, type Kernel } from './kernel.ts'
+import { CommitFailed, Died, Disk, FakeStorage, Superseded } from './fakes/storage.ts'
+import { Actor, EPOCH_MS, type Kernel } from './kernel.ts'
 import { type HostEnd, ObjectSocket, type Weather } from './sockets.ts'
 
 /** The production class (worker/cluster-object.ts), as far as the platform calls it. */
@@ -17,6 +17,7 @@ export interface ClusterObject {
   webSocketClose(ws: ObjectSocket): Promise<void>
   alarm(): Promise<void>
   ask(request: OperatorRequest, by: string): { refused: Refusal } | { seq: number }
+  read(what: { what: 'hive' }): { seq: number; hash: string } | null
 }
 export type ClusterClass = new (ctx: object, env: object) => ClusterObject
 
@@ -27,6 +28,9 @@ export interface PlatformFaults {
   clockRate(): number
 }
 
+/** The platform tries a failed alarm again after so long. */
+const ALARM_RETRY_MS = 2_000
+
 /** One machine that runs an instance, with the sockets that it holds. */
 class Placement {
   readonly number: number
@@ -35,6 +39,7 @@ class Placement {
   object: ClusterObject | null = null
   /** Waits for `blockConcurrencyWhile`. */
   gate: Promise<unknown> | null = null
+  alarmRuns = false
   constructor(number: number, actor: Actor) {
     this.number = number
     this.actor = actor
@@ -51,25 +56,37 @@ export class Platform {
   readonly #old = new Set<Placement>()
   #instances = 0
   #alarm = 0
+  /** What the clock of its machines is ahead by, as far as it was stepped (D6). */
+  wallOffsetMs = 0
+  /** Nobody is there until then: no instance begins. */
+  #awayUntilMs = 0
 
   constructor(kernel: Kernel, Cluster: ClusterClass, faults: PlatformFaults) {
     this.kernel = kernel
     this.#Cluster = Cluster
     this.#faults = faults
     this.disk.onAlarm = () => this.#armAlarm()
+    this.disk.onDeath = () => this.crash(true)
   }
 
   /** The instance of now, begun if there is none. */
   #placement(): Placement {
     if (this.#now) return this.#now
     this.#instances += 1
-    this.#now = new Placement(this.#instances, this.#actor())
-    this.#wake(this.#now)
-    return this.#now
+    const placement = new Placement(this.#instances, this.#actor())
+    this.#now = placement
+    try {
+      this.#wake(placement)
+    } catch (error) {
+      // Gone while it began: the next call begins another one.
+      this.kernel.caught(placement.actor, error)
+    }
+    return placement
   }
 
   #actor(): Actor {
-    const clock = { rate: this.#faults.clockRate(), wallOffsetMs: 0, bootTrueMs: 0 }
+    const { wallOffsetMs } = this
+    const clock = { rate: this.#faults.clockRate(), wallOffsetMs, bootTrueMs: 0 }
     const actor = new Actor(this.kernel, `object ${this.#instances}`, clock)
     actor.onError = (error) => this.#resets(actor, error)
     return actor
@@ -129,7 +146,8 @@ export class Platform {
 
   /** An instance that finds its storage gone is reset, with its sockets. */
   #resets(actor: Actor, error: unknown): boolean {
-    if (!(error instanceof Superseded)) return false
+    const platforms = [Superseded, Died, CommitFailed].some((kind) => error instanceof kind)
+    if (!platforms) return false
     for (const p of [this.#now, ...this.#old]) if (p?.actor === actor) this.#end(p, true)
     return true
   }
@@ -141,7 +159,7 @@ export class Platform {
       if (socket.readyState === 1) socket.send('pong')
       return
     }
-    p.actor.soon(() => void this.#event(p, (o) => o.webSocketMessage(socket, text)))
+    p.actor.deliver(() => void this.#event(p, (o) => o.webSocketMessage(socket, text)))
   }
 
   #closed(p: Placement, socket: ObjectSocket): void {
@@ -159,17 +177,17 @@ export class Platform {
     weather: Weather,
     end: HostEnd,
   ) {
-    const p = this.#placement()
     const socket = new ObjectSocket(this.kernel, name, weather, end)
-    p.actor.soon(() => {
+    socket.request(() => {
+      if (this.#isAway) return socket.answer(() => end.closed(1006, 'nobody is there'))
+      const p = this.#placement()
       void this.#event(p, async (object) => {
         pairsFrom(() => ({ client: {}, server: socket }))
-        const request = new Request(`https://control.test${path}`, { headers })
-        const response = await object.fetch(request)
-        if (response.status === 101) return end.actor.soon(() => end.opened())
+        const response = await object.fetch(new Request(`https://control.test${path}`, { headers }))
+        if (response.status === 101) return
         const text = await response.text()
         const said = Object.fromEntries(response.headers)
-        end.actor.soon(() => end.refused(response.status, said, text))
+        socket.answer(() => end.refused(response.status, said, text))
       })
     })
     return socket
@@ -177,26 +195,69 @@ export class Platform {
 
   /** A call of the Worker, for an operator. */
   call<T>(work: (object: ClusterObject) => T | Promise<T>): Promise<T | null> {
+    if (this.#isAway) return Promise.resolve(null)
     const p = this.#placement()
     return this.#event(p, work)
   }
 
-  #armAlarm(): void {
+  #armAlarm(): unknown {
     this.#alarm += 1
     const mine = this.#alarm
     const atMs = this.disk.alarmMs
     if (atMs === null) return
+    if (this.#isAway) return this.kernel.at(this.#awayUntilMs, null, () => this.#armAlarm())
     const { actor } = this.#placement()
     const inMs = Math.max(0, atMs - actor.wallMs) / actor.rate + this.#faults.alarmLateMs()
     this.kernel.at(this.kernel.nowMs + inMs, null, () => {
       if (mine !== this.#alarm || this.disk.alarmMs === null) return
+      if (this.#isAway) return this.#armAlarm()
       this.disk.alarmMs = null
       const p = this.#placement()
-      p.actor.soon(() => void this.#event(p, (o) => o.alarm()))
+      p.actor.soon(() => void this.#rings(p))
     })
   }
 
+  /** At least once: one that fails, or whose instance goes meanwhile, comes again. */
+  async #rings(p: Placement): Promise<void> {
+    p.alarmRuns = true
+    const done = await this.#event(p, async (object) => {
+      await object.alarm()
+      return true
+    })
+    p.alarmRuns = false
+    if (done === null) this.#ringAgain()
+  }
+
+  #ringAgain(): void {
+    if (this.disk.alarmMs !== null) return
+    this.disk.alarmMs = EPOCH_MS + this.kernel.nowMs + this.wallOffsetMs + ALARM_RETRY_MS
+    this.#armAlarm()
+  }
+
   // ── What happens to it ───────────────────────────────────────────────────────────────────────
+
+  /** Sockets of a host that the instance of now holds, the latest last. */
+  socketsOf(hostName: string): ObjectSocket[] {
+    return [...(this.#now?.sockets ?? [])].filter((ws) => ws.hostName === hostName)
+  }
+
+  /** Its process is busy, with this object or with others. */
+  slow(forMs: number): void {
+    if (this.#now) this.#now.actor.frozenUntilMs = this.kernel.nowMs + forMs
+  }
+
+  mend(): void {
+    this.disk.failCommits = 0
+    this.disk.dieAfterCommit = false
+    this.#awayUntilMs = 0
+    if (this.#now) this.#now.actor.frozenUntilMs = 0
+  }
+
+  /** Its wall clock steps, and goes on from there. */
+  stepClock(byMs: number): void {
+    this.wallOffsetMs += byMs
+    for (const p of [this.#now, ...this.#old]) if (p) p.actor.wallOffsetMs = this.wallOffsetMs
+  }
 
   /** Hibernation: memory goes, sockets stay. */
   hibernate(): void {
@@ -213,13 +274,23 @@ export class Platform {
     if (p) this.#end(p, resets)
   }
 
+  get #isAway(): boolean {
+    return this.kernel.nowMs < this.#awayUntilMs
+  }
+
+  /** Down for a while: whoever comes is turned away. */
+  away(forMs: number): void {
+    this.crash(true)
+    this.#awayUntilMs = this.kernel.nowMs + forMs
+  }
+
   /** Another instance begins elsewhere; this one's runtime answers pings until it is ended. */
   supersede(forMs: number): void {
     const p = this.#now
     if (!p) return
     this.#now = null
     this.#old.add(p)
-    this.#placement()
+    if (!this.#isAway) this.#placement()
     this.kernel.at(this.kernel.nowMs + forMs, null, () => this.#end(p, true))
   }
 
@@ -231,6 +302,8 @@ export class Platform {
     if (this.#now !== p) return
     this.#now = null
     // An alarm is kept by the storage, and begins another instance.
-    if (this.disk.alarmMs !== null) this.kernel.at(this.kernel.nowMs, null, () => this.#armAlarm())
+    if (p.alarmRuns) this.#ringAgain()
+    else if (this.disk.alarmMs !== null)
+      this.kernel.at(this.kernel.nowMs, null, () => this.#armAlarm())
   }
 }

@@ -1,13 +1,18 @@
 /** Workloads of one simulated host: they outlive guard, agent and RHS, not the host. */
 import type { ProcessRef } from '../../schema/workload.ts'
 import type { Kernel } from './kernel.ts'
-import type { Witness } from './witness.ts'
+import type { Running, Witness } from './witness.ts'
 
-export interface Process extends ProcessRef {
+interface Workload {
   readonly resourceId: string
   readonly groupId: string
   readonly epoch: number
+}
+
+export interface Process extends ProcessRef, Workload {
   alive: boolean
+  /** Until then it is a gate that waits for its yes: nothing of the workload runs (G4). */
+  running: Running | null
 }
 
 export class Processes {
@@ -16,6 +21,10 @@ export class Processes {
   readonly #host: string
   readonly #all = new Map<number, Process>()
   #nextPid = 100
+  /** Named by who runs them: the node that the host is now. */
+  nodeId = ''
+  /** The machine stands still: what is killed dies when it goes on. */
+  frozenUntilMs = 0
   /** Told when one has ended, if anybody listens. */
   onEnd: (process: Process) => void = () => {}
 
@@ -25,22 +34,32 @@ export class Processes {
     this.#host = host
   }
 
-  fork(of: { resourceId: string; groupId: string; epoch: number }): Process {
-    this.#nextPid += 1
-    const process = {
-      ...of,
-      pid: this.#nextPid,
-      startTicks: Math.floor(this.#kernel.nowMs),
-      alive: true,
-    }
-    this.#all.set(process.pid, process)
-    this.#witness.started(of.groupId, this.#host)
+  fork(of: Workload): Process {
+    const process = this.gate(of)
+    this.exec(process)
     return process
+  }
+
+  /** A process that has still to ask before it becomes the workload. */
+  gate({ resourceId, groupId, epoch }: Workload): Process {
+    this.#nextPid += 1
+    const startTicks = Math.floor(this.#kernel.nowMs)
+    const workload = { resourceId, groupId, epoch }
+    const process = { ...workload, pid: this.#nextPid, startTicks, alive: true, running: null }
+    this.#all.set(process.pid, process)
+    return process
+  }
+
+  exec(process: Process): void {
+    const { resourceId, groupId, epoch } = process
+    process.running = { resourceId, groupId, epoch, host: this.#host, nodeId: this.nodeId }
+    this.#witness.started(process.running)
   }
 
   /** SIGKILL: it is gone a little later. */
   kill(pid: number, afterMs: number): void {
-    this.#kernel.at(this.#kernel.nowMs + afterMs, null, () => this.#end(pid))
+    const fromMs = Math.max(this.#kernel.nowMs, this.frozenUntilMs)
+    this.#kernel.at(fromMs + afterMs, null, () => this.#end(pid))
   }
 
   lives(ref: ProcessRef): boolean {
@@ -62,7 +81,7 @@ export class Processes {
     if (!process) return
     process.alive = false
     this.#all.delete(pid)
-    this.#witness.ended(process.groupId, this.#host)
+    if (process.running) this.#witness.ended(process.running)
     this.onEnd(process)
   }
 }

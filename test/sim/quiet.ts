@@ -8,8 +8,12 @@ export function begin(): () => void {
   const { write } = process.stderr
   const { error } = console
   // What simulated probes complain about is not for this terminal.
-  process.stderr.write = ((...args: Parameters<typeof write>) =>
-    actorNow() ? true : write.apply(process.stderr, args)) as typeof write
+  process.stderr.write = ((...args: Parameters<typeof write>) => {
+    const actor = actorNow()
+    if (!actor) return write.apply(process.stderr, args)
+    actor.kernel.complained(actor, String(args[0]).trimEnd())
+    return true
+  }) as typeof write
   console.error = (...args: unknown[]) => {
     if (!actorNow()) error(...args)
   }

@@ -7,14 +7,18 @@ import type { FromRhs, GuardToRhs, ToRhs, WorkloadRecord } from '../../schema/ip
 import type { ProcessRef } from '../../schema/workload.ts'
 import type { Code } from './code.ts'
 import type { Actor } from './kernel.ts'
+import type { Manager, ManagerAsk } from './manager.ts'
 
+/** How the modules of one host behave; the faults change it. */
 export interface ModuleFaults {
   onlineMs(): number
   offlineMs(): number
   /** The start fails after all. */
-  failsOnline(resourceId: string): boolean
-  /** A check that is not answered at all. */
+  failsOnline(): boolean
+  /** A call that is not answered at all. */
   hangs(): boolean
+  /** It takes its RHS along. */
+  crashes(): boolean
   /** What a check says instead of the truth, or null. */
   lie(): 'online' | 'offline' | 'failed' | 'unknown' | null
 }
@@ -22,10 +26,23 @@ export interface ModuleFaults {
 export interface RhsSurroundings {
   readonly code: Code
   readonly faults: ModuleFaults
+  readonly manager: Manager
   toAgent(frame: FromRhs): void
-  start(ask: { requestId: number; resourceId: string; groupId: string; epoch: number }): void
+  start(ask: StartAsk): void
+  permit(ask: StartAsk, gateName: string): void
   stop(resourceId: string, requestId: number): void
+  crashed(): void
 }
+
+interface StartAsk {
+  readonly requestId: number
+  readonly resourceId: string
+  readonly groupId: string
+  readonly epoch: number
+}
+
+type Ended = (outcome: Extract<RhsEvent, { type: 'callEnded' }>['outcome']) => void
+const TYPES = ['process', 'virtual-machine']
 
 export class SimRhs {
   readonly actor: Actor
@@ -68,7 +85,11 @@ export class SimRhs {
           detail: 'ended',
         })
       }
-      default:
+      case 'gatePassed':
+        this.#processes.set(frame.resourceId, frame.process)
+        return
+      case 'records':
+      case 'tables':
         return
     }
   }
@@ -78,7 +99,7 @@ export class SimRhs {
       guid: r.held.guid,
       epoch: r.held.epoch,
     }))
-    const types = [{ type: 'process', version: '1', sha256: '0'.repeat(64) }]
+    const types = TYPES.map((type) => ({ type, version: '1', sha256: '0'.repeat(64) }))
     this.#around.toAgent({ t: 'ready', types, holding })
   }
 
@@ -125,8 +146,8 @@ export class SimRhs {
 
   #call({ fn, guid, id }: Extract<RhsEffect, { type: 'call' }>): void {
     const { faults } = this.#around
-    const ended = (outcome: Extract<RhsEvent, { type: 'callEnded' }>['outcome']) =>
-      this.#step({ type: 'callEnded', guid, id, outcome })
+    const ended: Ended = (outcome) => this.#step({ type: 'callEnded', guid, id, outcome })
+    if (faults.crashes()) return void setTimeout(() => this.#around.crashed(), 0)
     switch (fn) {
       case 'open':
       case 'close':
@@ -134,38 +155,59 @@ export class SimRhs {
       case 'retry':
         return void setTimeout(() => ended({ ok: 'notImplemented' }), 0)
       case 'online':
+        if (faults.hangs()) return
         return void setTimeout(() => this.#online(guid, id, ended), faults.onlineMs())
       case 'offline':
+        if (faults.hangs()) return
+        return void setTimeout(() => this.#stop(guid, ended), faults.offlineMs())
       case 'terminate':
-        return void setTimeout(
-          () => this.#stop(guid, ended),
-          fn === 'offline' ? faults.offlineMs() : 0,
-        )
+        return void setTimeout(() => this.#stop(guid, ended), 0)
     }
   }
 
-  #online(
-    guid: string,
-    id: number,
-    ended: (outcome: Extract<RhsEvent, { type: 'callEnded' }>['outcome']) => void,
-  ): void {
+  #online(guid: string, id: number, ended: Ended): void {
     const run = this.#state.runs.get(guid)
     if (!run) return
     // A call that was given up starts nothing (make-call.ts).
     if (this.#aborted.has(id)) return ended({ ok: false, error: 'given up' })
     if (this.#processes.has(guid)) return ended({ ok: true })
-    if (this.#around.faults.failsOnline(guid)) return ended({ ok: false, error: 'exit 1' })
-    const { groupId, epoch } = run.held
-    const requestId = this.#request((answer) => {
-      if (answer.ok && answer.process) {
-        this.#processes.set(guid, answer.process)
-        return ended({ ok: true })
-      }
-      const reason = answer.reason ?? 'no'
-      const forNow = ['noGrant', 'noLease', 'stopping'].includes(reason)
-      return ended(forNow ? { ok: false, refused: reason } : { ok: false, error: reason })
-    })
-    this.#around.start({ requestId, resourceId: guid, groupId, epoch })
+    if (this.#around.faults.failsOnline()) return ended({ ok: false, error: 'exit 1' })
+    const { groupId, epoch, type } = run.held
+    const answered = (then: (process: ProcessRef | undefined) => void) => {
+      const requestId = this.#request((answer) => {
+        if (answer.ok) return then(answer.process)
+        const reason = answer.reason ?? 'no'
+        const forNow = ['noGrant', 'noLease', 'stopping'].includes(reason)
+        return ended(forNow ? { ok: false, refused: reason } : { ok: false, error: reason })
+      })
+      return { requestId, resourceId: guid, groupId, epoch }
+    }
+    const runs = (process: ProcessRef) => {
+      this.#processes.set(guid, process)
+      ended({ ok: true })
+    }
+    if (type === 'process')
+      return this.#around.start(answered((process) => process && runs(process)))
+    const gateName = `gate-${guid}`
+    this.#around.permit(
+      answered((process) => {
+        if (process) return runs(process)
+        this.#askManager({ resourceId: guid, groupId, epoch, gateName }, (started) =>
+          started ? runs(started) : ended({ ok: false, error: 'the manager could not start it' }),
+        )
+      }),
+      gateName,
+    )
+  }
+
+  /** What the manager says reaches this process only while it lives. */
+  #askManager(ask: ManagerAsk, answered: (process: ProcessRef | null) => void): void {
+    const { actor } = this
+    this.#around.manager.start(ask, (process) =>
+      actor.deliver(() =>
+        answered(process && { pid: process.pid, startTicks: process.startTicks }),
+      ),
+    )
   }
 
   #stop(guid: string, ended: (outcome: { ok: true }) => void): void {
@@ -183,10 +225,14 @@ export class SimRhs {
   }
 
   #poll({ key, id, guids }: Extract<RhsEffect, { type: 'poll' }>): void {
-    const { faults } = this.#around
+    const { faults, manager } = this.#around
     if (faults.hangs()) return
+    if (faults.crashes()) return void setTimeout(() => this.#around.crashed(), 0)
     setTimeout(() => {
       const answers = guids.map((guid) => {
+        const gated = this.#state.runs.get(guid)?.held.type === 'virtual-machine'
+        // Its manager is gone: unknown, not dead.
+        if (gated && !manager.answers) return { guid, status: 'unknown' as const }
         const truth = this.#processes.has(guid) ? ('online' as const) : ('offline' as const)
         return { guid, status: faults.lie() ?? truth }
       })

@@ -9,6 +9,8 @@ export interface Weather {
   /** To the object, and from it: false holds everything back, as a partition does. */
   up: boolean
   down: boolean
+  /** Of a segment: that it is lost, and sent again later. */
+  loss: number
   delayMs(): number
 }
 
@@ -25,36 +27,39 @@ export interface ObjectEnd {
   closed(socket: ObjectSocket): void
 }
 
-/** A segment that has not arrived: held back, it arrives in its order once the way is free. */
-interface Segment {
-  readonly deliver: () => void
-}
-
-/** How often a way that is blocked is tried again: TCP retransmits. */
+/** How often a way that is blocked is tried again, and what is lost is sent again: as TCP does. */
 const RETRANSMIT_MS = 200
 
+/** One way of one connection. What is held back arrives in its order once the way is free. */
 class Way {
   readonly #kernel: Kernel
+  readonly #weather: Weather
   readonly #open: () => boolean
-  readonly #delayMs: () => number
-  readonly #queue: Segment[] = []
+  readonly #queue: (() => void)[] = []
   #lastMs = 0
   #waiting = false
+  /** Something in the middle holds this connection back, and no other. */
+  stalledUntilMs = 0
 
-  constructor(kernel: Kernel, open: () => boolean, delayMs: () => number) {
+  constructor(kernel: Kernel, weather: Weather, open: () => boolean) {
     this.#kernel = kernel
+    this.#weather = weather
     this.#open = open
-    this.#delayMs = delayMs
   }
 
   send(deliver: () => void): void {
-    this.#queue.push({ deliver })
+    if (this.#queue.length === 0 && this.#free()) return this.#deliver(deliver)
+    this.#queue.push(deliver)
     this.#go()
+  }
+
+  #free(): boolean {
+    return this.#open() && this.#kernel.nowMs >= this.stalledUntilMs
   }
 
   #go(): void {
     if (this.#waiting) return
-    if (!this.#open()) {
+    if (!this.#free()) {
       this.#waiting = true
       this.#kernel.at(this.#kernel.nowMs + RETRANSMIT_MS, null, () => {
         this.#waiting = false
@@ -62,12 +67,25 @@ class Way {
       })
       return
     }
-    for (const { deliver } of this.#queue.splice(0)) {
-      // One connection keeps its order, whatever the delay of each segment.
-      this.#lastMs = Math.max(this.#lastMs, this.#kernel.nowMs + this.#delayMs())
-      this.#kernel.at(this.#lastMs, null, deliver)
-    }
+    for (const deliver of this.#queue.splice(0)) this.#deliver(deliver)
   }
+
+  #deliver(deliver: () => void): void {
+    const { random } = this.#kernel
+    let delayMs = this.#weather.delayMs()
+    for (let again = RETRANSMIT_MS; random.chance(this.#weather.loss); again *= 2) delayMs += again
+    // One connection keeps its order, whatever the delay of each segment.
+    this.#lastMs = Math.max(this.#lastMs, this.#kernel.nowMs + delayMs)
+    this.#kernel.at(this.#lastMs, null, deliver)
+  }
+}
+
+/** Breaks the connection at one frame: it is the last that does not arrive. */
+export interface Trap {
+  /** `t` of the frame, or `ping` or `pong`. */
+  readonly frame: string
+  /** Both ends hear of it, or neither does. */
+  readonly loud: boolean
 }
 
 export class ObjectSocket {
@@ -76,31 +94,74 @@ export class ObjectSocket {
   /** When the runtime last answered a ping on it, by the clock of the machine it runs on. */
   answeredAt: Date | null = null
   readonly hostName: string
+  readonly #kernel: Kernel
   readonly #toHost: Way
   readonly #toObject: Way
   readonly #host: HostEnd
   #object: ObjectEnd | null = null
   #attachment: string | null = null
   #hostOpen = true
+  #trap: Trap | null = null
 
   constructor(kernel: Kernel, hostName: string, weather: Weather, host: HostEnd) {
+    this.#kernel = kernel
     this.hostName = hostName
     this.#host = host
-    const delay = () => weather.delayMs()
-    this.#toHost = new Way(kernel, () => weather.down, delay)
-    this.#toObject = new Way(kernel, () => weather.up, delay)
+    this.#toHost = new Way(kernel, weather, () => weather.down)
+    this.#toObject = new Way(kernel, weather, () => weather.up)
   }
 
   accepted(object: ObjectEnd, tags: readonly string[]): void {
     this.#object = object
     this.tags = tags
+    // The response comes before everything that is said on it.
+    this.answer(() => this.#host.opened())
+  }
+
+  /** The request to open it, and the answer to that: on the same ways as all that follows. */
+  request(arrives: () => void): void {
+    this.#toObject.send(arrives)
+  }
+
+  answer(arrives: () => void): void {
+    this.#toHost.send(() => this.#host.actor.deliver(arrives))
+  }
+
+  // ── What the network does to it ──────────────────────────────────────────────────────────────
+
+  set trap(trap: Trap) {
+    this.#trap = trap
+  }
+
+  stall(way: 'up' | 'down', forMs: number): void {
+    const which = way === 'up' ? this.#toObject : this.#toHost
+    which.stalledUntilMs = Math.max(which.stalledUntilMs, this.#kernel.nowMs + forMs)
+  }
+
+  /** Something in between forgets it: each end that is told is reset, the other knows nothing. */
+  break(told: { host: boolean; object: boolean }): void {
+    if (told.host) this.#endHost(1006, 'reset')
+    if (told.object) this.#endObject()
+    this.stall('up', Number.POSITIVE_INFINITY)
+    this.stall('down', Number.POSITIVE_INFINITY)
+  }
+
+  #springs(text: string): boolean {
+    const trap = this.#trap
+    if (!trap || (text !== trap.frame && !text.startsWith(`{"t":"${trap.frame}"`))) return false
+    this.#trap = null
+    this.break({ host: trap.loud, object: trap.loud })
+    return true
   }
 
   // ── The object's side ────────────────────────────────────────────────────────────────────────
 
   send(text: string): void {
     if (this.readyState !== 1) throw new Error('the socket is not open')
-    this.#toHost.send(() => this.#host.actor.soon(() => this.#hostOpen && this.#host.message(text)))
+    if (this.#trap && this.#springs(text)) return
+    this.#toHost.send(() => {
+      if (this.#hostOpen) this.#host.actor.deliver(() => this.#hostOpen && this.#host.message(text))
+    })
   }
 
   close(code: number, reason: string): void {
@@ -126,6 +187,7 @@ export class ObjectSocket {
   // ── The host's side ──────────────────────────────────────────────────────────────────────────
 
   fromHost(text: string): void {
+    if (this.#trap && this.#springs(text)) return
     this.#toObject.send(() => {
       // What was under way when the host closed arrives all the same.
       if (this.readyState === 1) this.#object?.message(this, text)
@@ -135,12 +197,13 @@ export class ObjectSocket {
   /** The host closes, or dies: `silently` when not even a reset gets out. */
   endedByHost(silently: boolean): void {
     this.#hostOpen = false
-    if (silently) return
-    this.#toObject.send(() => {
-      if (this.readyState !== 1) return
-      this.readyState = 3
-      this.#object?.closed(this)
-    })
+    if (!silently) this.#toObject.send(() => this.#endObject())
+  }
+
+  #endObject(): void {
+    if (this.readyState !== 1) return
+    this.readyState = 3
+    this.#object?.closed(this)
   }
 
   #endHost(code: number, reason: string): void {

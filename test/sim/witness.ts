@@ -1,5 +1,16 @@
-/** What really runs, and where: the judge of "never on two at once". It knows no rule of the product. */
+/**
+ * What really runs, where, and since when: the judge of "never on two at once". It knows no rule of
+ * the product; a workload that is being stopped runs until it is gone.
+ */
 import type { Kernel } from './kernel.ts'
+
+export interface Running {
+  readonly resourceId: string
+  readonly groupId: string
+  readonly epoch: number
+  readonly host: string
+  readonly nodeId: string
+}
 
 export interface Overlap {
   readonly group: string
@@ -9,33 +20,76 @@ export interface Overlap {
 
 export class Witness {
   readonly #kernel: Kernel
-  /** Group → host → processes that live, a dying one included. */
-  readonly #running = new Map<string, Map<string, number>>()
+  readonly #running = new Map<string, Set<Running>>()
   readonly overlaps: Overlap[] = []
+  /** Overlaps of a host that had stood still longer than any rule allows for (A5). */
+  readonly excused: Overlap[] = []
+  /** A second process of a resource that runs already, on whichever host. */
+  readonly doubles: string[] = []
+  /** Of stores that know epochs: writes of an older owner, which have to be refused. */
+  readonly staleWrites = { refused: 0, accepted: 0 }
+  readonly #newestEpoch = new Map<string, number>()
+  /** When hosts that had stood still went on, by name. */
+  readonly resumedAt = new Map<string, number>()
+  /** From going on again until the last of its workloads that ran too long was dead. */
+  readonly resumeOverlapMs: number[] = []
+  /** Told of each start and end, for checks that go along. */
+  onStart: (running: Running) => void = () => {}
+  onEnd: (running: Running) => void = () => {}
   starts = 0
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
   }
 
-  started(group: string, host: string): void {
+  started(running: Running): void {
     this.starts += 1
-    const hosts = this.#running.get(group) ?? new Map<string, number>()
-    this.#running.set(group, hosts)
-    hosts.set(host, (hosts.get(host) ?? 0) + 1)
-    if (hosts.size > 1)
-      this.overlaps.push({ group, atMs: this.#kernel.nowMs, hosts: [...hosts.keys()] })
+    const { groupId, host } = running
+    const others = this.#running.get(groupId) ?? new Set<Running>()
+    this.#running.set(groupId, others)
+    for (const other of others)
+      if (other.resourceId === running.resourceId)
+        this.doubles.push(
+          `DOUBLE: ${running.resourceId.slice(0, 8)} at ${Math.round(this.#kernel.nowMs)} ms on ${other.host} and ${host}`,
+        )
+    others.add(running)
+    const hosts = [...new Set([...others].map((r) => r.host))]
+    if (hosts.length > 1) {
+      const excused = hosts.some((name) => this.resumedAt.has(name))
+      const overlap = { group: groupId, atMs: this.#kernel.nowMs, hosts }
+      ;(excused ? this.excused : this.overlaps).push(overlap)
+    }
+    this.write(running)
+    this.onStart(running)
   }
 
-  ended(group: string, host: string): void {
-    const hosts = this.#running.get(group)
-    const left = (hosts?.get(host) ?? 0) - 1
-    if (left > 0) hosts?.set(host, left)
-    else hosts?.delete(host)
+  ended(running: Running): void {
+    const others = this.#running.get(running.groupId)
+    if (!others?.delete(running)) return
+    this.onEnd(running)
+    const since = this.resumedAt.get(running.host)
+    // It ran beside a newer owner until now.
+    if (since !== undefined && running.epoch < (this.#newestEpoch.get(running.groupId) ?? 0))
+      this.resumeOverlapMs.push(this.#kernel.nowMs - since)
+  }
+
+  /** A workload writes, with its epoch, to a store that all hosts share. */
+  write({ groupId, epoch }: Running): void {
+    const newest = this.#newestEpoch.get(groupId) ?? 0
+    if (epoch >= newest) this.#newestEpoch.set(groupId, epoch)
+    else this.staleWrites.refused += 1
+  }
+
+  runningOf(groupId: string): Running[] {
+    return [...(this.#running.get(groupId) ?? [])]
+  }
+
+  runningOn(host: string): Running[] {
+    return [...this.#running.values()].flatMap((all) => [...all]).filter((r) => r.host === host)
   }
 
   /** Hosts on which something of the group runs now. */
-  hostsOf(group: string): string[] {
-    return [...(this.#running.get(group)?.keys() ?? [])]
+  hostsOf(groupId: string): string[] {
+    return [...new Set(this.runningOf(groupId).map((r) => r.host))]
   }
 }

@@ -18,6 +18,13 @@ export function writeFileSync(target: string | number, text: string): void {
   const path = typeof target === 'number' ? (open.get(target) as string) : target
   const world = worldNow()
   if (world.diskFull) throw failure('ENOSPC', path)
+  if (world.writesLeft <= 0) {
+    world.writesLeft = Number.POSITIVE_INFINITY
+    world.files.set(path, String(text).slice(0, Math.floor(text.length / 2)))
+    world.died()
+    throw failure('EIO', path)
+  }
+  world.writesLeft -= 1
   world.files.set(path, String(text))
 }
 

@@ -14,6 +14,21 @@ export class Disk {
   /** Grows with each instance; an older one may not touch storage. */
   instance = 0
   onAlarm: () => void = () => {}
+  /** Told after each transaction that wrote something. */
+  onCommit: () => void = () => {}
+  /** Told when an instance dies right behind a commit: nothing of it leaves. */
+  onDeath: () => void = () => {}
+  /** So many of the next transactions fail. */
+  failCommits = 0
+  dieAfterCommit = false
+
+  #complete = false
+  /** The migrations have run. */
+  get hasTables(): boolean {
+    this.#complete ||=
+      this.db.prepare("select 1 from sqlite_master where name = 'updates'").get() !== undefined
+    return this.#complete
+  }
 
   prepared(query: string): Prepared {
     let known = this.#statements.get(query)
@@ -34,6 +49,20 @@ interface Prepared {
 export class Superseded extends Error {
   constructor() {
     super('this instance was superseded: its storage is gone')
+  }
+}
+
+/** The machine is gone in the middle of an event. */
+export class Died extends Error {
+  constructor() {
+    super('this instance is gone')
+  }
+}
+
+/** A transaction that the platform did not get onto its disks. */
+export class CommitFailed extends Error {
+  constructor() {
+    super('the storage failed')
   }
 }
 
@@ -96,13 +125,15 @@ export class FakeStorage {
 
   transactionSync<T>(work: () => T): T {
     this.#mine()
+    const outermost = this.#depth === 0
     const name = `sp${this.#depth}`
     this.#depth += 1
     this.#disk.db.exec(`SAVEPOINT ${name}`)
+    let result: T
     try {
-      const result = work()
+      result = work()
+      if (outermost && this.#fails()) throw new CommitFailed()
       this.#disk.db.exec(`RELEASE ${name}`)
-      return result
     } catch (error) {
       this.#disk.db.exec(`ROLLBACK TO ${name}`)
       this.#disk.db.exec(`RELEASE ${name}`)
@@ -110,6 +141,22 @@ export class FakeStorage {
     } finally {
       this.#depth -= 1
     }
+    if (outermost) this.#committed()
+    return result
+  }
+
+  #fails(): boolean {
+    if (this.#disk.failCommits === 0) return false
+    this.#disk.failCommits -= 1
+    return true
+  }
+
+  #committed(): void {
+    this.#disk.onCommit()
+    if (!this.#disk.dieAfterCommit) return
+    this.#disk.dieAfterCommit = false
+    this.#disk.onDeath()
+    throw new Died()
   }
 
   /** Resolves once everything written before is durable; never for a superseded instance. */

@@ -7,8 +7,16 @@ export default class WebSocket extends EventEmitter {
   readyState = 0
   readonly #line: Dialled
 
-  constructor(url: string, { headers }: { headers: Record<string, string> }) {
+  constructor(
+    url: string,
+    { headers, handshakeTimeout }: { headers: Record<string, string>; handshakeTimeout: number },
+  ) {
     super()
+    setTimeout(() => {
+      if (this.readyState !== 0) return
+      this.terminate()
+      this.emit('error', new Error('Opening handshake has timed out'))
+    }, handshakeTimeout)
     this.#line = worldNow().dial(url, headers, {
       opened: () => {
         this.readyState = 1

@@ -2,12 +2,14 @@
  * Rules switched off, one at a time: what the simulation does not notice is a hole in it. A rule that
  * is a second line of defence is not found alone, and says so.
  */
-import type { Mutation } from './production.ts'
+import type { Mutation } from '../production.ts'
 
 export interface Mutant extends Mutation {
   /** The rule of docs/rules.md that it breaks. */
   readonly rule: string
   readonly breaks: string
+  /** Not found alone: what else holds when it is gone. */
+  readonly secondLine?: string
 }
 
 export const MUTANTS: readonly Mutant[] = [

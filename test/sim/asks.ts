@@ -1,0 +1,53 @@
+/** What an operator asks for at the worst moment. One kind each, drawn with a seed of its own. */
+import type { Operator } from './operator.ts'
+import type { Random } from './random.ts'
+
+type AskOf = (operator: Operator, random: Random) => void
+
+const ASKS = {
+  move: (o, random) => o.ask({ type: 'moveGroup', groupId: o.aGroup(random), to: null }),
+  moveTo: (o, random) =>
+    o.ask({ type: 'moveGroup', groupId: o.aGroup(random), to: o.aNode(random) }),
+  pause: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: true }),
+  resume: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: false }),
+  offline: (o, random) => o.want(o.aResource(random), 0),
+  online: (o, random) => o.want(o.aResource(random), 1),
+  groupOffline: (o, random) =>
+    o.ask({ type: 'setGroupState', groupId: o.aGroup(random), persistentState: 0 }),
+  groupOnline: (o, random) =>
+    o.ask({ type: 'setGroupState', groupId: o.aGroup(random), persistentState: 1 }),
+  prefer: (o, random) =>
+    o.ask({
+      type: 'changeGroup',
+      groupId: o.aGroup(random),
+      settings: { preferredOwners: random.chance(0.5) ? [o.aNode(random)] : [] },
+    }),
+  rename: (o, random) =>
+    o.ask({
+      type: 'changeGroup',
+      groupId: o.aGroup(random),
+      name: `g-${random.integer(1e6)}`,
+      settings: {},
+    }),
+  /** Hard owners, now and then of a node that has the group (S-20, Q6). */
+  owners: (o, random) =>
+    o.ask({
+      type: 'changeResource',
+      resourceId: o.aResource(random),
+      settings: {
+        possibleOwners: random.chance(0.4) ? null : [o.aNode(random), o.aNode(random)],
+      },
+    }),
+  evict: (o, random) => o.evict(o.aNode(random), false),
+  evictLost: (o, random) => o.evict(o.aNode(random), true),
+  deleteGroup: (o, random) => o.remove(o.aGroup(random)),
+  createGroup: (o, random) => o.create(random),
+  readHive: (o) => o.read(),
+} satisfies Record<string, AskOf>
+
+export type AskKind = keyof typeof ASKS
+export const ASK_KINDS = Object.keys(ASKS) as AskKind[]
+export const isAskKind = (text: string): text is AskKind => text in ASKS
+
+export const carryOutAsk = (kind: AskKind, operator: Operator, random: Random): void =>
+  (ASKS[kind] as AskOf)(operator, random)

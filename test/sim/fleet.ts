@@ -1,0 +1,71 @@
+/**
+ * Many histories on all cores: one process each, which takes seeds until there are none left. The
+ * clocks and globals of a simulation are those of its process.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { loadCode } from './code.ts'
+import { type HistoryResult, playHistory } from './history.ts'
+import { MUTANTS } from './mutants/index.ts'
+import { type Draw, drawPlan } from './plan.ts'
+import { begin } from './quiet.ts'
+
+/** What a process of the fleet is told: which code, and which seed next. */
+export interface Order {
+  readonly seed: number
+  readonly draw: Draw
+  /** Position in the list of mutants, or null for the code as it is. */
+  readonly mutant: number | null
+}
+
+const ME = fileURLToPath(import.meta.url)
+
+/** @param next the next order, or null when there are none left. @param heard each result */
+export async function playAll(
+  next: () => Order | null,
+  heard: (order: Order, result: HistoryResult) => void,
+  workers: number = availableParallelism(),
+): Promise<void> {
+  const playOn = async () => {
+    const child = fork(ME, ['--fleet'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    try {
+      for (let order = next(); order; order = next()) heard(order, await ask(child, order))
+    } finally {
+      child.kill()
+    }
+  }
+  await Promise.all(Array.from({ length: workers }, playOn))
+}
+
+function ask(child: ChildProcess, order: Order): Promise<HistoryResult> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null) => reject(new Error(`a worker ended with ${code}`))
+    child.once('exit', ended)
+    child.once('message', (message) => {
+      child.off('exit', ended)
+      resolve(message as HistoryResult)
+    })
+    child.send(order)
+  })
+}
+
+function serve(): void {
+  let loaded: { mutant: number | null; code: ReturnType<typeof loadCode> } | null = null
+  let end: (() => void) | null = null
+  process.on('message', (message) => {
+    const { seed, draw, mutant } = message as Order
+    if (loaded?.mutant !== mutant) {
+      end?.()
+      const mutation = mutant === null ? null : (MUTANTS[mutant] ?? null)
+      loaded = { mutant, code: loadCode(mutation) }
+    }
+    const { code } = loaded
+    void code.then(async (production) => {
+      end ??= begin()
+      process.send?.(await playHistory(drawPlan(seed, draw), production))
+    })
+  })
+}
+
+if (process.argv[2] === '--fleet') serve()

@@ -1,0 +1,222 @@
+/**
+ * What one history consists of, drawn from its seed before anything runs: the cluster, how bad its
+ * world is, and everything that strikes it, each with a seed of its own. So a history can be written
+ * down, shortened and played again without the draw that made it.
+ */
+import { PROFILES, type ProfileName, waitMs } from '../../schema/timing.ts'
+import { ASK_KINDS, type AskKind } from './asks.ts'
+import { Random } from './random.ts'
+import { FREEZE_KINDS, STRIKE_KINDS, type StrikeKind } from './strikes/index.ts'
+
+export interface Strike {
+  readonly atMs: number
+  readonly kind: StrikeKind
+  /** Which host it hits, where it hits one. */
+  readonly host: number
+  /** What else it draws: how long it lasts, whom else it concerns. */
+  readonly seed: number
+}
+
+export interface Ask {
+  readonly atMs: number
+  readonly kind: AskKind
+  readonly seed: number
+}
+
+export interface GroupPlan {
+  /** Members that depend on one another in a row. */
+  readonly members: number
+  /** `gate`: started by a manager of its own, past the guard's gate (G4). */
+  readonly way: 'child' | 'gate'
+}
+
+/** How the surroundings are throughout one history. */
+export interface WorldPlan {
+  /** The network, milliseconds. */
+  readonly delayMaxMs: number
+  /** Of a segment: lost, and sent again later. */
+  readonly loss: number
+  /** Alarms of the platform, how late at most, and how often they are. */
+  readonly alarmLateMaxMs: number
+  readonly alarmLate: number
+  /** A write until it is durable. */
+  readonly syncMaxMs: number
+  readonly onlineMaxMs: number
+  readonly offlineMaxMs: number
+  /** How long a SIGKILL takes; T_stop has to contain it (G6). */
+  readonly killMaxMs: number
+  /** Of a start: that it fails. */
+  readonly flaky: number
+  /** Of a check: that it is not answered, or answered with something untrue. */
+  readonly hangs: number
+  readonly lies: number
+  /** A manager executes a start so much later. */
+  readonly managerLateMaxMs: number
+  /** Clocks are off by up to ρ; `true`: by exactly that, one way or the other. */
+  readonly extremeClocks: boolean
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly profile: ProfileName
+  readonly nodes: number
+  readonly groups: readonly GroupPlan[]
+  readonly world: WorldPlan
+  readonly strikes: readonly Strike[]
+  readonly asks: readonly Ask[]
+  /** When the faults are over, and how long the cluster then has to come to rest. */
+  readonly endMs: number
+  readonly restMs: number
+}
+
+/** Until a cluster is formed, its nodes are up and its groups online. */
+export const formedMs = (profile: ProfileName) => 2_500 + 2 * PROFILES[profile].pingMs
+
+/** All deadlines of the product that stand between the last fault and rest. */
+export function restMs(profile: ProfileName): number {
+  const t = PROFILES[profile]
+  return 3 * waitMs(t.ttlAuthorityMs, t.marginMs) + 30_000
+}
+
+export interface Draw {
+  /** Fixed where given, drawn otherwise. */
+  readonly nodes?: number | undefined
+  readonly profile?: ProfileName | undefined
+  /** Freezes of a guard or a whole host, which the rules assume away (A5). */
+  readonly freezes?: boolean | undefined
+}
+
+export function drawPlan(seed: number, draw: Draw = {}): Plan {
+  const random = new Random(seed)
+  const profile = draw.profile ?? drawProfile(random)
+  const nodes = draw.nodes ?? drawNodes(random)
+  const unitMs = PROFILES[profile].ttlMs
+  const startMs = formedMs(profile)
+  const kinds = draw.freezes ? [...STRIKE_KINDS, ...FREEZE_KINDS] : STRIKE_KINDS
+  const swarm = drawSwarm(random, kinds, unitMs)
+  // A storm, and in some histories hours of a cluster's daily life behind it.
+  const stormEndMs = startMs + unitMs * random.between(6, 14)
+  const long = profile === 'standard' || profile === 'wan'
+  const lifeMs = long && random.chance(LIVES) ? random.between(0.5, 4) * 3_600_000 : 0
+  const strikes = [
+    ...drawStrikes(random, swarm, startMs, stormEndMs, nodes),
+    ...drawStrikes(random, sparse(swarm, lifeMs), stormEndMs, stormEndMs + lifeMs, nodes),
+  ]
+  const asks = random.chance(0.85)
+    ? [
+        ...drawAsks(random, unitMs * random.between(0.1, 2), startMs, stormEndMs),
+        ...drawAsks(random, LIFE_ASK_MS, stormEndMs, stormEndMs + lifeMs),
+      ]
+    : []
+  return {
+    seed,
+    profile,
+    nodes,
+    groups: drawGroups(random, nodes),
+    world: drawWorld(random, profile),
+    strikes,
+    asks,
+    endMs: Math.round(stormEndMs + lifeMs),
+    restMs: restMs(profile),
+  }
+}
+
+/** Histories with a long life behind their storm. */
+const LIVES = 0.8
+const LIFE_ASK_MS = 900_000
+/** Mean time between two faults of a long life. */
+const LIFE_STRIKE_MS = 600_000
+
+function drawProfile(random: Random): ProfileName {
+  const draw = random.next()
+  if (draw < 0.55) return 'test'
+  if (draw < 0.65) return 'fast'
+  return draw < 0.82 ? 'standard' : 'wan'
+}
+
+function drawNodes(random: Random): number {
+  const draw = random.next()
+  if (draw < 0.06) return 1
+  if (draw < 0.95) return 2 + random.integer(3)
+  return draw < 0.995 ? 5 + random.integer(8) : 16 + random.integer(49)
+}
+
+function drawGroups(random: Random, nodes: number): GroupPlan[] {
+  const count = 1 + random.integer(nodes > 8 ? 8 : 4)
+  return Array.from({ length: count }, () => ({
+    members: random.chance(0.25) ? 2 + random.integer(2) : 1,
+    way: random.chance(0.3) ? 'gate' : 'child',
+  }))
+}
+
+function drawWorld(random: Random, profile: ProfileName): WorldPlan {
+  const slow = random.chance(0.3)
+  const t = PROFILES[profile]
+  const some = (chance: number, most: number) => (random.chance(chance) ? random.next() * most : 0)
+  return {
+    delayMaxMs: random.between(1, Math.min(t.pingMs / 3, 60)),
+    loss: some(0.25, 0.1),
+    alarmLateMaxMs: slow ? 60_000 : random.between(1, 50),
+    alarmLate: slow ? random.next() * 0.4 : 0.5,
+    syncMaxMs: random.between(1, slow ? 60 : 6),
+    onlineMaxMs: random.between(2, slow ? 800 : 30),
+    offlineMaxMs: random.between(2, slow ? 400 : 30),
+    killMaxMs: random.between(1, t.killMs * 0.9),
+    flaky: some(0.3, 0.3),
+    hangs: some(0.2, 0.05),
+    lies: some(0.15, 0.02),
+    managerLateMaxMs: random.chance(0.5) ? random.between(1, 20) : random.between(20, 4_000),
+    extremeClocks: random.chance(0.4),
+  }
+}
+
+type Swarm = ReadonlyMap<StrikeKind, number>
+
+/**
+ * Each history has some kinds of faults, each with a rate of its own: one with every fault at once
+ * shows less than many with a few each.
+ */
+function drawSwarm(random: Random, kinds: readonly StrikeKind[], unitMs: number): Swarm {
+  const dense = random.between(0.15, 0.5)
+  const chosen = kinds.filter(() => random.chance(dense))
+  return new Map(chosen.map((kind) => [kind, unitMs * random.between(0.6, 7)]))
+}
+
+/** The same kinds, as rarely as in daily life. */
+function sparse(swarm: Swarm, lifeMs: number): Swarm {
+  if (lifeMs === 0) return new Map()
+  return new Map([...swarm.keys()].map((kind) => [kind, LIFE_STRIKE_MS * swarm.size]))
+}
+
+function drawStrikes(
+  random: Random,
+  swarm: Swarm,
+  fromMs: number,
+  toMs: number,
+  nodes: number,
+): Strike[] {
+  const strikes: Strike[] = []
+  for (const [kind, everyMs] of swarm)
+    for (const atMs of moments(random, everyMs, fromMs, toMs))
+      strikes.push({ atMs, kind, host: random.integer(nodes), seed: random.integer(2 ** 31) })
+  return strikes.sort((a, b) => a.atMs - b.atMs)
+}
+
+function drawAsks(random: Random, everyMs: number, fromMs: number, toMs: number): Ask[] {
+  return moments(random, everyMs, fromMs, toMs).map((atMs) => ({
+    atMs,
+    kind: random.pick(ASK_KINDS),
+    seed: random.integer(2 ** 31),
+  }))
+}
+
+/** Moments of a Poisson process, in whole milliseconds. */
+function moments(random: Random, everyMs: number, fromMs: number, toMs: number): number[] {
+  const found: number[] = []
+  let atMs = fromMs
+  for (;;) {
+    atMs -= Math.log(1 - random.next()) * everyMs
+    if (atMs >= toMs) return found
+    found.push(Math.round(atMs))
+  }
+}

@@ -1,0 +1,33 @@
+/** Faults of the platform that runs the Durable Object. */
+import { PROFILES } from '../../../schema/timing.ts'
+import { type StrikeOf, unitMs } from './strike.ts'
+
+export const ON_CONTROL_PLANE = {
+  /** Machine gone: memory and sockets; hosts are reset, or find out by themselves. */
+  objectCrash: ({ scene, random }) => scene.platform.crash(random.chance(0.5)),
+  /** Right behind a commit: it counts, and nothing of it leaves (C4). */
+  objectDiesAfterCommit: ({ scene }) => {
+    scene.platform.disk.dieAfterCommit = true
+  },
+  commitFails: ({ scene, random }) => {
+    scene.platform.disk.failCommits = 1 + random.integer(2)
+  },
+  objectSleeps: ({ scene }) => scene.platform.hibernate(),
+  /** Another instance begins; the old one's runtime goes on answering pings (L3). */
+  objectSuperseded: ({ scene, random }) =>
+    scene.platform.supersede(random.between(0.05, random.chance(0.5) ? 3 : 12) * unitMs(scene)),
+  objectSlow: ({ scene, random }) => scene.platform.slow(random.between(0.01, 1.5) * unitMs(scene)),
+  /**
+   * Back by any amount, and forward by what m covers or by what everybody is seen to miss (A1, D6):
+   * forward steps in between are what the rules assume away.
+   */
+  objectClockSteps: ({ scene, random }) => {
+    const t = PROFILES[scene.plan.profile]
+    const draw = random.next()
+    if (draw < 0.4) scene.platform.stepClock(-random.between(0, 10_000))
+    else if (draw < 0.7) scene.platform.stepClock(random.between(0, t.marginMs * 0.3))
+    else scene.platform.stepClock(random.between(2 * t.ttlMs, 3_600_000))
+  },
+  /** Down for a while: nobody is there to ask. */
+  objectAway: ({ scene, random }) => scene.platform.away(random.between(0.1, 3) * unitMs(scene)),
+} satisfies Record<string, StrikeOf>

@@ -1,0 +1,99 @@
+/** Faults of hosts and their processes, as far as the assumptions A5 and A6 allow. */
+import { lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
+
+const REPLICA = '/state/hive.json'
+
+export const ON_HOSTS = {
+  powerCut: (blow) => {
+    const { scene, host, random } = blow
+    host.powerCut(random.chance(0.5))
+    later(scene, lastingMs(blow), () => host.powerOn())
+  },
+  /** Back before anybody has noticed. */
+  reboot: ({ scene, host, random }) => {
+    host.powerCut(random.chance(0.7))
+    later(scene, random.between(5, 400), () => host.powerOn())
+  },
+  cleanShutdown: (blow) => {
+    const { scene, host } = blow
+    host.shutDown()
+    // Orderly, or out of patience.
+    later(scene, 31_000 + lastingMs(blow), () => {
+      host.powerCut(false)
+      host.powerOn()
+    })
+  },
+  killGuard: ({ host }) => host.killGuard(),
+  /** Between two effects: what is on file and what has left differ at most by that (G9). */
+  guardDiesAtEffect: ({ host, random }) => {
+    if (host.guard) host.guard.effectsLeft = random.integer(12)
+  },
+  killAgent: ({ host }) => host.killAgent(),
+  agentDiesAtWrite: ({ host, random }) => {
+    host.world.writesLeft = random.integer(4)
+  },
+  killRhs: ({ host }) => host.killRhs(),
+  killWorkload: ({ host, random }) => {
+    const all = host.processes.list()
+    if (all.length > 0) host.processes.kill(random.pick(all).pid, 0)
+  },
+  /** SIGSTOP of the agent alone: the guard goes on (G1). */
+  pauseAgent: (blow) => {
+    const { scene, host } = blow
+    const { agent } = host
+    if (agent) agent.actor.frozenUntilMs = scene.kernel.nowMs + lastingMs(blow)
+  },
+  pauseRhs: (blow) => {
+    const { scene, host } = blow
+    const { rhs } = host
+    if (rhs) rhs.actor.frozenUntilMs = scene.kernel.nowMs + lastingMs(blow)
+  },
+  /** A busy host: everything now and then, the guard by less than T_kill has room for. */
+  slowHost: (blow) => {
+    const { scene, host, random } = blow
+    const endMs = scene.kernel.nowMs + lastingMs(blow)
+    const again = () => {
+      if (scene.kernel.nowMs > endMs) return
+      for (const actor of host.actors()) {
+        const guards = actor === host.guard?.actor
+        const forMs = random.between(0, guards ? 15 : 0.2 * unitMs(scene))
+        actor.frozenUntilMs = Math.max(actor.frozenUntilMs, scene.kernel.nowMs + forMs)
+      }
+      later(scene, random.between(20, 300), again)
+    }
+    again()
+  },
+  fullDisk: (blow) => {
+    const { scene, host } = blow
+    host.world.diskFull = true
+    later(scene, lastingMs(blow), () => {
+      host.world.diskFull = false
+    })
+  },
+  fullRunFolder: (blow) => {
+    const { scene, host } = blow
+    host.stateFile.fileFull = true
+    later(scene, lastingMs(blow), () => {
+      host.stateFile.fileFull = false
+    })
+  },
+  replicaLost: ({ host }) => {
+    host.world.files.delete(REPLICA)
+    host.killAgent()
+  },
+  replicaDamaged: ({ host, random }) => {
+    const { files } = host.world
+    const text = files.get(REPLICA) ?? ''
+    const at = random.integer(text.length + 1)
+    files.set(REPLICA, `${text.slice(0, at)}7${text.slice(at + 1)}`)
+    if (random.chance(0.5)) host.killAgent()
+  },
+  guardFileLost: ({ host }) => {
+    host.stateFile.file = null
+    host.killGuard()
+  },
+  wallClockSteps: ({ host, random }) => {
+    const byMs = random.between(-86_400_000, 86_400_000)
+    for (const actor of host.actors()) actor.wallOffsetMs += byMs
+  },
+} satisfies Record<string, StrikeOf>

@@ -1,0 +1,43 @@
+/** Faults of resource modules and of the managers that they speak to. */
+import { lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
+
+export const ON_MODULES = {
+  moduleHangs: (blow) => {
+    const { modules } = blow.host
+    modules.hangsUntilMs = blow.scene.kernel.nowMs + lastingMs(blow)
+  },
+  /** The next calls take their RHS along. */
+  moduleCrashes: ({ host, random }) => {
+    host.modules.crashes = 1 + random.integer(3)
+  },
+  moduleLies: (blow) => {
+    const { scene, host, random } = blow
+    host.modules.lie = random.pick(['online', 'offline', 'failed', 'unknown'] as const)
+    later(scene, lastingMs(blow) / 2, () => {
+      host.modules.lie = null
+    })
+  },
+  /** It fails k times; sometimes more often than it is tried (S-75, S-76). */
+  startsFail: ({ host, random }) => {
+    host.modules.failStarts = 1 + random.integer(6)
+  },
+  startsSlowly: (blow) => {
+    const { scene, host, random } = blow
+    host.modules.slowMs = random.between(0.1, 2) * unitMs(scene)
+    later(scene, lastingMs(blow), () => {
+      host.modules.slowMs = 0
+    })
+  },
+  managerGone: (blow) => {
+    blow.host.manager.goneUntilMs = blow.scene.kernel.nowMs + lastingMs(blow)
+  },
+  /** What it was asked for is executed when nobody expects it any more. */
+  managerLate: (blow) => {
+    const { scene, host } = blow
+    const lateMs = lastingMs(blow)
+    host.modules.managerLateMs = lateMs
+    later(scene, lateMs, () => {
+      host.modules.managerLateMs = 0
+    })
+  },
+} satisfies Record<string, StrikeOf>

@@ -1,0 +1,60 @@
+/** Faults of the network between a host and the control plane. */
+import { type Blow, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
+
+function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {
+  const { scene, host } = blow
+  for (const way of ways) host.weather[way] = false
+  later(scene, lastingMs(blow), () => {
+    for (const way of ways) host.weather[way] = true
+  })
+}
+
+/** Everything that a session is made of. */
+const FROM_NODE = ['report', 'confirm', 'status', 'released', 'accept', 'refuse', 'ping', 'goodbye']
+const FROM_OBJECT = ['challenge', 'welcome', 'updates', 'offer', 'confirmed', 'ack', 'pong', 'bye']
+
+export const ON_NETWORK = {
+  cutUp: (blow) => cut(blow, ['up']),
+  cutDown: (blow) => cut(blow, ['down']),
+  cutBoth: (blow) => cut(blow, ['up', 'down']),
+  /** The control plane's side of the network: everybody at once. */
+  cutAll: (blow) => {
+    for (const host of blow.scene.hosts) cut({ ...blow, host }, ['up', 'down'])
+  },
+  flapping: (blow) => {
+    const { scene, host, random } = blow
+    const endMs = scene.kernel.nowMs + lastingMs(blow)
+    const again = () => {
+      const open = scene.kernel.nowMs > endMs || random.chance(0.5)
+      host.weather.up = open
+      host.weather.down = open
+      if (scene.kernel.nowMs <= endMs) later(scene, random.between(10, 0.5 * unitMs(scene)), again)
+    }
+    again()
+  },
+  lossy: (blow) => {
+    const { scene, host, random } = blow
+    const before = host.weather.loss
+    host.weather.loss = random.between(0.1, 0.5)
+    later(scene, lastingMs(blow), () => {
+      host.weather.loss = before
+    })
+  },
+  /** One connection is held back, and its successors are not: it delivers late, dead or not. */
+  stalled: (blow) => {
+    const { scene, host, random } = blow
+    for (const ws of scene.platform.socketsOf(host.name))
+      ws.stall(random.chance(0.5) ? 'up' : 'down', lastingMs(blow))
+  },
+  /** Only one end is told that the connection is gone. */
+  halfOpen: ({ scene, host, random }) => {
+    const object = random.chance(0.5)
+    for (const ws of scene.platform.socketsOf(host.name)) ws.break({ object, host: !object })
+  },
+  /** The connection goes with one certain frame. */
+  cutAtFrame: ({ scene, host, random }) => {
+    const frame = random.pick(random.chance(0.5) ? FROM_NODE : FROM_OBJECT)
+    const loud = random.chance(0.7)
+    for (const ws of scene.platform.socketsOf(host.name)) ws.trap = { frame, loud }
+  },
+} satisfies Record<string, StrikeOf>

@@ -1,0 +1,27 @@
+/** What a fault gets to work with. */
+import { PROFILES } from '../../../schema/timing.ts'
+import type { SimHost } from '../host.ts'
+import type { Random } from '../random.ts'
+import type { Scene } from '../scene.ts'
+
+export interface Blow {
+  readonly scene: Scene
+  readonly host: SimHost
+  /** Of this strike alone. */
+  readonly random: Random
+}
+
+export type StrikeOf = (blow: Blow) => void
+
+/** The pong lease is the measure of all that lasts. */
+export const unitMs = (scene: Scene) => PROFILES[scene.plan.profile].ttlMs
+
+export const later = ({ kernel, plan }: Scene, ms: number, work: () => void) =>
+  void kernel.at(kernel.nowMs + ms, null, () => {
+    // By then all is mended anyway.
+    if (kernel.nowMs < plan.endMs) work()
+  })
+
+/** How long a fault lasts: now and then longer than every lease. */
+export const lastingMs = ({ scene, random }: Blow) =>
+  random.between(0.02, random.chance(0.7) ? 1.2 : 4) * unitMs(scene)

@@ -1,0 +1,50 @@
+/** What happened in a history, in words: faults, updates, starts and ends, the cluster log. */
+
+import { emptyHive } from '../../schema/hive.ts'
+import { applyUpdate, type Update } from '../../schema/update.ts'
+import { explain } from '../../worker/core/explain.ts'
+import type { Scene } from './scene.ts'
+
+interface Line {
+  readonly atMs: number
+  readonly text: string
+}
+
+/** Watches a scene from its beginning. @returns the lines so far, in their order */
+export function transcribe(scene: Scene): () => string[] {
+  const { kernel, platform, witness, plan } = scene
+  const lines: Line[] = []
+  const say = (text: string) => lines.push({ atMs: kernel.nowMs, text })
+  for (const { atMs, kind, host } of plan.strikes)
+    lines.push({ atMs, text: `FAULT ${kind} n${(host % plan.nodes) + 1}` })
+  for (const { atMs, kind } of plan.asks) lines.push({ atMs, text: `ASK   ${kind}` })
+  kernel.complained = (actor, text) => say(`${actor.name}: ${text}`)
+  const { onCommit } = platform.disk
+  const hive = emptyHive()
+  let logId = 0
+  platform.disk.onCommit = () => {
+    onCommit()
+    if (!platform.disk.hasTables) return
+    const db = platform.disk.db
+    const rows = db.prepare('select body from updates where seq > ? order by seq').all(hive.seq)
+    for (const row of rows) {
+      const update = JSON.parse(String(row['body'])) as Update
+      say(`${update.seq}  ${explain(update, hive).message}`)
+      applyUpdate(hive, update)
+    }
+    for (const row of db.prepare('select * from log where id > ? order by id').all(logId)) {
+      logId = Number(row['id'])
+      say(`        [${row['component']}] ${row['node']}: ${row['message']}`)
+    }
+  }
+  const { onStart } = witness
+  witness.onStart = (running) => {
+    onStart(running)
+    say(`RUN   ${running.resourceId.slice(0, 8)} on ${running.host}, epoch ${running.epoch}`)
+  }
+  witness.onEnd = (running) => say(`ENDED ${running.resourceId.slice(0, 8)} on ${running.host}`)
+  return () =>
+    lines
+      .sort((a, b) => a.atMs - b.atMs)
+      .map(({ atMs, text }) => `${(atMs / 1_000).toFixed(3).padStart(10)} s  ${text}`)
+}
