@@ -237,7 +237,7 @@ export const ERRORS = {
     exit: 7,
     title: 'Another machine runs with this identity',
     cause:
-      'The node is up with another guard than this one: a copied disk image, or a state folder that is used twice. The one that was there first is not disturbed. A host that has just been booted sees this for as long as its old lease may last; one that sees it for three minutes ends with exit code 7.',
+      'The node is up with another guard than this one: a copied disk image, or a state folder that is used twice. The one that was there first is not disturbed. A host that has just been booted sees this for as long as its old lease may last; one that sees it for fifteen minutes ends with exit code 7.',
     remedy: 'On the copy: `holdfast-probe leave --force`, then join it under a name of its own.',
   },
   JOINED_ELSEWHERE: {

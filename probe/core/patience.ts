@@ -2,13 +2,14 @@ import type { ErrorCode, Refusal } from '../../schema/errors.ts'
 
 /**
  * Refusals that time may mend only within bounds, each with how long it may go on, in milliseconds.
- * A control plane that was restored from a backup, or a proxy that errs, is given this long; the
- * old lease of a host that was booted anew has surely ended by then (W(TTL_A) is below 100 s).
+ * A control plane that was restored from a backup, or a proxy that errs, is given this long. The old
+ * lease of a host that was booted anew ends within W(TTL_A), below 100 s; but each restart of the
+ * control plane begins that wait anew (D5), and several of them must not cost the cluster a host.
  */
 const PATIENCE_MS: Partial<Record<ErrorCode, number>> = {
   NOT_A_MEMBER: 60_000,
   WRONG_KEY: 60_000,
-  IDENTITY_IN_USE: 180_000,
+  IDENTITY_IN_USE: 900_000,
 }
 
 /** Tries are closer together than this: after a longer silence nobody has been refused lately. */

@@ -175,20 +175,24 @@ export class SimGuard {
     this.#step({ type: 'gatePermitAsked', ask: { ...ask, monitor: 'rhs' }, gateName })
   }
 
-  /** The gate asks: yes only when the yes is on file. */
-  gateAsks(gateName: string, process: ProcessRef, resourceId: string): boolean {
+  /**
+   * The gate asks: yes only when the yes is on file.
+   *
+   * @returns the epoch that it runs under, whichever request it was that the manager has executed
+   */
+  gateAsks(gateName: string, process: ProcessRef, resourceId: string): number | null {
     this.#gateYes = false
     const { pid, startTicks } = process
     try {
       this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks } })
     } catch (error) {
       if (!(error instanceof Killed)) throw error
-      // Its last word counts.
-      return this.#gateYes
     }
-    if (this.#gateYes)
+    // The last word of one that was killed just now counts.
+    if (!this.#gateYes) return null
+    if (this.actor.alive)
       this.#around.toRhs({ t: 'gatePassed', resourceId, process: { pid, startTicks } })
-    return this.#gateYes
+    return this.#state.records.find((r) => r.gateName === gateName)?.epoch ?? null
   }
 
   stop(resourceId: string, requestId: number): void {

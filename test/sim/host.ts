@@ -5,12 +5,13 @@ import type { Replica } from '../../probe/agent/replica.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent, GuardToRhs } from '../../schema/ipc.ts'
 import type { Code } from './code.ts'
 import { SimGuard } from './guard.ts'
+import { type HostFaults, type ModuleState, outOfOrder, WELL } from './host-faults.ts'
 import { type DialEvents, type Dialled, type HostWorld, livesIn } from './host-world.ts'
 import { Actor, actorNow, type Kernel } from './kernel.ts'
 import { Manager } from './manager.ts'
 import type { Platform } from './platform.ts'
 import { Processes } from './processes.ts'
-import { type ModuleFaults, SimRhs } from './rhs.ts'
+import { SimRhs } from './rhs.ts'
 import type { Weather } from './sockets.ts'
 import type { Witness } from './witness.ts'
 
@@ -21,32 +22,6 @@ const FORK_MS = 60
 const GUARD_BACK_MS = 80
 /** An agent that says nothing after a lapse is replaced after so long. */
 const AGENT_WORD_MS = 10_000
-
-export interface HostFaults extends ModuleFaults {
-  clockRate(): number
-  wallOffsetMs(): number
-  killMs(): number
-  managerLateMs(): number
-}
-
-/** How the modules and managers of a host are out of order just now. */
-export interface ModuleState {
-  hangsUntilMs: number
-  crashes: number
-  lie: ReturnType<ModuleFaults['lie']>
-  failStarts: number
-  slowMs: number
-  managerLateMs: number
-}
-
-const WELL: Readonly<ModuleState> = {
-  hangsUntilMs: 0,
-  crashes: 0,
-  lie: null,
-  failStarts: 0,
-  slowMs: 0,
-  managerLateMs: 0,
-}
 
 export interface HostParts {
   readonly kernel: Kernel
@@ -91,7 +66,7 @@ export class SimHost {
     this.name = who.name
     this.clusterId = who.clusterId
     this.weather = who.weather
-    this.#faults = this.#outOfOrder(who.faults)
+    this.#faults = outOfOrder(who.faults, () => this.modules, parts.kernel)
     this.processes = new Processes(parts.kernel, parts.witness, who.name)
     this.processes.onEnd = (process) => {
       const { guard } = this
@@ -103,7 +78,7 @@ export class SimHost {
       lateMs: () => this.#faults.managerLateMs(),
       mayPass: (ask, process) => {
         const { guard } = this
-        if (!this.on || !guard || guard.actor.frozenUntilMs > this.#kernel.nowMs) return false
+        if (!this.on || !guard || guard.actor.frozenUntilMs > this.#kernel.nowMs) return null
         return guard.actor.run(() => guard.gateAsks(ask.gateName, process, ask.resourceId))
       },
     })
@@ -115,24 +90,6 @@ export class SimHost {
       dial: (url, headers, events) => this.#dial(url, headers, events),
     }
     this.reinstall()
-  }
-
-  /** What its world does at all times, and what the faults do to it now. */
-  #outOfOrder(usual: HostFaults): HostFaults {
-    const once = (what: 'crashes' | 'failStarts') => {
-      if (this.modules[what] === 0) return false
-      this.modules[what] -= 1
-      return true
-    }
-    return {
-      ...usual,
-      onlineMs: () => usual.onlineMs() + this.modules.slowMs,
-      hangs: () => this.modules.hangsUntilMs > this.#kernel.nowMs || usual.hangs(),
-      crashes: () => once('crashes') || usual.crashes(),
-      failsOnline: () => once('failStarts') || usual.failsOnline(),
-      lie: () => this.modules.lie ?? usual.lie(),
-      managerLateMs: () => usual.managerLateMs() + this.modules.managerLateMs,
-    }
   }
 
   /** Nothing is wrong with it any more. */

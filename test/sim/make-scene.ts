@@ -1,6 +1,7 @@
 /** The cluster of a plan, and how it comes to be. */
 import type { Code } from './code.ts'
-import { type HostFaults, SimHost } from './host.ts'
+import { SimHost } from './host.ts'
+import type { HostFaults } from './host-faults.ts'
 import { Kernel } from './kernel.ts'
 import { Operator } from './operator.ts'
 import type { Plan } from './plan.ts'

@@ -17,8 +17,8 @@ export interface ManagerSurroundings {
   readonly processes: Processes
   /** How much later a start is executed. */
   lateMs(): number
-  /** The gate asks, as the last thing before it becomes the workload; false: no, or no guard. */
-  mayPass(ask: ManagerAsk, process: Process): boolean
+  /** The gate asks, as the last thing before it becomes the workload; null: no, or no guard. */
+  mayPass(ask: ManagerAsk, process: Process): number | null
 }
 
 const RETRY_MS = 100
@@ -42,8 +42,9 @@ export class Manager {
     const execute = () => {
       if (!this.answers) return void kernel.at(kernel.nowMs + RETRY_MS, null, execute)
       const process = processes.gate(ask)
-      if (mayPass(ask, process)) {
-        processes.exec(process)
+      const epoch = mayPass(ask, process)
+      if (epoch !== null) {
+        processes.exec(process, epoch)
         return ended(process)
       }
       processes.kill(process.pid, 0)

@@ -36,7 +36,7 @@ export class Processes {
 
   fork(of: Workload): Process {
     const process = this.gate(of)
-    this.exec(process)
+    this.exec(process, of.epoch)
     return process
   }
 
@@ -50,8 +50,8 @@ export class Processes {
     return process
   }
 
-  exec(process: Process): void {
-    const { resourceId, groupId, epoch } = process
+  exec(process: Process, epoch: number): void {
+    const { resourceId, groupId } = process
     process.running = { resourceId, groupId, epoch, host: this.#host, nodeId: this.nodeId }
     this.#witness.started(process.running)
   }

@@ -40,6 +40,8 @@ class Way {
   #waiting = false
   /** Something in the middle holds this connection back, and no other. */
   stalledUntilMs = 0
+  /** Whoever carried it has forgotten it: nothing arrives any more. */
+  dead = false
 
   constructor(kernel: Kernel, weather: Weather, open: () => boolean) {
     this.#kernel = kernel
@@ -48,6 +50,7 @@ class Way {
   }
 
   send(deliver: () => void): void {
+    if (this.dead) return
     if (this.#queue.length === 0 && this.#free()) return this.#deliver(deliver)
     this.#queue.push(deliver)
     this.#go()
@@ -58,7 +61,7 @@ class Way {
   }
 
   #go(): void {
-    if (this.#waiting) return
+    if (this.#waiting || this.dead) return
     if (!this.#free()) {
       this.#waiting = true
       this.#kernel.at(this.#kernel.nowMs + RETRANSMIT_MS, null, () => {
@@ -142,8 +145,8 @@ export class ObjectSocket {
   break(told: { host: boolean; object: boolean }): void {
     if (told.host) this.#endHost(1006, 'reset')
     if (told.object) this.#endObject()
-    this.stall('up', Number.POSITIVE_INFINITY)
-    this.stall('down', Number.POSITIVE_INFINITY)
+    this.#toObject.dead = true
+    this.#toHost.dead = true
   }
 
   #springs(text: string): boolean {

@@ -29,8 +29,8 @@ export class Witness {
   /** Of stores that know epochs: writes of an older owner, which have to be refused. */
   readonly staleWrites = { refused: 0, accepted: 0 }
   readonly #newestEpoch = new Map<string, number>()
-  /** When hosts that had stood still went on, by name. */
-  readonly resumedAt = new Map<string, number>()
+  /** Hosts that stand still or have, by name: from when they went on, until they have caught up. */
+  readonly #freezes = new Map<string, { resumedMs: number; untilMs: number }>()
   /** From going on again until the last of its workloads that ran too long was dead. */
   readonly resumeOverlapMs: number[] = []
   /** Told of each start and end, for checks that go along. */
@@ -48,14 +48,14 @@ export class Witness {
     const others = this.#running.get(groupId) ?? new Set<Running>()
     this.#running.set(groupId, others)
     for (const other of others)
-      if (other.resourceId === running.resourceId)
+      if (other.resourceId === running.resourceId && !this.isExcused(other.host))
         this.doubles.push(
           `DOUBLE: ${running.resourceId.slice(0, 8)} at ${Math.round(this.#kernel.nowMs)} ms on ${other.host} and ${host}`,
         )
     others.add(running)
     const hosts = [...new Set([...others].map((r) => r.host))]
     if (hosts.length > 1) {
-      const excused = hosts.some((name) => this.resumedAt.has(name))
+      const excused = hosts.some((name) => this.isExcused(name))
       const overlap = { group: groupId, atMs: this.#kernel.nowMs, hosts }
       ;(excused ? this.excused : this.overlaps).push(overlap)
     }
@@ -67,10 +67,20 @@ export class Witness {
     const others = this.#running.get(running.groupId)
     if (!others?.delete(running)) return
     this.onEnd(running)
-    const since = this.resumedAt.get(running.host)
+    const since = this.#freezes.get(running.host)?.resumedMs ?? Number.POSITIVE_INFINITY
     // It ran beside a newer owner until now.
-    if (since !== undefined && running.epoch < (this.#newestEpoch.get(running.groupId) ?? 0))
+    const newest = this.#newestEpoch.get(running.groupId) ?? 0
+    if (this.#kernel.nowMs >= since && running.epoch < newest)
       this.resumeOverlapMs.push(this.#kernel.nowMs - since)
+  }
+
+  /** A host or its guard stands still from now on; it goes on at that time. */
+  stoodStill(host: string, resumedMs: number, untilMs: number): void {
+    this.#freezes.set(host, { resumedMs, untilMs })
+  }
+
+  isExcused(host: string): boolean {
+    return this.#kernel.nowMs <= (this.#freezes.get(host)?.untilMs ?? -1)
   }
 
   /** A workload writes, with its epoch, to a store that all hosts share. */

@@ -12,7 +12,7 @@ describe('patience', () => {
   test.each([
     ['NOT_A_MEMBER', 60_000],
     ['WRONG_KEY', 60_000],
-    ['IDENTITY_IN_USE', 180_000],
+    ['IDENTITY_IN_USE', 900_000],
   ] as const)('%s is given up after %i ms of nothing else', (code, limit) => {
     let known = refused(PATIENT, refusal(code), 1_000)
     for (let ms = 8_000; ms <= limit; ms += 8_000) {

@@ -127,7 +127,7 @@ export class Mirror {
     const text = `NOT ITS OWN: ${host} runs ${groupId.slice(0, 8)} at epoch ${epoch}, and the hive says ${
       ownership ? `${ownership.phase} at ${ownership.epoch}` : 'that there is none'
     }`
-    if (this.#witness.resumedAt.has(host)) this.excused.push(text)
+    if (this.#witness.isExcused(host)) this.excused.push(text)
     else this.#wrong(text)
   }
 

@@ -1,0 +1,48 @@
+/** What is usual on a host, and what is out of order on it just now. */
+import type { Kernel } from './kernel.ts'
+import type { ModuleFaults } from './rhs.ts'
+
+export interface HostFaults extends ModuleFaults {
+  clockRate(): number
+  wallOffsetMs(): number
+  killMs(): number
+  managerLateMs(): number
+}
+
+/** How the modules and managers of a host are out of order just now. */
+export interface ModuleState {
+  hangsUntilMs: number
+  crashes: number
+  lie: ReturnType<ModuleFaults['lie']>
+  failStarts: number
+  slowMs: number
+  managerLateMs: number
+}
+
+export const WELL: Readonly<ModuleState> = {
+  hangsUntilMs: 0,
+  crashes: 0,
+  lie: null,
+  failStarts: 0,
+  slowMs: 0,
+  managerLateMs: 0,
+}
+
+/** Its usual behaviour with what the faults of now do to it. */
+export function outOfOrder(usual: HostFaults, now: () => ModuleState, kernel: Kernel): HostFaults {
+  const once = (what: 'crashes' | 'failStarts') => {
+    const state = now()
+    if (state[what] === 0) return false
+    state[what] -= 1
+    return true
+  }
+  return {
+    ...usual,
+    onlineMs: () => usual.onlineMs() + now().slowMs,
+    hangs: () => now().hangsUntilMs > kernel.nowMs || usual.hangs(),
+    crashes: () => once('crashes') || usual.crashes(),
+    failsOnline: () => once('failStarts') || usual.failsOnline(),
+    lie: () => now().lie ?? usual.lie(),
+    managerLateMs: () => usual.managerLateMs() + now().managerLateMs,
+  }
+}
