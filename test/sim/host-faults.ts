@@ -7,6 +7,8 @@ export interface HostFaults extends ModuleFaults {
   wallOffsetMs(): number
   killMs(): number
   managerLateMs(): number
+  /** The service manager brings the guard back within T_gap (A6). */
+  guardBackMs(): number
 }
 
 /** How the modules and managers of a host are out of order just now. */

@@ -18,8 +18,6 @@ import type { Witness } from './witness.ts'
 /** A message between two processes of one host. */
 const IPC_MS = 0.2
 const FORK_MS = 60
-/** The service manager brings the guard back within T_gap (A6). */
-const GUARD_BACK_MS = 80
 /** An agent that says nothing after a lapse is replaced after so long. */
 const AGENT_WORD_MS = 10_000
 
@@ -211,7 +209,7 @@ export class SimHost {
     this.guard.actor.die()
     this.guard = null
     // G11: the new one kills the old tree first; the agent's socket ends with it.
-    this.#kernel.at(this.#kernel.nowMs + GUARD_BACK_MS, null, () => {
+    this.#kernel.at(this.#kernel.nowMs + this.#faults.guardBackMs(), null, () => {
       // A boot in between has brought another one.
       if (!this.on || this.guard) return
       this.#endAgent(false)

@@ -1,4 +1,5 @@
 /** The cluster of a plan, and how it comes to be. */
+import { PROFILES } from '../../schema/timing.ts'
 import type { Code } from './code.ts'
 import { SimHost } from './host.ts'
 import type { HostFaults } from './host-faults.ts'
@@ -46,6 +47,7 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
     crashes: () => false,
     lie: () =>
       chance(world.lies) ? random.pick(['online', 'offline', 'failed', 'unknown']) : null,
+    guardBackMs: () => upTo(PROFILES[plan.profile].gapMs * 0.9),
     managerLateMs: () => upTo(calm ? 20 : world.managerLateMaxMs),
   }
   const delayMs = () => upTo(world.delayMaxMs)

@@ -132,7 +132,11 @@ export class Operator {
               properties: gate ? GATED : { command: '/bin/workload' },
               dependsOn: resources.slice(Math.max(0, n - 1), n),
               restart: RESTART,
-              poll: { isAliveMs: random.chance(0.5) ? 1_000 : 5_000, pendingMs: 20_000, deadlockMs: 8_000 },
+              poll: {
+                isAliveMs: random.chance(0.5) ? 1_000 : 5_000,
+                pendingMs: 20_000,
+                deadlockMs: 8_000,
+              },
             },
           },
           () => next(n + 1),

@@ -43,7 +43,7 @@ export interface WorldPlan {
   readonly syncMaxMs: number
   readonly onlineMaxMs: number
   readonly offlineMaxMs: number
-  /** How long a SIGKILL takes; T_stop has to contain it (G6). */
+  /** How long a SIGKILL takes: up to what T_stop has left besides T_gap, for T_x is 0 here (G6). */
   readonly killMaxMs: number
   /** Of a start: that it fails. */
   readonly flaky: number
@@ -158,10 +158,10 @@ function drawWorld(random: Random, profile: ProfileName): WorldPlan {
     loss: some(0.25, 0.1),
     alarmLateMaxMs: slow ? 60_000 : random.between(1, 50),
     alarmLate: slow ? random.next() * 0.4 : 0.5,
-    syncMaxMs: random.between(1, slow ? 60 : 6),
+    syncMaxMs: random.chance(0.08) ? 1_500 : random.between(1, slow ? 60 : 6),
     onlineMaxMs: random.between(2, slow ? 800 : 30),
     offlineMaxMs: random.between(2, slow ? 400 : 30),
-    killMaxMs: random.between(1, t.killMs * 0.9),
+    killMaxMs: random.between(1, (t.stopMs - t.gapMs) * 0.95),
     flaky: some(0.3, 0.3),
     hangs: some(0.2, 0.05),
     lies: some(0.15, 0.02),

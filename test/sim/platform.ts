@@ -40,6 +40,8 @@ class Placement {
   /** Waits for `blockConcurrencyWhile`. */
   gate: Promise<unknown> | null = null
   alarmRuns = false
+  /** It has written what cannot be committed: nothing of it leaves any more (A3). */
+  gated = false
   constructor(number: number, actor: Actor) {
     this.number = number
     this.actor = actor
@@ -95,7 +97,15 @@ export class Platform {
   #wake(p: Placement): ClusterObject {
     if (p.object) return p.object
     this.disk.instance += 1
-    const storage = new FakeStorage(this.disk, this.disk.instance, () => this.#faults.syncMs())
+    const gate = {
+      shut: (afterMs: number) => {
+        if (p.gated) return
+        p.gated = true
+        this.kernel.at(this.kernel.nowMs + afterMs, null, () => this.#end(p, true))
+      },
+    }
+    const syncMs = () => this.#faults.syncMs()
+    const storage = new FakeStorage(this.disk, this.disk.instance, syncMs, gate)
     const ctx = {
       storage,
       acceptWebSocket: (ws: ObjectSocket, tags: string[]) => {
@@ -104,6 +114,7 @@ export class Platform {
           {
             message: (socket, text) => this.#heard(p, socket, text),
             closed: (socket) => this.#closed(p, socket),
+            isGated: () => p.gated,
           },
           tags,
         )
@@ -156,7 +167,7 @@ export class Platform {
     // Answered by the runtime itself: no event, no storage, whoever the current instance is.
     if (text === 'ping') {
       socket.answeredAt = new Date(p.actor.wallMs)
-      if (socket.readyState === 1) socket.send('pong')
+      if (socket.readyState === 1) socket.autoAnswer('pong')
       return
     }
     p.actor.deliver(() => void this.#event(p, (o) => o.webSocketMessage(socket, text)))

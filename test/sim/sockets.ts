@@ -25,6 +25,8 @@ export interface HostEnd {
 export interface ObjectEnd {
   message(socket: ObjectSocket, text: string): void
   closed(socket: ObjectSocket): void
+  /** Whether what it says waits for a commit that will never be. */
+  isGated(): boolean
 }
 
 /** How often a way that is blocked is tried again, and what is lost is sent again: as TCP does. */
@@ -161,6 +163,11 @@ export class ObjectSocket {
 
   send(text: string): void {
     if (this.readyState !== 1) throw new Error('the socket is not open')
+    if (!this.#object?.isGated()) this.autoAnswer(text)
+  }
+
+  /** The runtime's own answer: no event, no storage, no gate. */
+  autoAnswer(text: string): void {
     if (this.#trap && this.#springs(text)) return
     this.#toHost.send(() => {
       if (this.#hostOpen) this.#host.actor.deliver(() => this.#hostOpen && this.#host.message(text))
@@ -170,7 +177,7 @@ export class ObjectSocket {
   close(code: number, reason: string): void {
     if (this.readyState !== 1) return
     this.readyState = 3
-    this.#toHost.send(() => this.#endHost(code, reason))
+    if (!this.#object?.isGated()) this.#toHost.send(() => this.#endHost(code, reason))
   }
 
   serializeAttachment(value: unknown): void {

@@ -18,6 +18,8 @@ export class Disk {
   onCommit: () => void = () => {}
   /** Told when an instance dies right behind a commit: nothing of it leaves. */
   onDeath: () => void = () => {}
+  /** Told when somebody waits for what it has just written. */
+  onSync: () => void = () => {}
   /** So many of the next transactions fail. */
   failCommits = 0
   dieAfterCommit = false
@@ -34,7 +36,8 @@ export class Disk {
     let known = this.#statements.get(query)
     if (!known) {
       const statement = this.db.prepare(query)
-      known = { statement, columns: statement.columns().map((c) => c.name) }
+      const columns = statement.columns().map((c) => c.name)
+      known = { statement, columns, reads: /^\s*select/i.test(query) }
       this.#statements.set(query, known)
     }
     return known
@@ -44,6 +47,14 @@ export class Disk {
 interface Prepared {
   readonly statement: StatementSync
   readonly columns: string[]
+  readonly reads: boolean
+}
+
+function run(statement: StatementSync, columns: string[], bindings: SQLInputValue[]): Cursor {
+  if (columns.length > 0)
+    return new Cursor(statement.all(...bindings) as Record<string, unknown>[], columns)
+  statement.run(...bindings)
+  return new Cursor([], [])
 }
 
 export class Superseded extends Error {
@@ -93,56 +104,84 @@ class Cursor {
   }
 }
 
+/** What the platform does about an instance whose write cannot be committed. */
+export interface Gate {
+  /** From now on nothing of it leaves (A3); it is reset once the commit has failed. */
+  shut(afterMs: number): void
+}
+
 export class FakeStorage {
   readonly #disk: Disk
   readonly #instance: number
   /** How long a write takes to be durable, in milliseconds. */
   readonly syncMs: () => number
+  readonly #gate: Gate
   #depth = 0
 
-  constructor(disk: Disk, instance: number, syncMs: () => number) {
+  constructor(disk: Disk, instance: number, syncMs: () => number, gate: Gate) {
     this.#disk = disk
     this.#instance = instance
     this.syncMs = syncMs
+    this.#gate = gate
+  }
+
+  get #isCurrent(): boolean {
+    return this.#disk.instance === this.#instance
   }
 
   #mine(): void {
-    if (this.#disk.instance !== this.#instance || actorNow()?.alive === false)
-      throw new Superseded()
+    if (actorNow()?.alive === false) throw new Superseded()
   }
 
   readonly sql = {
     exec: (query: string, ...bindings: SQLInputValue[]) => {
       this.#mine()
-      const { statement, columns } = this.#disk.prepared(query)
-      if (columns.length === 0) {
-        statement.run(...bindings)
-        return new Cursor([], [])
-      }
-      return new Cursor(statement.all(...bindings) as Record<string, unknown>[], columns)
+      const { statement, columns, reads } = this.#disk.prepared(query)
+      if (reads || this.#depth > 0 || this.#isCurrent) return run(statement, columns, bindings)
+      // It sees its own write, and nobody else ever does.
+      return this.#inVain(() => run(statement, columns, bindings))
     },
   }
 
   transactionSync<T>(work: () => T): T {
     this.#mine()
-    const outermost = this.#depth === 0
+    if (this.#depth > 0) return this.#savepoint(work)
+    if (!this.#isCurrent) return this.#inVain(work)
+    const result = this.#savepoint(() => {
+      const done = work()
+      if (this.#fails()) throw new CommitFailed()
+      return done
+    })
+    this.#committed()
+    return result
+  }
+
+  #savepoint<T>(work: () => T, keep = true): T {
     const name = `sp${this.#depth}`
     this.#depth += 1
     this.#disk.db.exec(`SAVEPOINT ${name}`)
-    let result: T
     try {
-      result = work()
-      if (outermost && this.#fails()) throw new CommitFailed()
-      this.#disk.db.exec(`RELEASE ${name}`)
+      const result = work()
+      if (!keep) this.#disk.db.exec(`ROLLBACK TO ${name}`)
+      return result
     } catch (error) {
       this.#disk.db.exec(`ROLLBACK TO ${name}`)
-      this.#disk.db.exec(`RELEASE ${name}`)
       throw error
     } finally {
+      this.#disk.db.exec(`RELEASE ${name}`)
       this.#depth -= 1
     }
-    if (outermost) this.#committed()
-    return result
+  }
+
+  /** A superseded instance goes on as if it had written, until the platform finds out. */
+  #inVain<T>(work: () => T): T {
+    this.#gate.shut(this.syncMs())
+    try {
+      return this.#savepoint(work, false)
+    } catch {
+      // It ran into what the current instance has written.
+      throw new Superseded()
+    }
   }
 
   #fails(): boolean {
@@ -162,15 +201,18 @@ export class FakeStorage {
   /** Resolves once everything written before is durable; never for a superseded instance. */
   async sync(): Promise<void> {
     const actor = actorNow()
+    const durable = this.#isCurrent
+    this.#disk.onSync()
     await new Promise<void>((resolve) => {
+      if (!durable) return
       if (actor) actor.after(this.syncMs(), resolve)
       else resolve()
     })
-    this.#mine()
   }
 
   async setAlarm(atMs: number): Promise<void> {
     this.#mine()
+    if (!this.#isCurrent) return this.#gate.shut(this.syncMs())
     this.#disk.alarmMs = atMs
     this.#disk.onAlarm()
   }

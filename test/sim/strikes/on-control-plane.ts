@@ -16,6 +16,15 @@ export const ON_CONTROL_PLANE = {
   /** Another instance begins; the old one's runtime goes on answering pings (L3). */
   objectSuperseded: ({ scene, random }) =>
     scene.platform.supersede(random.between(0.05, random.chance(0.5) ? 3 : 12) * unitMs(scene)),
+  /** Just while somebody waits for a write to be durable (L6). */
+  supersededAtSync: ({ scene, random }) => {
+    const { disk } = scene.platform
+    const forMs = random.between(1, 12) * unitMs(scene)
+    disk.onSync = () => {
+      disk.onSync = () => {}
+      scene.kernel.at(scene.kernel.nowMs, null, () => scene.platform.supersede(forMs))
+    }
+  },
   objectSlow: ({ scene, random }) => scene.platform.slow(random.between(0.01, 1.5) * unitMs(scene)),
   /**
    * Back by any amount, and forward by what m covers or by what everybody is seen to miss (A1, D6):
