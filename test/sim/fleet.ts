@@ -57,13 +57,15 @@ function serve(): void {
     const { seed, draw, mutant } = message as Order
     if (loaded?.mutant !== mutant) {
       end?.()
-      const mutation = mutant === null ? null : (MUTANTS[mutant] ?? null)
+      const mutation = mutant === null ? null : (MUTANTS[mutant]?.edits ?? null)
       loaded = { mutant, code: loadCode(mutation) }
     }
     const { code } = loaded
     void code.then(async (production) => {
       end ??= begin()
-      process.send?.(await playHistory(drawPlan(seed, draw), production))
+      process.send?.(
+        await playHistory(drawPlan(seed, draw), production, { stopAtFirst: mutant !== null }),
+      )
     })
   })
 }

@@ -31,21 +31,29 @@ export interface HistoryResult {
   }
 }
 
+export interface PlayOptions {
+  readonly watch?: (scene: Scene) => void
+  /** The first thing that is wrong is enough. */
+  readonly stopAtFirst?: boolean
+}
+
 /** Replicas are looked at so often while faults strike. */
 const LOOK_MS = 900
 
+/** @param watch told of the scene before anything happens in it */
 export async function playHistory(
   plan: Plan,
   code: Code,
-  watch: (scene: Scene) => void = () => {},
+  { watch = () => {}, stopAtFirst = false }: PlayOptions = {},
 ): Promise<HistoryResult> {
   const made = makeScene(plan, code)
   const { scene } = made
-  const { kernel, witness, operator, platform, hosts } = scene
+  const { kernel, witness, operator, platform } = scene
   const mirror = new Mirror(kernel, platform.disk, witness)
   const problems: string[] = []
   const struck: Partial<Record<StrikeKind, number>> = {}
   watch(scene)
+  if (stopAtFirst) stopEarly(kernel, () => witness.broken || mirror.problems.length > 0)
   formCluster(scene)
   strike(scene, struck)
   watchReplicas(scene, mirror, problems)
@@ -57,10 +65,7 @@ export async function playHistory(
   })
   try {
     await kernel.runUntil(restEndMs)
-    problems.push(...checkRest(scene, mirror))
-    if (before) problems.push(...checkQuiet(scene, before, idleNow(scene, mirror)))
-    for (const host of hosts) problems.push(...checkReplicaAtRest(host, mirror))
-    problems.push(...checkReplay(platform.disk, code.step))
+    if (!kernel.stopped) problems.push(...atRest(scene, mirror, code, before))
   } catch (error) {
     problems.push(String(error))
   }
@@ -90,6 +95,25 @@ export async function playHistory(
       staleWrites: witness.staleWrites,
     },
   }
+}
+
+function atRest(scene: Scene, mirror: Mirror, code: Code, before: Idle | null): string[] {
+  return [
+    ...checkRest(scene, mirror),
+    ...(before ? checkQuiet(scene, before, idleNow(scene, mirror)) : []),
+    ...scene.hosts.flatMap((host) => checkReplicaAtRest(host, mirror)),
+    ...checkReplay(scene.platform.disk, code.step),
+  ]
+}
+
+const ENOUGH_MS = 50
+
+function stopEarly(kernel: Scene['kernel'], broken: () => boolean): void {
+  const look = () => {
+    if (broken()) kernel.stopped = true
+    else kernel.at(kernel.nowMs + ENOUGH_MS, null, look)
+  }
+  look()
 }
 
 const thrown = (fault: { atMs: number; actor: string; error: unknown }) =>

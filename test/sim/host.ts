@@ -99,8 +99,6 @@ export class SimHost {
     this.#run.fileFull = false
     this.manager.goneUntilMs = 0
     if (this.guard) this.guard.effectsLeft = Number.POSITIVE_INFINITY
-    for (const actor of this.actors()) actor.frozenUntilMs = 0
-    this.processes.frozenUntilMs = 0
     this.powerOn()
   }
 

@@ -100,6 +100,8 @@ export class Kernel {
   nowMs = 0
   /** Turns taken so far: a history that spins is seen by it. */
   turns = 0
+  /** Somebody has seen enough: nothing goes on. */
+  stopped = false
   #windowMs = 0
   #windowTurns = 0
   /** What went wrong in the code under test, by actor. */
@@ -145,6 +147,7 @@ export class Kernel {
     for (;;) {
       const next = this.#queue[0]
       if (!next || next.atMs > endMs) break
+      if (this.stopped) return
       pop(this.#queue)
       if (next.cancelled || next.actor?.alive === false) continue
       if (next.actor && next.actor.frozenUntilMs > next.atMs) {

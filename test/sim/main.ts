@@ -2,6 +2,7 @@
  * `npm run sim`: whole clusters under virtual time, production code against a hostile world.
  *
  *   npm run sim -- [--seeds 200] [--from 1] [--nodes N] [--json]
+ *   npm run sim -- --storm                  without the hours of daily life behind each storm
  *   npm run sim -- --freezes                hosts and guards that stand still (A5), counted apart
  *   npm run sim -- --seed N [--log]         one history, with everything that happened in it
  *   npm run sim -- --replay FILE [--log]    a history that was kept
@@ -42,6 +43,7 @@ async function main(): Promise<number> {
   const draw: Draw = {
     ...(values.nodes !== undefined && { nodes: count('--nodes', values.nodes, 1, 64) }),
     freezes: values.freezes,
+    stormOnly: values.storm,
   }
   const from = count('--from', values.from, 1)
   if (values.replay !== undefined) {
@@ -73,6 +75,7 @@ function options() {
         only: { type: 'string' },
         mutants: { type: 'boolean', default: false },
         freezes: { type: 'boolean', default: false },
+        storm: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         log: { type: 'boolean', default: false },
       },
@@ -100,8 +103,10 @@ async function playOne(plan: Plan, log: boolean): Promise<number> {
   const code = await loadCode()
   const end = begin()
   let lines: () => string[] = () => []
-  const result = await playHistory(plan, code, (scene) => {
-    if (log) lines = transcribe(scene)
+  const result = await playHistory(plan, code, {
+    watch: (scene) => {
+      if (log) lines = transcribe(scene)
+    },
   })
   end()
   for (const line of lines()) say(line)

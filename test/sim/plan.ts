@@ -84,6 +84,8 @@ export interface Draw {
   readonly profile?: ProfileName | undefined
   /** Freezes of a guard or a whole host, which the rules assume away (A5). */
   readonly freezes?: boolean | undefined
+  /** Nothing but the storm: no hours of daily life behind it. */
+  readonly stormOnly?: boolean | undefined
 }
 
 export function drawPlan(seed: number, draw: Draw = {}): Plan {
@@ -97,7 +99,8 @@ export function drawPlan(seed: number, draw: Draw = {}): Plan {
   // A storm, and in some histories hours of a cluster's daily life behind it.
   const stormEndMs = startMs + unitMs * random.between(6, 14)
   const long = profile === 'standard' || profile === 'wan'
-  const lifeMs = long && random.chance(LIVES) ? random.between(0.5, 4) * 3_600_000 : 0
+  const life = long && random.chance(LIVES) ? random.between(0.5, 4) * 3_600_000 : 0
+  const lifeMs = draw.stormOnly ? 0 : life
   const strikes = [
     ...drawStrikes(random, swarm, startMs, stormEndMs, nodes),
     ...drawStrikes(random, sparse(swarm, lifeMs), stormEndMs, stormEndMs + lifeMs, nodes),

@@ -145,7 +145,9 @@ export class Platform {
       try {
         const object = this.#wake(p)
         while (p.gate) await p.gate
-        return await work(object)
+        const answer = await work(object)
+        // What waits for a commit that will never be does not leave (A3).
+        return p.gated ? null : answer
       } catch (error) {
         this.kernel.caught(p.actor, error)
         // The platform resets an instance whose event has failed: its sockets go with it.
@@ -261,7 +263,6 @@ export class Platform {
     this.disk.failCommits = 0
     this.disk.dieAfterCommit = false
     this.#awayUntilMs = 0
-    if (this.#now) this.#now.actor.frozenUntilMs = 0
   }
 
   /** Its wall clock steps, and goes on from there. */

@@ -2,7 +2,7 @@
  * The production code that the simulation runs: bundled as it is, with what it asks of its
  * surroundings (runtime, sockets, files, clock) replaced by the simulation's. No copies.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -14,10 +14,13 @@ const fake = (name: string) => join(ROOT, 'test/sim/fakes', name)
 /** Shared with the simulation: there is one kernel, and one of each fake. */
 const SHARED = /\/test\/sim\/(?:kernel|random|host-world|fakes\/[a-z-]+)\.ts$/
 
-/** A change of the production code that switches a rule off. */
-export interface Mutation {
+/** Changes of the production code that switch a rule off. */
+export type Mutation = readonly Edit[]
+
+export interface Edit {
   /** Path from the root of the repository. */
   readonly file: string
+  /** Stands there once. */
   readonly find: string
   readonly replace: string
 }
@@ -44,16 +47,19 @@ function surroundings(mutation: Mutation | null): Plugin {
         return undefined
       })
       if (!mutation) return
-      b.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-        if (path !== join(ROOT, mutation.file)) return undefined
-        const { readFile } = await import('node:fs/promises')
-        const text = await readFile(path, 'utf8')
-        if (text.split(mutation.find).length !== 2)
-          throw new Error(`${mutation.file} does not have once: ${mutation.find}`)
-        return { contents: text.replace(mutation.find, mutation.replace), loader: 'ts' }
+      b.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const edits = mutation.filter((edit) => path === join(ROOT, edit.file))
+        if (edits.length === 0) return undefined
+        return { contents: edits.reduce(edited, readFileSync(path, 'utf8')), loader: 'ts' }
       })
     },
   }
+}
+
+/** @throws {Error} the code has changed, and the rule is switched off somewhere else by now */
+export function edited(text: string, { file, find, replace }: Edit): string {
+  if (text.split(find).length !== 2) throw new Error(`${file} does not have once: ${find}`)
+  return text.replace(find, () => replace)
 }
 
 /** @returns the exports of these files, as one bundle */

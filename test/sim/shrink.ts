@@ -22,7 +22,7 @@ export async function shrink(plan: Plan, problems: readonly string[], code: Code
   const tries = async (smaller: Plan): Promise<boolean> => {
     if (plays >= PLAYS_MAX) return false
     plays += 1
-    const result = await playHistory(smaller, code)
+    const result = await playHistory(smaller, code, { stopAtFirst: true })
     if (kindOf(result.problems) !== kind) return false
     best = { plan: smaller, problems: result.problems, plays }
     return true

@@ -34,7 +34,7 @@ test('one seed gives one history', async () => {
 
 test.each(['D3', 'L3', 'L4', 'O2'])('with rule %s switched off it is noticed', async (rule) => {
   const mutant = MUTANTS.find((m) => m.rule === rule)
-  const broken = await loadCode(mutant)
+  const broken = await loadCode(mutant?.edits)
   for (let seed = 1; ; seed += 1) {
     const { problems } = await playHistory(drawPlan(seed), broken)
     if (problems.length > 0) break

@@ -42,6 +42,10 @@ export class Witness {
     this.#kernel = kernel
   }
 
+  get broken(): boolean {
+    return this.overlaps.length + this.doubles.length > 0
+  }
+
   started(running: Running): void {
     this.starts += 1
     const { groupId, host } = running

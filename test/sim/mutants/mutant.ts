@@ -1,0 +1,10 @@
+import type { Edit } from '../production.ts'
+
+export interface Mutant {
+  /** The rule of docs/rules.md that it switches off. */
+  readonly rule: string
+  readonly breaks: string
+  readonly edits: readonly Edit[]
+  /** Not found alone: what holds when it is gone. */
+  readonly secondLine?: string
+}

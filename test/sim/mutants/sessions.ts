@@ -1,0 +1,244 @@
+/** Rules S, C and U, by which sessions give and take permission, switched off. */
+import type { Mutant } from './mutant.ts'
+
+const GRANT_ALL = `
+    for (const g of this.#replica.hive.groups.values())
+      if (g.ownership.phase === 'owned' && g.ownership.owner === this.#identity.file.nodeId) {
+        const grant = { groupId: g.id, epoch: g.ownership.epoch }
+        if (this.#grants.some((x) => x.groupId === g.id)) continue
+        this.#toGuard({ t: 'grant', session: this.#session.number ?? 0, ...grant })
+        this.#grants.push(grant)
+      }
+`
+
+export const SESSION_MUTANTS: readonly Mutant[] = [
+  {
+    rule: 'S1',
+    breaks: 'older sockets of a node go on being heard',
+    edits: [
+      {
+        file: 'worker/cluster-object.ts',
+        find: "      this.#sockets.attach(ws, { ...older, phase: 'challenged' })\n      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })\n",
+        replace: '',
+      },
+    ],
+    secondLine: 'S2: the core ignores what comes from another session than the latest accepted one',
+  },
+  {
+    rule: 'S2',
+    breaks: 'the report of an older session is accepted',
+    edits: [
+      {
+        file: 'worker/cluster-object.ts',
+        find: '    if (newer) {',
+        replace: '    if (newer && a.session < 0) {',
+      },
+      {
+        file: 'worker/core/membership-manager.ts',
+        find: '  if (session <= node.session) return\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    rule: 'S2',
+    breaks: 'acks and requests of other sessions count',
+    edits: [
+      {
+        file: 'worker/core/node-manager.ts',
+        find: "return node !== undefined && node.state !== 'down' && node.session === event.session",
+        replace: 'return node !== undefined && event.session > 0',
+      },
+    ],
+    secondLine: 'C5, O2: acks and accepts name an epoch, and count for the present owner only',
+  },
+  {
+    rule: 'S4',
+    breaks: 'a report that lists what is not its own is accepted',
+    edits: [
+      {
+        file: 'worker/core/membership-manager.ts',
+        find: "if (foreign || (node.state === 'down' && event.held.length > 0)) {",
+        replace: "if (foreign && node.state === 'down' && event.held.length > 99) {",
+      },
+    ],
+    secondLine: 'L5: whoever lost its groups has lost its grants before, by its own clock',
+  },
+  {
+    rule: 'S4',
+    breaks: 'a guard that forgot what it runs is believed that it runs nothing',
+    edits: [
+      {
+        file: 'worker/core/membership-manager.ts',
+        find: 'return node.guard !== event.guard || node.bootId !== event.bootId',
+        replace: 'return false',
+      },
+    ],
+    secondLine: 'G11: a new guard ends what it finds before it reports, whatever it has forgotten',
+  },
+  {
+    rule: 'S4',
+    breaks: 'what a report leaves out stays with its owner',
+    edits: [
+      {
+        file: 'worker/core/membership-manager.ts',
+        find: '    if (held.has(group.id)) continue\n',
+        replace: '    if (held.has(group.id) || draft.nowMs > 0) continue\n',
+      },
+    ],
+  },
+  {
+    rule: 'S5',
+    breaks: 'a challenge that was never answered is taken for a lost session',
+    edits: [
+      {
+        file: 'worker/loss-watch.ts',
+        find: "    if (a?.phase !== 'welcomed') return\n    const open",
+        replace: '    if (!a) return\n    const open',
+      },
+    ],
+    secondLine: 'a newer welcomed session stands, and what is lost already stays as it is',
+  },
+  {
+    rule: 'L5+S4',
+    breaks: 'a lapse leaves the grants, and a report that lists them is accepted',
+    edits: [
+      {
+        file: 'probe/core/guard-stops.ts',
+        find: '    leases: NO_LEASES,\n    grants: [],\n    session: null,',
+        replace: '    leases: NO_LEASES,\n    session: null,',
+      },
+      {
+        file: 'worker/core/membership-manager.ts',
+        find: "if (foreign || (node.state === 'down' && event.held.length > 0)) {",
+        replace: "if (foreign && node.state === 'down' && event.held.length > 99) {",
+      },
+    ],
+  },
+  {
+    rule: 'C1',
+    breaks: 'a grant of another session is taken',
+    edits: [
+      {
+        file: 'probe/core/guard.ts',
+        find: "if (!state.session?.welcomed || state.session.number !== session) return deny('C1: other session')",
+        replace: "if (session < 0) return deny('C1: other session')",
+      },
+    ],
+    secondLine:
+      'agent and guard speak over one pipe, in order: a grant comes before the challenge that ends its session',
+  },
+  {
+    rule: 'C4',
+    breaks: 'what could not be committed is sent all the same',
+    edits: [
+      {
+        file: 'worker/cluster-object.ts',
+        find: '      state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark)\n',
+        replace:
+          '      try { state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark) } catch { /* goes on */ }\n',
+      },
+    ],
+  },
+  {
+    rule: 'C5',
+    breaks: 'a group is free as soon as its owner was asked to stop it',
+    edits: [
+      {
+        file: 'worker/core/failover-manager.ts',
+        find: "      case 'releasing':\n        break\n",
+        replace:
+          "      case 'releasing':\n        freeGroup(draft, group, 'released', { manager: 'FM', code: 'released' })\n        break\n",
+      },
+    ],
+  },
+  {
+    rule: 'C5',
+    breaks: 'an ack counts whoever sends it, for whatever epoch',
+    edits: [
+      {
+        file: 'worker/core/failover-manager.ts',
+        find: 'if (!group || owner !== event.nodeId || epoch !== event.epoch) return',
+        replace: 'if (!group || owner === undefined || epoch === undefined) return',
+      },
+    ],
+  },
+  {
+    rule: 'U1',
+    breaks: 'a snapshot is permission',
+    edits: [
+      {
+        file: 'probe/agent/agent.ts',
+        find: '    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n',
+        replace: `    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n${GRANT_ALL}`,
+      },
+    ],
+  },
+  {
+    rule: 'U1',
+    breaks: 'the replica on disk is permission',
+    edits: [
+      {
+        file: 'probe/agent/agent.ts',
+        find: '    this.#compared = false\n    this.#toldIntents = told\n',
+        replace: `    this.#compared = false\n    this.#toldIntents = told\n${GRANT_ALL}`,
+      },
+    ],
+  },
+  {
+    rule: 'U1',
+    breaks: 'a grant that the hive no longer gives goes on',
+    edits: [
+      {
+        file: 'probe/core/duties.ts',
+        find: '      if (!older) stop.push(grant)\n',
+        replace: '      if (!older && grant.epoch < 0) stop.push(grant)\n',
+      },
+    ],
+  },
+  {
+    rule: 'U2',
+    breaks: 'the catch-up of missed updates is permission',
+    edits: [
+      {
+        file: 'probe/core/permission.ts',
+        find: 'u.seq <= before || u.seq <= seqW) return []',
+        replace: 'u.seq <= before) return []',
+      },
+    ],
+  },
+  {
+    rule: 'U3',
+    breaks: 'a replica that is no prefix is kept',
+    edits: [
+      {
+        file: 'probe/agent/replica.ts',
+        find: '    return this.hash === hash\n',
+        replace: '    return hash !== ""\n',
+      },
+      {
+        file: 'worker/cluster-object.ts',
+        find: 'if (seq > this.#loaded().hive.seq || this.#store.hashAt(seq) !== hash) return -1',
+        replace: 'if (seq > this.#loaded().hive.seq || hash === "") return -1',
+      },
+    ],
+    secondLine:
+      'S-77: a replica whose file was changed is not read, and the stream itself has no gaps',
+  },
+  {
+    rule: 'U4',
+    breaks: 'with snapshots as permission, an epoch that was seen is granted again',
+    edits: [
+      {
+        file: 'probe/agent/agent.ts',
+        find: '    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n',
+        replace: `    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n${GRANT_ALL}`,
+      },
+      {
+        file: 'probe/core/guard.ts',
+        find: 'if (seen !== undefined && epoch <= seen) return deny',
+        replace: 'if (seen !== undefined && epoch < 0) return deny',
+      },
+    ],
+  },
+]
