@@ -23,8 +23,8 @@ export interface GuardSurroundings {
   killRhs(): void
   /** After a lapse the agent has to show that it lives, or another one is begun. */
   expectWord(): void
-  /** The guard's process has ended: by itself, or in the middle of something. */
-  ended(how: 'exit' | 'crash'): void
+  /** The guard's process has ended: in order, for good, or in the middle of something. */
+  ended(how: 'shutdown' | 'gaveUp' | 'crash'): void
 }
 
 const KILL_CHECK_MS = 2
@@ -43,6 +43,7 @@ export class SimGuard {
   #gateYes = false
   #ending = false
   #ended = false
+  #shutsDown = false
   /** It dies before it has carried out that many more effects (G9). */
   effectsLeft = Number.POSITIVE_INFINITY
 
@@ -139,6 +140,7 @@ export class SimGuard {
   shutDown(): void {
     if (this.#ending) return
     this.#ending = true
+    this.#shutsDown = true
     this.#around.toAgent({ t: 'shutdown' })
     setTimeout(() => this.#end(), SHUTDOWN_MS)
     this.#endIfNothingLeft()
@@ -156,7 +158,7 @@ export class SimGuard {
     this.#step({ type: 'everythingMustStop' })
     const wait = () => {
       if (this.#state.records.length > 0) return void setTimeout(wait, 10)
-      this.#around.ended('exit')
+      this.#around.ended(this.#shutsDown ? 'shutdown' : 'gaveUp')
     }
     wait()
   }

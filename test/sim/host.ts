@@ -50,6 +50,7 @@ export class SimHost {
   agent: { actor: Actor; agent: Agent; replica: Replica } | null = null
   rhs: SimRhs | null = null
   #generation = 0
+  #mended = false
   /** From the fork on, before there is anything to talk to. */
   #agentActor: Actor | null = null
   #rhsActor: Actor | null = null
@@ -92,6 +93,7 @@ export class SimHost {
 
   /** Nothing is wrong with it any more. */
   mend(): void {
+    this.#mended = true
     this.modules = { ...WELL }
     Object.assign(this.weather, { up: true, down: true, loss: 0 })
     this.#world.diskFull = false
@@ -190,7 +192,7 @@ export class SimHost {
           toRhs: (frame) => this.#toRhs(frame),
           killRhs: () => this.killRhs(),
           expectWord: () => this.#expectWord(actor),
-          ended: (how) => (how === 'exit' ? this.powerCut(false) : this.killGuard()),
+          ended: (how) => this.#guardEnded(how),
         }),
     )
     const { guard } = this
@@ -200,6 +202,13 @@ export class SimHost {
       this.#startAgent()
     }
     guard.actor.after(FORK_MS, begin)
+  }
+
+  #guardEnded(how: 'shutdown' | 'gaveUp' | 'crash'): void {
+    if (how === 'crash') return this.killGuard()
+    this.powerCut(false)
+    // Nobody leaves a host off after a bad day; one whose probe has given up is another matter.
+    if (how === 'shutdown' && this.#mended) this.powerOn()
   }
 
   killGuard(): void {
