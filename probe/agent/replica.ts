@@ -35,7 +35,7 @@ export class Replica {
       const file = JSON.parse(readFileSync(this.#path, 'utf8'))
       // The chain of hashes says which updates it has seen, not that the rows are still what they
       // made of it: that says the sum.
-      if (file.sum !== sumOf(JSON.stringify(file.hive))) return
+      if (file.sum !== sumOf(String(file.hash), JSON.stringify(file.hive))) return
       this.hive = fromDocument(hiveDocument.parse(file.hive))
       this.hash = String(file.hash)
       this.#readLog()
@@ -124,7 +124,7 @@ export class Replica {
 
   flush(): void {
     const hive = JSON.stringify(toDocument(this.hive))
-    const text = `{"hash":${JSON.stringify(this.hash)},"sum":"${sumOf(hive)}","hive":${hive}}`
+    const text = `{"hash":${JSON.stringify(this.hash)},"sum":"${sumOf(this.hash, hive)}","hive":${hive}}`
     try {
       writeFileSync(`${this.#path}.new`, text, { mode: 0o600 })
       renameSync(`${this.#path}.new`, this.#path)
@@ -155,4 +155,5 @@ function parsedLine(line: string): { updates: Update[]; hash: string } | null {
   }
 }
 
-const sumOf = (text: string) => createHash('sha256').update(text).digest('hex')
+const sumOf = (hash: string, hive: string) =>
+  createHash('sha256').update(hash).update(hive).digest('hex')

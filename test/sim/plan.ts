@@ -75,7 +75,8 @@ export const formedMs = (profile: ProfileName) => 2_500 + 2 * PROFILES[profile].
 /** All deadlines of the product that stand between the last fault and rest. */
 export function restMs(profile: ProfileName): number {
   const t = PROFILES[profile]
-  return 3 * waitMs(t.ttlAuthorityMs, t.marginMs) + 30_000
+  // A shutdown under way at the last fault has half a minute of its own (probe/guard/main.ts).
+  return 3 * waitMs(t.ttlAuthorityMs, t.marginMs) + 75_000
 }
 
 export interface Draw {

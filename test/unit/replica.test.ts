@@ -35,6 +35,12 @@ test('S-77: a row that was changed on disk is not believed, though it is a valid
   expect(replica.hash).toBe('0'.repeat(64))
 })
 
+test('U3: a hash of the chain that was changed on disk is not believed either', () => {
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.replace('"hash":"aaaa', '"hash":"aaab'))
+  expect(new Replica(folder).hive.seq).toBe(0)
+})
+
 test('G8: what came since the file was written is there after a crash; half a line is not', () => {
   const id = '00000000-0000-4000-8000-000000000001'
   const update = (seq: number): Update => ({

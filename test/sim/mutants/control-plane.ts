@@ -63,7 +63,7 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'probe/agent/replica.ts',
-        find: 'if (file.sum !== sumOf(JSON.stringify(file.hive))) return',
+        find: 'if (file.sum !== sumOf(String(file.hash), JSON.stringify(file.hive))) return',
         replace: 'void sumOf',
       },
     ],
