@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, asc, desc, eq, gt, gte, inArray, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm'
 import { type DrizzleSqliteDODatabase, drizzle } from 'drizzle-orm/durable-sqlite'
 import { canonicalJson } from '../schema/canonical.ts'
 import type { Event } from '../schema/event.ts'
@@ -22,6 +22,7 @@ import { PROFILES, profileName, type Timing } from '../schema/timing.ts'
 import { applyUpdate, type Update } from '../schema/update.ts'
 import { snapshotDue } from './core/database-manager.ts'
 import type { ClusterState, Decision, LogLine } from './core/decision.ts'
+import { hiveStatements } from './hive-statements.ts'
 
 /** Old rows are looked for once in so many new ones. */
 const TRIM_EVERY = 1_000
@@ -47,11 +48,13 @@ export interface ReportMark {
 export class HiveStore {
   readonly db: DrizzleSqliteDODatabase
   readonly #storage: DurableObjectStorage
+  readonly #sql
   #timing: Timing | null = null
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
     this.db = drizzle(storage)
+    this.#sql = hiveStatements(this.db)
   }
 
   /** Newest snapshot, and the updates behind it folded in. */
@@ -109,12 +112,11 @@ export class HiveStore {
       for (const u of decision.updates) {
         chain = chainHash(chain, u)
         const body = JSON.stringify(u)
-        this.db.insert(t.updates).values({ seq: u.seq, atMs: u.atMs, hash: chain, body }).run()
+        this.#sql.addUpdate.run({ seq: u.seq, atMs: u.atMs, hash: chain, body })
       }
       if (decision.updates.length > 0 || decision.observations.length > 0) {
         const row = { atMs: nowMs, firstSeq, event: JSON.stringify(event) }
-        const entry = this.db.insert(t.journal).values(row).returning({ id: t.journal.id })
-        this.#trimJournal(entry.get().id)
+        this.#trimJournal(this.#sql.addJournal.get(row)?.id ?? 0)
       }
       for (const o of decision.observations) this.#observe(o)
       this.appendLog(lines)
@@ -124,18 +126,9 @@ export class HiveStore {
     })
   }
 
-  #observe(o: Observation): void {
-    const where = and(eq(t.observed.table, o.table), eq(t.observed.id, o.id))
-    if (o.value === null) {
-      this.db.delete(t.observed).where(where).run()
-      return
-    }
-    const body = JSON.stringify(o.value)
-    this.db
-      .insert(t.observed)
-      .values({ table: o.table, id: o.id, body })
-      .onConflictDoUpdate({ target: [t.observed.table, t.observed.id], set: { body } })
-      .run()
+  #observe({ table, id, value }: Observation): void {
+    if (value === null) this.#sql.forget.run({ table, id })
+    else this.#sql.observe.run({ table, id, body: JSON.stringify(value) })
   }
 
   /** What starts, confirms and closes need to know without loading the hive. */
@@ -167,20 +160,10 @@ export class HiveStore {
 
   appendLog(lines: readonly StoredLine[]): void {
     let newest = 0
-    for (const line of lines)
-      newest = this.db
-        .insert(t.log)
-        .values({
-          atMs: line.atMs,
-          node: line.node,
-          component: line.component,
-          groupId: line.groupId ?? null,
-          resourceId: line.resourceId ?? null,
-          correlationId: line.correlationId ?? null,
-          message: line.message,
-        })
-        .returning({ id: t.log.id })
-        .get().id
+    for (const line of lines) {
+      const { groupId = null, resourceId = null, correlationId = null, ...rest } = line
+      newest = this.#sql.addLine.get({ ...rest, groupId, resourceId, correlationId })?.id ?? newest
+    }
     // Not only with a snapshot: a cluster that changes little may still say a lot.
     if (newest % TRIM_EVERY >= lines.length) return
     this.db
@@ -244,25 +227,15 @@ export class HiveStore {
 
   /** Updates `from`…`to` in order; shorter than asked when the journal no longer has them. */
   updates(from: number, to: number, limit: number = LIMITS.updatesPerFrameMax) {
-    return this.db
-      .select()
-      .from(t.updates)
-      .where(and(gte(t.updates.seq, from), lte(t.updates.seq, to)))
-      .orderBy(asc(t.updates.seq))
-      .limit(limit)
-      .all()
+    return this.#sql.updates
+      .all({ from, to, limit })
       .map((row) => ({ hash: row.hash, update: JSON.parse(row.body) as Update }))
   }
 
   /** The hash of the chain at `seq`, or null when the journal no longer has it. */
   hashAt(seq: number): string | null {
     if (seq === 0) return EMPTY_HASH
-    const row = this.db
-      .select({ hash: t.updates.hash })
-      .from(t.updates)
-      .where(eq(t.updates.seq, seq))
-      .get()
-    return row?.hash ?? null
+    return this.#sql.hashAt.get({ seq })?.hash ?? null
   }
 
   /** A new number from the durable counter (S1). */
@@ -273,55 +246,37 @@ export class HiveStore {
   }
 
   session(nodeId: string) {
-    return this.db.select().from(t.sessions).where(eq(t.sessions.nodeId, nodeId)).get()
+    return this.#sql.session.get({ nodeId })
   }
 
   nodesUp(): string[] {
-    return this.db
-      .select({ nodeId: t.sessions.nodeId })
-      .from(t.sessions)
-      .where(eq(t.sessions.up, 1))
-      .all()
-      .map((row) => row.nodeId)
+    return this.#sql.nodesUp.all().map((row) => row.nodeId)
   }
 
   noteAttempt(nodeId: string, attempt: number): void {
     this.db.update(t.sessions).set({ attempt }).where(eq(t.sessions.nodeId, nodeId)).run()
   }
 
-  markReport(mark: ReportMark): void {
-    this.db
-      .update(t.sessions)
-      .set({ run: mark.run, reportN: mark.n })
-      .where(eq(t.sessions.nodeId, mark.nodeId))
-      .run()
+  markReport({ run, n, nodeId }: ReportMark): void {
+    this.#sql.markReport.run({ run, n, nodeId })
   }
 
   /** The write behind which confirms are answered (L3, L6). */
   writeConfirm(atMs: number, count: number): void {
-    this.db
-      .insert(t.confirms)
-      .values({ id: 1, atMs, count })
-      .onConflictDoUpdate({ target: t.confirms.id, set: { atMs, count } })
-      .run()
+    this.#sql.writeConfirm.run({ atMs, count })
   }
 
   /** Whether the core has anything under way that a deadline belongs to. */
   hasDeadlines(): boolean {
-    const under = inArray(t.observed.table, ['offer', 'waiting'])
-    return this.db.select({ id: t.observed.id }).from(t.observed).where(under).get() !== undefined
+    return this.#sql.anyDeadline.get() !== undefined
   }
 
   #mark(key: string): number {
-    return this.db.select().from(t.meta).where(eq(t.meta.key, key)).get()?.value ?? 0
+    return this.#sql.mark.get({ key })?.value ?? 0
   }
 
   #setMark(key: string, value: number): void {
-    this.db
-      .insert(t.meta)
-      .values({ key, value })
-      .onConflictDoUpdate({ target: t.meta.key, set: { value } })
-      .run()
+    this.#sql.setMark.run({ key, value })
   }
 }
 

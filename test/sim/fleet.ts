@@ -21,10 +21,16 @@ export interface Order {
 
 const ME = fileURLToPath(import.meta.url)
 
+export interface Played {
+  readonly result: HistoryResult
+  /** Time of the processor that it took, milliseconds. */
+  readonly cpuMs: number
+}
+
 /** @param next the next order, or null when there are none left. @param heard each result */
 export async function playAll(
   next: () => Order | null,
-  heard: (order: Order, result: HistoryResult) => void,
+  heard: (order: Order, played: Played) => void,
   workers: number = availableParallelism(),
 ): Promise<void> {
   const playOn = async () => {
@@ -38,13 +44,13 @@ export async function playAll(
   await Promise.all(Array.from({ length: workers }, playOn))
 }
 
-function ask(child: ChildProcess, order: Order): Promise<HistoryResult> {
+function ask(child: ChildProcess, order: Order): Promise<Played> {
   return new Promise((resolve, reject) => {
     const ended = (code: number | null) => reject(new Error(`a worker ended with ${code}`))
     child.once('exit', ended)
     child.once('message', (message) => {
       child.off('exit', ended)
-      resolve(message as HistoryResult)
+      resolve(message as Played)
     })
     child.send(order)
   })
@@ -63,9 +69,11 @@ function serve(): void {
     const { code } = loaded
     void code.then(async (production) => {
       end ??= begin()
-      process.send?.(
-        await playHistory(drawPlan(seed, draw), production, { stopAtFirst: mutant !== null }),
-      )
+      const before = process.cpuUsage()
+      const plan = drawPlan(seed, draw)
+      const result = await playHistory(plan, production, { stopAtFirst: mutant !== null })
+      const { user, system } = process.cpuUsage(before)
+      process.send?.({ result, cpuMs: (user + system) / 1_000 } satisfies Played)
     })
   })
 }

@@ -15,7 +15,7 @@ export interface GuardSurroundings {
   readonly processes: Processes
   readonly boot: string
   /** The state file, as it is on disk, or null. */
-  file: string | null
+  file: GuardFile | null
   readonly fileFull: boolean
   killMs(): number
   toAgent(frame: GuardToAgent): void
@@ -214,8 +214,8 @@ export class SimGuard {
 
   #write(state: GuardFile): void {
     if (this.#around.fileFull) throw new Error('ENOSPC')
-    const { boot, guard, timing, leases, grants, seen, records } = state
-    this.#around.file = JSON.stringify({ boot, guard, timing, leases, grants, seen, records })
+    // What is on file is read as text by the next guard; the state itself never changes.
+    this.#around.file = state
   }
 
   #step(event: GuardEvent): void {
@@ -298,10 +298,9 @@ export class SimGuard {
   }
 }
 
-function read(text: string | null): GuardFile | null {
-  try {
-    return text === null ? null : (JSON.parse(text) as GuardFile)
-  } catch {
-    return null
-  }
+function read(file: GuardFile | null): GuardFile | null {
+  if (file === null) return null
+  const { boot, guard, timing, leases, grants, seen, records } = file
+  const text = JSON.stringify({ boot, guard, timing, leases, grants, seen, records })
+  return JSON.parse(text) as GuardFile
 }

@@ -37,8 +37,10 @@ export interface PlayOptions {
   readonly stopAtFirst?: boolean
 }
 
-/** Replicas are looked at so often while faults strike. */
+/** Replicas are looked at so often in a storm, and in daily life. */
 const LOOK_MS = 900
+const LOOK_IN_LIFE_MS = 60_000
+const STORM_MS = 300_000
 
 /** @param watch told of the scene before anything happens in it */
 export async function playHistory(
@@ -136,7 +138,7 @@ function watchReplicas(scene: Scene, mirror: Mirror, problems: string[]): void {
   const look = () => {
     for (const host of hosts) problems.push(...checkReplica(host, mirror).slice(0, 1))
     if (problems.length < 10 && kernel.nowMs < plan.endMs)
-      kernel.at(kernel.nowMs + LOOK_MS, null, look)
+      kernel.at(kernel.nowMs + (kernel.nowMs < STORM_MS ? LOOK_MS : LOOK_IN_LIFE_MS), null, look)
   }
   look()
 }

@@ -1,9 +1,10 @@
 /** One simulated host: guard, agent and RHS as processes of their own, workloads, files, a network. */
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { Agent } from '../../probe/agent/agent.ts'
 import type { Replica } from '../../probe/agent/replica.ts'
+import type { GuardFile } from '../../probe/core/guard.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent, GuardToRhs } from '../../schema/ipc.ts'
 import type { Code } from './code.ts'
+import { publicKeyOf } from './fakes/crypto.ts'
 import { SimGuard } from './guard.ts'
 import { type HostFaults, type ModuleState, outOfOrder, WELL } from './host-faults.ts'
 import { type DialEvents, type Dialled, type HostWorld, livesIn } from './host-world.ts'
@@ -40,7 +41,7 @@ export class SimHost {
   readonly #faults: HostFaults
   readonly #world: HostWorld
   /** What outlives a guard and not a boot: guard.json. */
-  readonly #run = { file: null as string | null, fileFull: false }
+  readonly #run = { file: null as GuardFile | null, fileFull: false }
   #clock = { rate: 1, wallOffsetMs: 0, bootTrueMs: 0 }
   #boot = ''
   nodeId = ''
@@ -108,7 +109,7 @@ export class SimHost {
     return this.#world
   }
 
-  get stateFile(): { file: string | null; fileFull: boolean } {
+  get stateFile(): { file: GuardFile | null; fileFull: boolean } {
     return this.#run
   }
 
@@ -116,10 +117,10 @@ export class SimHost {
 
   /** A host as new: nothing of what it was remains on its disk. */
   reinstall(): void {
-    const { privateKey } = generateKeyPairSync('ed25519')
+    const privateKey = this.#kernel.random.uuid()
     this.nodeId = this.#kernel.random.uuid()
     this.processes.nodeId = this.nodeId
-    this.publicKey = (privateKey.export({ format: 'jwk' }) as { x: string }).x
+    this.publicKey = publicKeyOf(privateKey)
     this.#world.files.clear()
     for (const [path, text] of identityFiles(privateKey, this)) this.#world.files.set(path, text)
   }
@@ -365,7 +366,7 @@ export class SimHost {
 }
 
 function identityFiles(
-  key: KeyObject,
+  key: string,
   who: { name: string; nodeId: string; clusterId: string },
 ): Map<string, string> {
   const identity = {
@@ -378,6 +379,6 @@ function identityFiles(
   }
   return new Map([
     ['/state/identity.json', JSON.stringify(identity)],
-    ['/state/identity.key', String(key.export({ type: 'pkcs8', format: 'pem' }))],
+    ['/state/identity.key', key],
   ])
 }

@@ -128,8 +128,8 @@ async function playSeeds(seeds: number, from: number, draw: Draw, json: boolean)
       seed += 1
       return { seed: seed - 1, draw, mutant: null }
     },
-    (_, result) => {
-      addUp(sum, result)
+    (_, { result, cpuMs }) => {
+      addUp(sum, result, cpuMs)
       if (result.problems.length === 0) return
       failed.push(result)
       for (const problem of result.problems.slice(0, 3)) say(`seed ${result.seed}: ${problem}`)

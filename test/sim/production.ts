@@ -40,6 +40,8 @@ function surroundings(mutation: Mutation | null): Plugin {
         if (alias) return { path: pathToFileURL(alias).href, external: true }
         if (ours && path === 'node:fs')
           return { path: pathToFileURL(fake('fs.ts')).href, external: true }
+        if (ours && path === 'node:crypto')
+          return { path: pathToFileURL(fake('crypto.ts')).href, external: true }
         if (ours && path.endsWith('/clock.ts'))
           return { path: pathToFileURL(fake('clock.ts')).href, external: true }
         if (path.startsWith('.') && SHARED.test(join(resolveDir, path)))

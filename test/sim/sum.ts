@@ -4,6 +4,7 @@ import { STRIKE_KINDS, type StrikeKind } from './strikes/index.ts'
 
 export interface Sum {
   simulatedMs: number
+  cpuMs: number
   events: number
   starts: number
   asked: number
@@ -19,6 +20,7 @@ export interface Sum {
 
 export const emptySum = (): Sum => ({
   simulatedMs: 0,
+  cpuMs: 0,
   events: 0,
   starts: 0,
   asked: 0,
@@ -27,7 +29,8 @@ export const emptySum = (): Sum => ({
   freezes: { overlaps: 0, resumeOverlapMs: [], refused: 0, accepted: 0 },
 })
 
-export function addUp(sum: Sum, result: HistoryResult): void {
+export function addUp(sum: Sum, result: HistoryResult, cpuMs: number): void {
+  sum.cpuMs += cpuMs
   sum.simulatedMs += result.simulatedMs
   sum.events += result.events
   sum.starts += result.starts
@@ -65,6 +68,7 @@ export function lastLine(
     violations: sum.violations,
     failed: run.failed,
     seconds,
+    hoursPerCoreMinute: Math.round(sum.simulatedMs / 3_600_000 / (sum.cpuMs / 60_000)),
     starts: sum.starts,
     calls: sum.asked,
     faultsUsed,

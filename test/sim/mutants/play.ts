@@ -54,8 +54,8 @@ async function seedsUntilFound(
       next += 1
       return { seed: next - 1, draw: { stormOnly: true }, mutant }
     },
-    (order, { problems }) => {
-      const [problem] = problems
+    (order, { result }) => {
+      const [problem] = result.problems
       const within = order.seed - from + 1
       if (problem !== undefined && (best === null || within < best.seeds))
         best = { seeds: within, problem }
