@@ -86,8 +86,9 @@ export default defineConfig({
         },
       },
       ...(existsSync('wrangler.toml') ? [worker] : []),
-      realProcesses('probe', 3),
-      realProcesses('e2e', 4),
+      realProcesses('many', 3),
+      realProcesses('probe', 4),
+      realProcesses('e2e', 5),
     ],
   },
 })

@@ -27,7 +27,8 @@ export interface HistoryResult {
   readonly freezes: {
     readonly overlaps: number
     readonly resumeOverlapMs: readonly number[]
-    readonly staleWrites: { readonly refused: number; readonly accepted: number }
+    /** Writes with an older epoch than that of a newer owner: a store that knows epochs refuses them. */
+    readonly refusedWrites: number
   }
 }
 
@@ -41,6 +42,7 @@ export interface PlayOptions {
 const LOOK_MS = 900
 const LOOK_IN_LIFE_MS = 60_000
 const STORM_MS = 300_000
+const LAST_CALLS_MS = 1_000
 
 /** @param watch told of the scene before anything happens in it */
 export async function playHistory(
@@ -94,7 +96,7 @@ export async function playHistory(
     freezes: {
       overlaps: witness.excused.length,
       resumeOverlapMs: witness.resumeOverlapMs,
-      staleWrites: witness.staleWrites,
+      refusedWrites: witness.refusedWrites,
     },
   }
 }
@@ -148,5 +150,8 @@ function mend({ scene, calm }: MakeScene): void {
   calm()
   for (const host of scene.hosts) host.mend()
   scene.platform.mend()
-  scene.operator.tidyUp(scene.hosts)
+  // Whatever was asked for just before has been carried out by then.
+  scene.kernel.at(scene.kernel.nowMs + LAST_CALLS_MS, null, () =>
+    scene.operator.tidyUp(scene.hosts),
+  )
 }

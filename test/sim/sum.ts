@@ -13,8 +13,7 @@ export interface Sum {
   readonly freezes: {
     overlaps: number
     readonly resumeOverlapMs: number[]
-    refused: number
-    accepted: number
+    refusedWrites: number
   }
 }
 
@@ -26,7 +25,7 @@ export const emptySum = (): Sum => ({
   asked: 0,
   violations: 0,
   struck: {},
-  freezes: { overlaps: 0, resumeOverlapMs: [], refused: 0, accepted: 0 },
+  freezes: { overlaps: 0, resumeOverlapMs: [], refusedWrites: 0 },
 })
 
 export function addUp(sum: Sum, result: HistoryResult, cpuMs: number): void {
@@ -41,8 +40,7 @@ export function addUp(sum: Sum, result: HistoryResult, cpuMs: number): void {
   const { freezes } = sum
   freezes.overlaps += result.freezes.overlaps
   freezes.resumeOverlapMs.push(...result.freezes.resumeOverlapMs)
-  freezes.refused += result.freezes.staleWrites.refused
-  freezes.accepted += result.freezes.staleWrites.accepted
+  freezes.refusedWrites += result.freezes.refusedWrites
 }
 
 export function lastLine(
@@ -76,12 +74,12 @@ export function lastLine(
   })
 }
 
-function freezeFigures({ overlaps, resumeOverlapMs, refused, accepted }: Sum['freezes']) {
+function freezeFigures({ overlaps, resumeOverlapMs, refusedWrites }: Sum['freezes']) {
   const sorted = [...resumeOverlapMs].sort((a, b) => a - b)
   const at = (part: number) => Math.round((sorted[Math.floor(sorted.length * part)] ?? 0) * 10) / 10
   return {
     overlaps,
     resumeOverlapMs: { count: sorted.length, median: at(0.5), max: at(0.999_999) },
-    staleWrites: { refused, accepted },
+    refusedWrites,
   }
 }

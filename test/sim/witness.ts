@@ -27,7 +27,7 @@ export class Witness {
   /** A second process of a resource that runs already, on whichever host. */
   readonly doubles: string[] = []
   /** Of stores that know epochs: writes of an older owner, which have to be refused. */
-  readonly staleWrites = { refused: 0, accepted: 0 }
+  refusedWrites = 0
   readonly #newestEpoch = new Map<string, number>()
   /** Hosts that stand still or have, by name: from when they went on, until they have caught up. */
   readonly #freezes = new Map<string, { resumedMs: number; untilMs: number }>()
@@ -59,7 +59,9 @@ export class Witness {
     others.add(running)
     const hosts = [...new Set([...others].map((r) => r.host))]
     if (hosts.length > 1) {
-      const excused = hosts.some((name) => this.isExcused(name))
+      // With an epoch that is not older, no store could tell the two apart.
+      const older = [...others].every((r) => r.host === host || r.epoch < running.epoch)
+      const excused = older && hosts.some((name) => this.isExcused(name))
       const overlap = { group: groupId, atMs: this.#kernel.nowMs, hosts }
       ;(excused ? this.excused : this.overlaps).push(overlap)
     }
@@ -91,7 +93,7 @@ export class Witness {
   write({ groupId, epoch }: Running): void {
     const newest = this.#newestEpoch.get(groupId) ?? 0
     if (epoch >= newest) this.#newestEpoch.set(groupId, epoch)
-    else this.staleWrites.refused += 1
+    else this.refusedWrites += 1
   }
 
   runningOf(groupId: string): Running[] {
