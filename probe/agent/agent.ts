@@ -148,6 +148,7 @@ export class Agent {
     switch (frame.t) {
       case 'ready': {
         const changed = this.#monitors.ready(monitor, frame.types)
+        this.#desk.holds(monitor, frame.holding)
         const { types } = this.#monitors
         if (changed && this.#session.seqW !== null) this.#session.tell({ t: 'types', types })
         this.#act()

@@ -9,6 +9,8 @@ export class DutyDesk {
   readonly #told = new Map<string, { monitor: string; text: string }>()
   /** Groups that the guard was asked to stop, by epoch. */
   readonly #stopping = new Map<string, number>()
+  /** What monitors say that they hold, until it has been compared. */
+  readonly #holding = new Map<string, readonly { guid: string }[]>()
   /** GUID and epoch of what was held here before the monitor of now began. */
   readonly #inherited = new Set<string>()
 
@@ -57,11 +59,29 @@ export class DutyDesk {
       const inherited = resources.filter(before).map((r) => r.guid)
       this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'hold', resources, inherited } })
     }
+    if (known.current) this.#compare()
     for (const group of stop) {
       if (this.#stopping.get(group.groupId) === group.epoch) continue
       this.#stopping.set(group.groupId, group.epoch)
       this.#toGuard({ t: 'stopGroup', ...group })
     }
+  }
+
+  /** A monitor says what it holds: compared once it is known what it should (G8). */
+  holds(monitor: string, holding: readonly { guid: string }[]): void {
+    this.#holding.set(monitor, holding)
+  }
+
+  /**
+   * What a monitor holds and was told by nobody that is remembered here, it lets go of: a lapse in
+   * between has voided it, and what was told had overtaken the news of that.
+   */
+  #compare(): void {
+    for (const [monitor, holding] of this.#holding) {
+      const guids = holding.map((h) => h.guid).filter((g) => this.#told.get(g)?.monitor !== monitor)
+      if (guids.length > 0) this.#toGuard({ t: 'toRhs', monitor, frame: { t: 'drop', guids } })
+    }
+    this.#holding.clear()
   }
 
   stopped(groupId: string): void {

@@ -4,8 +4,12 @@ import { unreachable } from '../../schema/unreachable.ts'
 import { afterFailure } from './restart-policy.ts'
 import { type CallOutcome, type EntryPoint, type Run, statusItem, type Work } from './rhs-state.ts'
 
-/** A refusal of the guard is asked about again this soon. */
-const REFUSED_RETRY_MS = 25
+/** A refusal of the guard is asked about again: at once at first, more rarely the longer it waits. */
+const REFUSED_RETRY_MS = { least: 25, most: 1_000 }
+
+const refusedRetryMs = (waitedMs: number) =>
+  Math.min(REFUSED_RETRY_MS.most, Math.max(REFUSED_RETRY_MS.least, waitedMs / 4))
+
 /** A terminate that failed is called again this soon: it is never given up. */
 const TERMINATE_RETRY_MS = 1_000
 
@@ -26,11 +30,12 @@ export function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOut
     return
   }
   if (!outcome.ok && 'refused' in outcome) {
-    work.log(run, `${fn} refused by the guard: ${outcome.refused}`)
-    const again = { ...run, restartAtMs: work.nowMs + REFUSED_RETRY_MS }
+    const detail = `waits: ${outcome.refused}`
+    // Said once: what waits for a lease may wait for long.
+    if (run.detail !== detail) work.log(run, `${fn} refused by the guard: ${outcome.refused}`)
+    const again = { ...run, restartAtMs: work.nowMs + refusedRetryMs(work.nowMs - run.changedMs) }
     // Pending as before: asked again soon, and not counted as a failure (C3).
-    if (fn === 'online' || fn === 'retry')
-      work.set({ ...again, detail: `waits: ${outcome.refused}` })
+    if (fn === 'online' || fn === 'retry') work.set({ ...again, detail })
     else work.status(again, 'failed', outcome.refused)
     return
   }
