@@ -70,6 +70,7 @@ export default defineConfig({
             'test/*.test.ts',
             'test/unit/**/*.test.ts',
             'test/sim/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
             'test/scenarios/**/*.test.ts',
           ],
           environment: 'node',

@@ -1,6 +1,7 @@
 /** The production code under test, by name: one bundle for a run of the simulation. */
 import type { Agent } from '../../probe/agent/agent.ts'
 import type { Identity } from '../../probe/agent/identity.ts'
+import type { Link } from '../../probe/agent/link.ts'
 import type { LocalStops } from '../../probe/agent/local-stops.ts'
 import type { Replica } from '../../probe/agent/replica.ts'
 import type { adoptGuard, guardDeadline, guardStep, heldGroups } from '../../probe/core/guard.ts'
@@ -14,6 +15,7 @@ export interface Code {
   readonly Cluster: ClusterClass
   readonly Agent: typeof Agent
   readonly Identity: typeof Identity
+  readonly Link: typeof Link
   readonly LocalStops: typeof LocalStops
   readonly Replica: typeof Replica
   readonly Saver: typeof Saver
@@ -33,6 +35,7 @@ export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
       Cluster: 'worker/cluster-object.ts',
       Agent: 'probe/agent/agent.ts',
       Identity: 'probe/agent/identity.ts',
+      Link: 'probe/agent/link.ts',
       LocalStops: 'probe/agent/local-stops.ts',
       Replica: 'probe/agent/replica.ts',
       Saver: 'probe/guard/saver.ts',
