@@ -108,6 +108,38 @@ export const ERRORS = {
     remedy:
       'Wait: it is declared Down by itself once its lease has ended (`holdfast wait NODE --for down`). A node that is connected is not lost: move its groups away and remove it without --lost.',
   },
+  FENCE_CONFLICT: {
+    http: 409,
+    exit: 7,
+    title: 'The statement is about something that has changed',
+    cause:
+      'A boot of a node was confirmed to be over, and the cluster knows the node by another boot, or in another view, by now (rule F5). The host has come back, or was never the one that was looked at.',
+    remedy: 'Look again: `holdfast fence list` shows the boot of now. Confirm only what is off.',
+  },
+  FENCE_CONNECTED: {
+    http: 409,
+    exit: 8,
+    title: 'The node is connected',
+    cause:
+      'A boot was to be confirmed as over, and the node is connected: its host runs. What an operator confirms is believed, so a mistake here would let two hosts run one group.',
+    remedy:
+      'Nothing has to be confirmed for a node that is connected. If its host has just died, wait until its session is lost, then confirm.',
+  },
+  FENCE_NOT_SET: {
+    http: 409,
+    exit: 8,
+    title: 'No fence agent is set up for the node',
+    cause: 'A fence agent was to be tried or removed, and the node has none.',
+    remedy: 'Set one up: `holdfast fence add NODE --agent NAME`.',
+  },
+  FENCE_NO_HELPER: {
+    http: 409,
+    exit: 8,
+    title: 'No node can run the fence agent',
+    cause:
+      'A fence agent runs on another node than the one it is for, and none that may do it is up and connected.',
+    remedy: 'Bring another node up, or widen the helpers: `holdfast fence add NODE … --helpers`.',
+  },
   NOT_POSSIBLE_OWNER: {
     http: 409,
     exit: 8,

@@ -5,8 +5,8 @@
  */
 
 import type { WorkloadRecord } from '../../schema/ipc.ts'
-import type { Timing } from '../../schema/timing.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import { policyAfter, takePolicy } from './guard-policy.ts'
 import { answerGate, permitGate, running, startChild } from './guard-starts.ts'
 import {
   emptyGuard,
@@ -48,7 +48,9 @@ export function adoptGuard(
   if (!file || file.boot !== boot) return { state: empty, effects: [{ type: 'persist' }] }
   const kept: GuardState = { ...empty, ...file }
   const stop = stopTime(file.leases, file.timing)
-  if (!stop || nowMs >= stop.atMs) return lapse(kept, 'pong')
+  // Under policy `fence` what it holds is its own until this boot is over, which it is not.
+  const lasts = file.policy.takeover === 'fence' || (stop !== null && nowMs < stop.atMs)
+  if (!lasts) return lapse(kept, 'pong')
   const granted = (r: WorkloadRecord) =>
     file.grants.some((g) => g.groupId === r.groupId && g.epoch === r.epoch)
   // A record without a grant: a stop was under way.
@@ -63,6 +65,10 @@ export function adoptGuard(
 }
 
 export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome {
+  return policyAfter(take(state, event, nowMs), nowMs)
+}
+
+function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome {
   // L5: a lapse that is due comes first, whatever arrived: a late renewal revives nothing.
   const due = lapseDue(state, nowMs)
   if (due && event.type === 'childStarted') {
@@ -74,7 +80,7 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
   }
   if (due && event.type !== 'tick') {
     const lapsed = lapse(state, due)
-    const after = guardStep(lapsed.state, event, nowMs)
+    const after = take(lapsed.state, event, nowMs)
     return { state: after.state, effects: [...lapsed.effects, ...after.effects] }
   }
   switch (event.type) {
@@ -85,7 +91,13 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
     case 'challenged':
       return report({ ...state, session: null, challenge: event.session })
     case 'welcomed':
-      return welcome(state, event.session, event.timing)
+      return welcome(state, event, nowMs)
+    case 'policyTold':
+      return state.session?.welcomed && state.session.number === event.session
+        ? takePolicy(state, event.policy, nowMs)
+        : nothing(state)
+    case 'fed':
+      return nothing({ ...state, watchdog: { timeoutMs: event.timeoutMs, fedMs: nowMs } })
     case 'sessionClosed':
       return nothing(state.session?.number === event.session ? { ...state, session: null } : state)
     case 'renewed':
@@ -113,22 +125,31 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
 
 /** When the guard has to look again even if nothing is heard, or null. */
 export function guardDeadline(state: GuardState): number | null {
+  return bindingStop(state)?.atMs ?? null
+}
+
+/** Null while its leases do not bind it: nothing is held, or nobody takes over by them. */
+function bindingStop(state: GuardState) {
+  if (state.policy.takeover === 'fence') return null
   if (state.grants.length === 0 && state.records.length === 0) return null
-  return stopTime(state.leases, state.timing)?.atMs ?? null
+  return stopTime(state.leases, state.timing)
 }
 
 function lapseDue(state: GuardState, nowMs: number): 'pong' | 'authority' | null {
-  if (state.grants.length === 0 && state.records.length === 0) return null
-  const stop = stopTime(state.leases, state.timing)
+  const stop = bindingStop(state)
   return stop && nowMs >= stop.atMs ? stop.lease : null
 }
 
-function welcome(state: GuardState, session: number, timing: Timing): GuardOutcome {
+function welcome(
+  state: GuardState,
+  event: Extract<GuardEvent, { type: 'welcomed' }>,
+  nowMs: number,
+): GuardOutcome {
+  const { session, timing, policy } = event
   if (state.session?.number !== session) return nothing(state)
-  return {
-    state: { ...state, timing, session: { number: session, welcomed: true } },
-    effects: [{ type: 'persist' }],
-  }
+  const welcomed = { ...state, timing, session: { number: session, welcomed: true } }
+  const told = takePolicy(welcomed, policy, nowMs)
+  return { state: told.state, effects: [{ type: 'persist' }, ...told.effects] }
 }
 
 /** L2: only answers on the current, welcomed session renew. */

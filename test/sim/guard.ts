@@ -92,6 +92,7 @@ export class SimGuard {
       monitors: ['rhs'],
       held,
       running: records.map((r) => r.resourceId),
+      fence: null,
     }
   }
 
@@ -108,7 +109,14 @@ export class SimGuard {
       case 'challenge':
         return this.#step({ type: 'challenged', session: frame.session })
       case 'welcomed':
-        return this.#step({ type: 'welcomed', session: frame.session, timing: frame.timing })
+        return this.#step({
+          type: 'welcomed',
+          session: frame.session,
+          timing: frame.timing,
+          policy: frame.policy,
+        })
+      case 'policy':
+        return this.#step({ type: 'policyTold', session: frame.session, policy: frame.policy })
       case 'sessionClosed':
         return this.#step({ type: 'sessionClosed', session: frame.session })
       case 'renewed': {
