@@ -272,6 +272,23 @@ export const ERRORS = {
       'The node is up with another guard than this one: a copied disk image, or a state folder that is used twice. The one that was there first is not disturbed. A host that has just been booted sees this for as long as its old lease may last; one that sees it for fifteen minutes ends with exit code 7.',
     remedy: 'On the copy: `holdfast-probe leave --force`, then join it under a name of its own.',
   },
+  WAITS_FOR_FENCE: {
+    http: 409,
+    exit: 4,
+    title: 'The boot before this one is not confirmed to be over',
+    cause:
+      'Under takeover policy `fence` nothing but a confirmed fence says that an earlier boot of a node has ended. This host was booted anew without one, or its guard lost its memory, so the cluster cannot tell it from a copy of it. The probe goes on trying.',
+    remedy:
+      'Nothing, if a fence agent is set up. Else, when the earlier boot is surely over: `holdfast fence confirm NODE`.',
+  },
+  BOOT_OVER: {
+    http: 409,
+    exit: 8,
+    title: 'This boot was declared over',
+    cause:
+      'A fence agent or an operator said that this boot of the node had ended, so what it ran may run elsewhere by now. Everything has been stopped here, and this boot stays refused (rule F3).',
+    remedy: 'Boot the host anew. If it was never off, see why somebody could say that it was.',
+  },
   JOINED_ELSEWHERE: {
     http: 409,
     exit: 7,

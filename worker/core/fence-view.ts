@@ -106,7 +106,7 @@ export function fenceRemedy(node: NodeView): string {
     case 'lease':
       return 'Its groups are taken over when its lease has surely ended; nothing has to be done.'
     case 'fence':
-      return `It is being fenced; look at holdfast fence list. ${confirm}`
+      return `It is being fenced, or will be tried again: holdfast fence list. ${confirm}`
     default:
       return `Bring it back, or confirm that it is over. ${confirm}`
   }

@@ -2,7 +2,7 @@
  * Fencing (rules F1 to F6): who is asked to end the boot of a node that is lost, and what is made
  * of the answers. Nothing here frees a group but a confirmed statement about the node's boot of now.
  */
-import type { Event } from '../../schema/event.ts'
+import type { Event, Request } from '../../schema/event.ts'
 import type { FenceConfig, FenceOrder, Fencing, LastFence } from '../../schema/fencing.ts'
 import type { Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
@@ -30,17 +30,27 @@ export function saysOver(state: ClusterState, event: Event): string | null {
     event.type === 'fenceReported' && event.outcome === 'off'
       ? { nodeId: event.target, boot: event.boot }
       : event.type === 'requested' && event.request.type === 'confirmFence'
-        ? event.request
+        ? sameView(state, event.request)
         : null
   const node = said && state.hive.nodes.get(said.nodeId)
   return node && node.state !== 'down' && node.bootId === said.boot ? node.id : null
 }
 
+const sameView = ({ hive }: ClusterState, r: Extract<Request, { type: 'confirmFence' }>) =>
+  r.view === undefined || r.view === (hive.cluster?.view ?? 0) ? r : null
+
 /** A node that is Up has no session. What it owns stays its own until D3 or F2 says otherwise. */
 export function nodeSuspected(draft: Draft, event: Of<'nodeSuspected'>): void {
   const node = draft.node(event.nodeId)
-  if (!node || node.state === 'down' || draft.fencing(node.id)) return
+  if (!node || node.state === 'down') return
   const { cause } = event
+  const known = draft.fencing(node.id)
+  if (known) {
+    // The end of the instance before this one may have been what closed its socket.
+    const dueMs = Math.max(known.dueMs, draft.nowMs + delayMs(draft, node, cause))
+    if (cause === 'restart' && known.requests === 0) note(draft, node.id, { ...known, dueMs })
+    return
+  }
   draft.observe({
     table: 'fencing',
     id: node.id,
@@ -199,8 +209,7 @@ export function settleFences(draft: Draft): void {
 }
 
 function settle(draft: Draft, lost: Node, fencing: Fencing): void {
-  const gone = fencing.asked && whyGone(draft, fencing.asked)
-  const now = gone ? failed(draft, lost.id, fencing, gone) : fencing
+  const now = stillAsked(draft, lost, fencing)
   const node = draft.node(lost.id) ?? lost
   if (now.asked) return look(draft, node.id, now, now.asked.deadlineMs)
   // Nothing that is wanted would be won by it: the host is left alone.
@@ -210,11 +219,22 @@ function settle(draft: Draft, lost: Node, fencing: Fencing): void {
   ask(draft, node, node.fence, node.bootId, now)
 }
 
-function whyGone(draft: Draft, asked: NonNullable<Fencing['asked']>): string | null {
-  if (draft.node(asked.helper)?.state !== 'up') return 'the helper is not up any more'
-  if (draft.fencing(asked.helper)) return 'the helper is unreachable itself'
-  if (asked.deadlineMs > draft.nowMs) return null
-  return asked.begun ? 'no result in time' : 'the helper did not begin in time'
+/** The request under way, unless its time is over, or its helper is lost itself. */
+function stillAsked(draft: Draft, lost: Node, fencing: Fencing): Fencing {
+  const { asked } = fencing
+  if (!asked) return fencing
+  const helper = draft.node(asked.helper)
+  if (helper?.state !== 'up' || draft.fencing(asked.helper)) {
+    // That is no failure of the agent, which may even be at work: its word counts when it comes.
+    draft.log({
+      component: 'NM',
+      message: `${helper?.name ?? asked.helper}, who was to fence ${lost.name}, is lost itself: another one is asked (request ${asked.request})`,
+    })
+    return { ...fencing, asked: null }
+  }
+  if (asked.deadlineMs > draft.nowMs) return fencing
+  const reason = asked.begun ? 'no result in time' : 'the helper did not begin in time'
+  return failed(draft, lost.id, fencing, reason)
 }
 
 /** Helpers in their order, each as often as it may; after all of them a pause, and again. */

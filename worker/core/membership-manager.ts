@@ -39,8 +39,12 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
   // Whatever else becomes of the report: what was stopped on purpose is not started elsewhere.
   for (const intent of event.intents) takeIntent(draft, nodeId, intent)
   if (isOtherGuard(node, event)) {
-    const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until that one's lease has surely ended nothing else can speak for it`
-    draft.effects.push({ type: 'refuse', nodeId, session, code: 'otherGuard', detail })
+    // One that is connected is no case for a fence: the other one is a copy of it.
+    const fenced = node.under === 'fence' && draft.fencing(nodeId) !== undefined
+    const until = fenced ? "that boot's end is confirmed" : "that one's lease has surely ended"
+    const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until ${until} nothing else can speak for it`
+    const code = fenced ? 'waitsForFence' : 'otherGuard'
+    draft.effects.push({ type: 'refuse', nodeId, session, code, detail })
     draft.log({ component: 'NM', message: `node ${node.name} refused: ${detail}` })
     return
   }

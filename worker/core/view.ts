@@ -79,7 +79,8 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     .map((r) => viewResource(state, r))
   const waiting = state.observed.waiting.get(group.id)
   // Nobody knows what it does now, and nothing but a fence will make it anybody else's.
-  const unreachable = heldByFence(state, ownership.owner)
+  const wanted = resources.some((r) => r.persistentState === 1)
+  const unreachable = wanted ? heldByFence(state, ownership.owner) : null
   return {
     id: group.id,
     name: group.name,
@@ -135,7 +136,7 @@ function groupState(
   unreachable: boolean,
 ): GroupState {
   const wanted = resources.filter((r) => r.persistentState === 1)
-  if (unreachable && wanted.length > 0) return 'waiting'
+  if (unreachable) return 'waiting'
   if (phase === 'free') {
     if (wanted.length === 0) return 'offline'
     return waiting ? 'waiting' : 'pending'
