@@ -180,16 +180,11 @@ async function confirmOver(
   const node = view.nodes.find((one) => one.name === name || one.id === name)
   const boot = options.boot ?? node?.bootId
   if (!node || !boot) throw node ? neverReported(name) : notThere(name, view)
-  const owned = view.groups.filter((g) => g.owner === node.name).map((g) => g.name)
-  session.out.note(
-    [
-      `node ${node.name}: ${node.state}${node.connected ? ', CONNECTED' : ', no session'}`,
-      `boot ${boot}${boot === node.bootId ? '' : ` (the cluster knows boot ${node.bootId})`}, view ${view.view}, ${formatInstant(view.nowMs, view.nowMs)}`,
-      `owns ${owned.join(', ') || 'nothing'}`,
-      'If that host still runs, its groups will run on two hosts at once. Look at it, or pull its plug.',
-    ].join('\n'),
-  )
-  await confirm(session, `state that boot ${boot} of ${node.name} is over`, options)
+  // One that is connected is refused there; nobody has to be asked first.
+  if (!node.connected) {
+    session.out.note(shown(view, node, boot))
+    await confirm(session, `state that boot ${boot} of ${node.name} is over`, options)
+  }
   const answer = await session.inCluster('confirmFence', {
     params: { node: node.name },
     body: { boot, view: view.view },
@@ -199,6 +194,17 @@ async function confirmOver(
       ? `node ${node.name} is Down already: nothing waited for it (seq ${answer.seq})`
       : `node ${node.name}: boot ${boot} is over (seq ${answer.seq})`,
   )
+}
+
+/** What is stated, and what hangs on it. */
+function shown(view: ClusterView, node: NodeView, boot: string): string {
+  const owned = view.groups.filter((g) => g.owner === node.name).map((g) => g.name)
+  const other = boot === node.bootId ? '' : ` (the cluster knows boot ${node.bootId ?? 'none'})`
+  return [
+    `node ${node.name}: ${node.state}, no session; owns ${owned.join(', ') || 'nothing'}`,
+    `boot ${boot}${other}, view ${view.view}, ${formatInstant(view.nowMs, view.nowMs)}`,
+    'If that host still runs, its groups will run on two hosts at once: look at it, or pull its plug.',
+  ].join('\n')
 }
 
 const notThere = (name: string, view: ClusterView) =>
