@@ -1,7 +1,7 @@
 import type { LossEvidence } from '../schema/event.ts'
 import { CLOSE } from '../schema/session.ts'
 import type { HiveStore } from './hive-store.ts'
-import { Liveness, suspicionMs } from './liveness.ts'
+import { isVouched, Liveness, suspicionMs } from './liveness.ts'
 import type { Sockets } from './sockets.ts'
 
 export interface LossDeps {
@@ -74,13 +74,15 @@ export class LossWatch {
     // A newer welcomed session of the node stands: this close says nothing.
     if (sockets.welcomed(a.nodeId) || this.#live.isLost(a.nodeId)) return
     const nowMs = Date.now()
-    this.#live.closed(open, nowMs, cause, store.timing(), this.#freshest())
+    const freshest = this.#freshest()
+    this.#live.closed(open, nowMs, cause, store.timing(), freshest)
     const name = store.session(a.nodeId)?.name ?? a.nodeId
     const age = open.lastAnswerMs === null ? 'never' : `${nowMs - open.lastAnswerMs} ms ago`
     this.#log(`node ${name}: session ${a.session} lost (${cause}, last answer ${age})`)
     this.waitFor(a.nodeId)
     this.arm()
-    this.#suspect(a.nodeId, cause)
+    // Frozen and awake again it would find everybody silent: then all get the time to come back.
+    this.#suspect(a.nodeId, isVouched(freshest, nowMs, store.timing()) ? cause : 'restart')
   }
 
   /** D1, F4: its boot is said to be over, and is decided on next. */

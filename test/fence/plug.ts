@@ -1,5 +1,4 @@
 /** A plug for one demo host: what the fence agent of the tests pulls. */
-import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -10,9 +9,11 @@ import {
 } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Demo } from '../../demo/cluster.ts'
 import { CLUSTER } from '../../demo/cluster.ts'
 import type { DemoHost } from '../../demo/host.ts'
+import { killHandles } from '../../probe/guard/cgroup.ts'
 import type { FencePolicy } from '../../schema/host-policy.ts'
 import { ROOT } from '../tidy/tracked-files.ts'
 
@@ -41,7 +42,7 @@ export class Plug {
     this.#server = createServer((link) => {
       link.on('data', (data) => {
         const what = String(data).trim()
-        const done = what === 'off' ? Promise.resolve(void host.powerCut()) : host.boot()
+        const done = what === 'off' ? cutPower(host) : host.boot()
         void done.then(() => link.end('done\n'))
       })
       link.on('error', () => {})
@@ -72,6 +73,7 @@ export class Plug {
       .trim()
       .split('\n')
       .map((line) => line.split(' ')[0] ?? '')
+      .filter((action) => action !== '')
   }
 
   state(): string {
@@ -89,6 +91,16 @@ export class Plug {
   }
 }
 
+/** A plug that is off is off: it says so once nothing of the host lives. */
+async function cutPower(host: DemoHost): Promise<void> {
+  const handles = killHandles(host.nodeId)
+  const tree = Object.values(host.treePids())
+  const all = () => [...tree, ...handles.groups().flatMap((group) => handles.members(group))]
+  const pids = all()
+  host.powerCut()
+  while (living([...pids, ...all()]).length > 0) await sleep(2)
+}
+
 /** Sets it up over the API, as `holdfast fence add` does. */
 export async function addFence(demo: Demo, plug: Plug, more: object = {}): Promise<void> {
   await demo.api('setFence', {
@@ -100,8 +112,11 @@ export async function addFence(demo: Demo, plug: Plug, more: object = {}): Promi
 /** Processes of a host that are really there; one that waits for its parent to look is dead. */
 export function living(pids: readonly number[]): number[] {
   return pids.filter((pid) => {
-    const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)])
-    const state = String(stdout).trim()
-    return state !== '' && !state.startsWith('Z')
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      return !['Z', 'X'].includes(stat.slice(stat.lastIndexOf(')') + 2)[0] ?? 'X')
+    } catch {
+      return false
+    }
   })
 }

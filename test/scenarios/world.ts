@@ -15,7 +15,7 @@ import type { Decision, Effect } from '../../worker/core/decision.ts'
 import { explain, REASONS } from '../../worker/core/explain.ts'
 import { brokenInvariants } from '../../worker/core/invariants.ts'
 import { step } from '../../worker/core/step.ts'
-import { Liveness, suspicionMs } from '../../worker/liveness.ts'
+import { isVouched, Liveness, suspicionMs } from '../../worker/liveness.ts'
 import type { PretendNode } from './pretend-node.ts'
 
 interface OpenSession {
@@ -169,7 +169,8 @@ export class World {
     this.say(`node ${node.name}: session lost (${cause}, last answer ${ago} ms ago)`)
     node.sessionEnded(open.lastAnswerMs)
     this.#waitForLoss(node)
-    this.#suspect(node, cause)
+    const vouched = isVouched(freshest, this.nowMs, this.timing)
+    this.#suspect(node, vouched ? cause : 'restart')
   }
 
   /** As the shell does it: only where fencing has something to do with it. */
