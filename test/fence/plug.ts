@@ -59,9 +59,9 @@ export class Plug {
     writeFileSync(join(this.folder, 'mode'), mode)
   }
 
-  /** Instead of killing: whoever is asked answers after so long. For what is dead already. */
+  /** Instead of killing: off and status together take so long. For a host that is dead already. */
   answersIn(ms: number): void {
-    writeFileSync(join(this.folder, 'ms'), String(ms / 1_000))
+    writeFileSync(join(this.folder, 'ms'), String(ms / 2_000))
     writeFileSync(join(this.folder, 'off.sh'), 'true\n')
   }
 

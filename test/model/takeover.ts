@@ -46,6 +46,7 @@ export interface Bounds {
 }
 
 export const QUICK: Bounds = { changes: 3, boots: 2, epochs: 2 }
+/** Takes half a minute and two gigabytes; its figures are in docs/decisions/fencing.md. */
 export const LARGE: Bounds = { changes: 4, boots: 3, epochs: 3 }
 
 interface Rules {

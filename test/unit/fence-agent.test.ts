@@ -51,7 +51,7 @@ function agent(body: string, name = 'fence_test'): string {
 
 const input = () => readFileSync(join(folder, 'fence_test.in'), 'utf8')
 
-describe.skipIf(!existsSync('/usr/sbin/fence_dummy'))('the real fence_dummy', () => {
+describe('the real fence_dummy', () => {
   // It writes where it is told to: an option that only this host may allow.
   const dummy = policy({ agents: ['fence_dummy'], options: ['status_file'] })
   const real = (over: Partial<FenceOrder> = {}) =>
@@ -63,7 +63,9 @@ describe.skipIf(!existsSync('/usr/sbin/fence_dummy'))('the real fence_dummy', ()
     })
   const { folder: _, ...packaged } = dummy
 
-  test('F1: off, and its status says so; on again; status and monitor only look', async () => {
+  test('F1: off, and its status says so; on again; status and monitor only look', async (ctx) => {
+    const there = existsSync('/usr/sbin/fence_dummy')
+    ctx.skip(!there, 'the package fence-agents is missing: fence_dummy was not tried')
     writeFileSync(join(folder, 'plug'), 'on')
     const tried = await tryFence(real({ action: 'test' }), packaged)
     expect(tried).toMatchObject({ fault: null, probes: [{ ok: true }, { ok: true }] })
