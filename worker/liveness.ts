@@ -77,11 +77,12 @@ export class Liveness {
   ): void {
     const answered = Math.max(session.lastAnswerMs ?? nowMs, session.welcomedMs)
     const age = Math.max(0, nowMs - answered)
+    const vouched = isVouched(freshestMs, nowMs, t)
     this.#lost.set(session.nodeId, {
       closedMs: nowMs,
       lastAnswerMs: answered,
       cause,
-      creditMs: isVouched(freshestMs, nowMs, t) && age <= t.ttlMs + t.marginMs ? age : 0,
+      creditMs: vouched && age <= t.ttlMs + t.marginMs ? age : 0,
       timedMs: 0,
     })
   }

@@ -47,13 +47,17 @@ export function adoptGuard(
   const empty = emptyGuard(boot, fresh)
   if (!file || file.boot !== boot) return { state: empty, effects: [{ type: 'persist' }] }
   const kept: GuardState = { ...empty, ...file }
-  const stop = stopTime(file.leases, file.timing)
   // Under policy `fence` what it holds is its own until this boot is over, which it is not.
-  const lasts = file.policy.takeover === 'fence' || (stop !== null && nowMs < stop.atMs)
-  if (!lasts) return lapse(kept, 'pong')
+  if (file.policy.takeover === 'fence') return adopted(kept)
+  const stop = stopTime(file.leases, file.timing)
+  if (!stop || nowMs >= stop.atMs) return lapse(kept, 'pong')
+  return adopted(kept)
+}
+
+/** Grants and their records go on; a record without a grant means that a stop was under way. */
+function adopted(kept: GuardState): GuardOutcome {
   const granted = (r: WorkloadRecord) =>
-    file.grants.some((g) => g.groupId === r.groupId && g.epoch === r.epoch)
-  // A record without a grant: a stop was under way.
+    kept.grants.some((g) => g.groupId === r.groupId && g.epoch === r.epoch)
   const orphans = kept.records.filter((r) => !granted(r))
   return {
     state: {
@@ -125,19 +129,20 @@ function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome
 
 /** When the guard has to look again even if nothing is heard, or null. */
 export function guardDeadline(state: GuardState): number | null {
-  return bindingStop(state)?.atMs ?? null
-}
-
-/** Null while its leases do not bind it: nothing is held, or nobody takes over by them. */
-function bindingStop(state: GuardState) {
-  if (state.policy.takeover === 'fence') return null
-  if (state.grants.length === 0 && state.records.length === 0) return null
-  return stopTime(state.leases, state.timing)
+  if (!isBound(state)) return null
+  return stopTime(state.leases, state.timing)?.atMs ?? null
 }
 
 function lapseDue(state: GuardState, nowMs: number): 'pong' | 'authority' | null {
-  const stop = bindingStop(state)
+  if (!isBound(state)) return null
+  const stop = stopTime(state.leases, state.timing)
   return stop && nowMs >= stop.atMs ? stop.lease : null
+}
+
+/** Whether its leases bind it: something is held, and others may take it over by them. */
+function isBound(state: GuardState): boolean {
+  if (state.policy.takeover === 'fence') return false
+  return state.grants.length > 0 || state.records.length > 0
 }
 
 function welcome(
