@@ -274,7 +274,7 @@ export const ERRORS = {
   },
   WAITS_FOR_FENCE: {
     http: 409,
-    exit: 4,
+    exit: 8,
     title: 'The boot before this one is not confirmed to be over',
     cause:
       'Under takeover policy `fence` nothing but a confirmed fence says that an earlier boot of a node has ended. This host was booted anew without one, or its guard lost its memory, so the cluster cannot tell it from a copy of it. The probe goes on trying.',
