@@ -17,7 +17,7 @@ import type { ClusterState, Decision, Effect } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
 import { step } from './core/step.ts'
-import { FenceTests, type Tested } from './fence-tests.ts'
+import { connected, FenceTests, type Tested } from './fence-tests.ts'
 import migrations from './hive-migrations/migrations.js'
 import { HiveStore, type ReportMark } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
@@ -365,6 +365,8 @@ export class Cluster extends DurableObject<Env> {
 
   /** An operator's request: carried out, or refused with nothing changed. */
   ask(request: OperatorRequest, by: string): { refused: Refusal } | { seq: number } {
+    if (request.type === 'confirmFence' && this.#sockets.welcomed(request.nodeId))
+      return { refused: connected(this.#store.session(request.nodeId)?.name ?? request.nodeId) }
     const decision = this.#handle({ type: 'requested', request, by })
     // Who is lost already may be fenced from now on.
     if (request.type === 'setFence' || request.type === 'setTakeover') this.#watch.suspectMissing()

@@ -86,3 +86,11 @@ const noHelper = (name: string): Refusal => ({
   why: 'A fence agent runs on another node, and none that may do it is up and connected.',
   remedy: `Bring another node up, or widen the helpers of ${name}.`,
 })
+
+/** What an operator states is believed; of a host that is connected it cannot be true. */
+export const connected = (name: string): Refusal => ({
+  code: 'FENCE_CONNECTED',
+  message: `node "${name}" is connected`,
+  why: 'Its host runs, so none of its boots can be over. Nothing was changed.',
+  remedy: `If its host has just died, wait until its session is lost: holdfast why ${name}`,
+})

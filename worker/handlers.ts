@@ -117,11 +117,7 @@ export const handlers: Record<RouteName, Handler> = {
   removeFence: async (call: Call) =>
     onThing(call, 'node', (nodeId) => ({ type: 'setFence', nodeId, fence: null })),
   confirmFence: async (call: Call<z.output<typeof b.confirmFence>>) =>
-    onThing(call, 'node', (nodeId, cluster) => {
-      const node = cluster.nodes.find((n) => n.id === nodeId)
-      if (node?.connected) throw connected(node)
-      return { type: 'confirmFence', nodeId, ...call.body }
-    }),
+    onThing(call, 'node', (nodeId) => ({ type: 'confirmFence', nodeId, ...call.body })),
   testFence: async (call: Call<z.output<typeof b.testFence>>) => {
     const { stub } = await open(call)
     const cluster = await view(stub)
@@ -346,17 +342,6 @@ function summary(row: { id: string; name: string; profile: string; createdAtMs: 
 }
 
 const nameOf = (x: { name: string }) => x.name
-
-/** What an operator states is believed; of a host that answers it cannot be true. */
-function connected({ name, lastAnswerAgoMs }: b.NodeView): HoldfastError {
-  const ago = lastAnswerAgoMs === null ? '' : `; it answered ${lastAnswerAgoMs} ms ago`
-  return new HoldfastError({
-    code: 'FENCE_CONNECTED',
-    message: `node "${name}" is connected${ago}`,
-    why: 'Its host runs, so none of its boots can be over. Nothing was changed.',
-    remedy: `If its host has just died, wait until its session is lost: holdfast why ${name}`,
-  })
-}
 
 function notFound(what: string, reference: string): HoldfastError {
   return new HoldfastError({

@@ -247,7 +247,12 @@ const DIRECTIVES: Record<string, Directive> = {
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: true }),
   resume: (world, w) =>
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: false }),
-  evict: (world, w) => world.ask({ type: 'evictNode', nodeId: world.id('node', w.at(0)) }),
+  evict: (world, w) =>
+    world.ask({
+      type: 'evictNode',
+      nodeId: world.id('node', w.at(0)),
+      ...(w.has('lost') && { lost: true }),
+    }),
 
   report: (world, w) => report(world, w, { gaveUp: false }),
   gaveUp: (world, w) => report(world, w, { gaveUp: true }),
