@@ -33,6 +33,7 @@ export class Plug {
   readonly folder: string
   readonly host: DemoHost
   readonly #server: Server
+  #ended = false
 
   constructor(demo: Demo, host: DemoHost) {
     this.host = host
@@ -42,8 +43,13 @@ export class Plug {
     this.#server = createServer((link) => {
       link.on('data', (data) => {
         const what = String(data).trim()
+        if (this.#ended) return link.destroy()
         const done = what === 'off' ? cutPower(host) : host.boot()
-        void done.then(() => link.end('done\n'))
+        // One that fails closes without a word: the agent's exit code says so.
+        done.then(
+          () => link.end('done\n'),
+          () => link.destroy(),
+        )
       })
       link.on('error', () => {})
     }).listen(socket)
@@ -87,6 +93,7 @@ export class Plug {
   }
 
   end(): void {
+    this.#ended = true
     this.#server.close()
   }
 }
