@@ -141,7 +141,8 @@ export class DemoHost {
         )
       // As the unit of a service manager has it: what time cannot mend is not tried again.
       if (code !== null && FATAL_EXITS.includes(code)) this.#wanted = false
-      if (this.#wanted) this.start()
+      // A test that is over has taken the host's folder away.
+      if (this.#wanted && existsSync(this.options.folder)) this.start()
     })
   }
 
