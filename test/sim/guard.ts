@@ -308,7 +308,7 @@ export class SimGuard {
 
 function read(file: GuardFile | null): GuardFile | null {
   if (file === null) return null
-  const { boot, guard, timing, leases, grants, seen, records } = file
-  const text = JSON.stringify({ boot, guard, timing, leases, grants, seen, records })
+  const { boot, guard, timing, policy, leases, grants, seen, records } = file
+  const text = JSON.stringify({ boot, guard, timing, policy, leases, grants, seen, records })
   return JSON.parse(text) as GuardFile
 }
