@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { CLUSTER, Demo } from '../demo/cluster.ts'
 import { killPid } from '../demo/host.ts'
 import { PROFILES, type ProfileName, profileName, waitMs } from '../schema/timing.ts'
+import { addFence, fenceFolder, Plug } from '../test/fence/plug.ts'
 import { median, printTable, type Spread, spread } from './figures.ts'
 import { pssMb } from './memory.ts'
 
@@ -32,6 +33,8 @@ const BUDGETS = {
   crashFailoverMs: 20,
   hostDeathMs: 50,
   hostSilentMs: 50,
+  /** From the death on: the agent answers in 40 ms. */
+  hostDeathFencedMs: 400,
   cleanShutdownMs: null,
   moveDowntimeMs: 20,
 } as const
@@ -57,12 +60,15 @@ report()
 
 async function benchProfile(profile: ProfileName) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
-  const demo = await Demo.start({ folder, port: 0, profile, vm: false })
+  const policy = { fence: fenceFolder(folder) }
+  // A boot that was fenced is refused for ever, so hosts need boot ids of their own.
+  const demo = await Demo.start({ folder, port: 0, profile, vm: false, policy, ownBoot: true })
   const samples: Record<Key, Sample[]> = {
     crashRestartMs: [],
     crashFailoverMs: [],
     hostDeathMs: [],
     hostSilentMs: [],
+    hostDeathFencedMs: [],
     cleanShutdownMs: [],
     moveDowntimeMs: [],
   }
@@ -89,6 +95,7 @@ async function benchProfile(profile: ProfileName) {
       samples.cleanShutdownMs.push(await cleanShutdown(demo))
       progress(profile, runs + i)
     }
+    for (let i = 0; i < runs; i += 1) samples.hostDeathFencedMs.push(await loseFenced(demo))
   } finally {
     await demo.kill()
     rmSync(folder, { recursive: true, force: true })
@@ -174,6 +181,24 @@ async function loseHost(
   const { ttlMs, marginMs } = PROFILES[profile]
   const overheadMs = start.atMs - answeredMs - waitMs(ttlMs, marginMs) - ownMs
   return { totalMs: start.atMs - faultMs, overheadMs }
+}
+
+/** SIGKILL to all of the host; another one runs a fence agent that takes 40 ms to say that it is off. */
+async function loseFenced(demo: Demo): Promise<Sample> {
+  const group = await settled(demo, 'moves')
+  const host = demo.host(group.owner as string)
+  const plug = new Plug(demo, host)
+  plug.answersIn(40)
+  await addFence(demo, plug, { delayMs: 0, switchOn: false })
+  const last = lines(demo, 'moves', 'start').at(-1) as Line
+  const faultMs = nowMs()
+  host.powerCut()
+  const start = await nextLine(demo, 'moves', 'start', last.atMs)
+  plug.end()
+  await demo.api('removeFence', { params: { cluster: CLUSTER, node: host.name } })
+  await host.boot()
+  await demo.allUp()
+  return { totalMs: start.atMs - faultMs, overheadMs: start.atMs - faultMs - ownMs }
 }
 
 async function cleanShutdown(demo: Demo): Promise<Sample> {

@@ -6,6 +6,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addDescribe } from './commands/describe.ts'
 import { addEvents, addHive } from './commands/events.ts'
 import { addExplain } from './commands/explain.ts'
+import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
 import { addLog } from './commands/log.ts'
 import { addMove, addOnline } from './commands/move.ts'
@@ -48,6 +49,7 @@ export function makeProgram(runner: Runner): Command {
     addLog,
     addCluster,
     addNode,
+    addFence,
     addGroup,
     addResource,
     addToken,

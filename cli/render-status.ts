@@ -39,6 +39,7 @@ function header(view: ClusterView, look: Look): string {
   const color = { healthy: c.green, warning: c.yellow, outage: c.red }[view.health]
   const rest = [
     `profile ${view.profile}`,
+    ...(view.takeover === 'lease' ? [] : [`takeover ${view.takeover}`]),
     `seq ${view.seq}`,
     `view ${view.view}`,
     formatInstant(view.nowMs, view.nowMs),
@@ -86,7 +87,9 @@ function nodeState(node: NodeView, look: Look): string {
 
 /** A node without a session is not down yet: its lease may still run. */
 function connection(node: NodeView): string {
-  if (!node.connected) return node.state === 'down' ? 'no session' : 'no session, lease may run'
+  if (!node.connected && node.state === 'down') return 'no session'
+  if (!node.connected)
+    return node.under === 'fence' ? 'no session, needs a fence' : 'no session, lease may run'
   if (node.lastAnswerAgoMs === null) return 'connected'
   return `answered ${formatDuration(node.lastAnswerAgoMs)} ago`
 }

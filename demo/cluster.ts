@@ -25,6 +25,8 @@ export interface DemoOptions {
   /** What the hosts are willing to run besides what the demo needs. */
   readonly policy?: HostPolicy
   readonly env?: Record<string, string>
+  /** Each host with boot ids of its own, as machines have them (needs root). */
+  readonly ownBoot?: boolean
   /** Another port will not do, should this one be taken. */
   readonly thisPortOnly?: boolean
   log?(level: string, message: string): void
@@ -82,6 +84,7 @@ export class Demo {
           policy: { ...policyOf(options.folder, libvirt), ...options.policy },
           ...(libvirt && { libvirt }),
           ...(options.env && { env: options.env }),
+          ...(options.ownBoot && { ownBoot: true }),
         }),
       )
     }

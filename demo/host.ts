@@ -1,5 +1,6 @@
 /** One pretend host on this machine: a complete probe tree with its own folders and node key. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import {
   appendFileSync,
   chmodSync,
@@ -30,6 +31,8 @@ export interface HostOptions {
   /** Its private libvirtd, where there is one: part of the host, and dies with it. */
   readonly libvirt?: LibvirtHost
   readonly env?: Record<string, string>
+  /** A boot id of its own, new with each boot, as machines have it (needs root); else this machine's. */
+  readonly ownBoot?: boolean
 }
 
 /** What `holdfast-probe status --json` says, as far as tests look at it. */
@@ -62,6 +65,7 @@ export class DemoHost {
   readonly options: HostOptions
   #guard: ChildProcess | null = null
   #wanted = false
+  #boot: string = randomUUID()
 
   constructor(options: HostOptions) {
     this.options = options
@@ -111,22 +115,21 @@ export class DemoHost {
   async boot(): Promise<void> {
     const { libvirt } = this.options
     if (libvirt && libvirt.daemonPid() === null) await libvirt.start()
+    this.#boot = randomUUID()
     this.start()
   }
 
   start(): void {
     this.#wanted = true
     const log = openSync(join(this.options.folder, 'probe.log'), 'a')
-    const child = spawn(
-      process.execPath,
-      ['--max-semi-space-size=1', this.options.probe, 'run', ...this.#folders()],
-      {
-        stdio: ['ignore', log, log],
-        env: { ...process.env, ...this.options.env },
-        // Of its own process group: a Ctrl-C in the terminal is for the demo, not for its hosts.
-        detached: true,
-      },
-    )
+    const words = [process.execPath, '--max-semi-space-size=1', this.options.probe, 'run']
+    const [command = '', ...args] = [...this.#ownBoot(), ...words, ...this.#folders()]
+    const child = spawn(command, args, {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.options.env },
+      // Of its own process group: a Ctrl-C in the terminal is for the demo, not for its hosts.
+      detached: true,
+    })
     this.#guard = child
     child.once('exit', (code, signal) => {
       if (this.#guard !== child) return
@@ -138,8 +141,18 @@ export class DemoHost {
         )
       // As the unit of a service manager has it: what time cannot mend is not tried again.
       if (code !== null && FATAL_EXITS.includes(code)) this.#wanted = false
-      if (this.#wanted) this.start()
+      // A test that is over has taken the host's folder away.
+      if (this.#wanted && existsSync(this.options.folder)) this.start()
     })
+  }
+
+  /** What lies before the command so that the kernel seems to have been started for it. */
+  #ownBoot(): string[] {
+    if (!this.options.ownBoot) return []
+    const file = join(this.options.folder, `boot-${this.#boot}`)
+    writeFileSync(file, `${this.#boot}\n`)
+    const bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
+    return ['unshare', '--mount', 'sh', '-c', bind, file]
   }
 
   #folders(): string[] {

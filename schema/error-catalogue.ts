@@ -108,6 +108,38 @@ export const ERRORS = {
     remedy:
       'Wait: it is declared Down by itself once its lease has ended (`holdfast wait NODE --for down`). A node that is connected is not lost: move its groups away and remove it without --lost.',
   },
+  FENCE_CONFLICT: {
+    http: 409,
+    exit: 7,
+    title: 'The statement is about something that has changed',
+    cause:
+      'A boot of a node was confirmed to be over, and the cluster knows the node by another boot, or in another view, by now (rule F5). The host has come back, or was never the one that was looked at.',
+    remedy: 'Look again: `holdfast fence list` shows the boot of now. Confirm only what is off.',
+  },
+  FENCE_CONNECTED: {
+    http: 409,
+    exit: 8,
+    title: 'The node is connected',
+    cause:
+      'A boot was to be confirmed as over, and the node is connected: its host runs. What an operator confirms is believed, so a mistake here would let two hosts run one group.',
+    remedy:
+      'Nothing has to be confirmed for a node that is connected. If its host has just died, wait until its session is lost, then confirm.',
+  },
+  FENCE_NOT_SET: {
+    http: 409,
+    exit: 8,
+    title: 'No fence agent is set up for the node',
+    cause: 'A fence agent was to be tried or removed, and the node has none.',
+    remedy: 'Set one up: `holdfast fence add NODE --agent NAME`.',
+  },
+  FENCE_NO_HELPER: {
+    http: 409,
+    exit: 8,
+    title: 'No node can run the fence agent',
+    cause:
+      'A fence agent runs on another node than the one it is for, and none that may do it is up and connected.',
+    remedy: 'Bring another node up, or widen the helpers: `holdfast fence add NODE … --helpers`.',
+  },
   NOT_POSSIBLE_OWNER: {
     http: 409,
     exit: 8,
@@ -239,6 +271,23 @@ export const ERRORS = {
     cause:
       'The node is up with another guard than this one: a copied disk image, or a state folder that is used twice. The one that was there first is not disturbed. A host that has just been booted sees this for as long as its old lease may last; one that sees it for fifteen minutes ends with exit code 7.',
     remedy: 'On the copy: `holdfast-probe leave --force`, then join it under a name of its own.',
+  },
+  WAITS_FOR_FENCE: {
+    http: 409,
+    exit: 8,
+    title: 'The boot before this one is not confirmed to be over',
+    cause:
+      'Under takeover policy `fence` nothing but a confirmed fence says that an earlier boot of a node has ended. This host was booted anew without one, or its guard lost its memory, so the cluster cannot tell it from a copy of it. The probe goes on trying.',
+    remedy:
+      'Nothing, if a fence agent is set up. Else, when the earlier boot is surely over: `holdfast fence confirm NODE`.',
+  },
+  BOOT_OVER: {
+    http: 409,
+    exit: 8,
+    title: 'This boot was declared over',
+    cause:
+      'A fence agent or an operator said that this boot of the node had ended, so what it ran may run elsewhere by now. Everything has been stopped here, and this boot stays refused (rule F3).',
+    remedy: 'Boot the host anew. If it was never off, see why somebody could say that it was.',
   },
   JOINED_ELSEWHERE: {
     http: 409,

@@ -3,6 +3,7 @@
  * simulator and the shell. Ids of new records come in with the event: the core has no random.
  */
 import * as z from 'zod'
+import { fenceConfig, fenceOutcome, fenceRequest, takeover } from './fencing.ts'
 import { hostedType, pollPolicy, restartPolicy } from './hive.ts'
 import {
   bootId,
@@ -102,6 +103,15 @@ export const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('setResourceState'), resourceId: guid, persistentState: state }),
   z.strictObject({ type: z.literal('setGroupState'), groupId: guid, persistentState: state }),
   z.strictObject({ type: z.literal('moveGroup'), groupId: guid, to: guid.nullable() }),
+  z.strictObject({ type: z.literal('setTakeover'), takeover }),
+  z.strictObject({ type: z.literal('setFence'), nodeId: guid, fence: fenceConfig.nullable() }),
+  /** F5: the boot and the view that the operator was shown. */
+  z.strictObject({
+    type: z.literal('confirmFence'),
+    nodeId: guid,
+    boot: bootId,
+    view: z.int().nonnegative().optional(),
+  }),
 ])
 export type Request = z.infer<typeof request>
 
@@ -145,6 +155,31 @@ export const event = z.discriminatedUnion('type', [
     epoch,
     reason: detail,
   }),
+  /** A node that is Up has no session: its socket closed, or fell silent, or this is a restart. */
+  z.strictObject({
+    type: z.literal('nodeSuspected'),
+    nodeId: guid,
+    cause: z.enum(['socketClosed', 'silent', 'restart']),
+  }),
+  /** A helper runs the fence agent from now on. */
+  z.strictObject({
+    type: z.literal('fenceBegun'),
+    ...fromNode,
+    target: guid,
+    request: fenceRequest,
+  }),
+  /** F1: "this boot of that node is over", or that nothing of the kind can be said. */
+  z.strictObject({
+    type: z.literal('fenceReported'),
+    ...fromNode,
+    target: guid,
+    boot: bootId,
+    request: fenceRequest,
+    outcome: fenceOutcome,
+    detail,
+  }),
+  /** The node's guard acts by policy `lease` from now on. */
+  z.strictObject({ type: z.literal('policyTaken'), ...fromNode, number: z.int().nonnegative() }),
   /** Some deadline of `nextDeadline` has passed, or the instance has just started. */
   z.strictObject({ type: z.literal('woke') }),
 ])

@@ -3,6 +3,7 @@
  * observed (status) is never in here (S-65); see `observed.ts`.
  */
 import * as z from 'zod'
+import { fenceConfig, lastFence, takeover } from './fencing.ts'
 import { bootId, durationMs, epoch, guid, instantMs, name, publicKey, typeName } from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { profileName } from './timing.ts'
@@ -11,8 +12,10 @@ export const cluster = z.strictObject({
   id: guid,
   name,
   profile: profileName,
-  /** What happens to groups of a node that cannot renew: `lease` is the only policy so far. */
-  takeover: z.enum(['lease']),
+  /** What happens to groups of a node that is not heard of. */
+  takeover,
+  /** Grows with each change of the takeover policy; absent: 0. */
+  policyNumber: z.int().nonnegative().optional(),
   /** Membership view number: grows by one with each join and evict (S-03). */
   view: z.int().nonnegative(),
   formedAtMs: instantMs,
@@ -45,6 +48,16 @@ export const node = z.strictObject({
   /** The session whose report was accepted last (S2, O2). */
   session: z.int().nonnegative(),
   types: z.array(hostedType).max(100),
+  /**
+   * The takeover policy that its guard may act by: `fence` from before it is told so, until it has
+   * acknowledged `lease` (docs/decisions/fencing.md). While it is `fence`, D3 is closed to it.
+   */
+  under: takeover.optional(),
+  /** How it is fenced; absent: by an operator only. */
+  fence: fenceConfig.optional(),
+  lastFence: lastFence.optional(),
+  /** Boots that were declared over, oldest first: their reports are refused (F3). */
+  overBoots: z.array(bootId).max(LIMITS.overBootsKept).optional(),
   joinedAtMs: instantMs,
 })
 export type Node = z.infer<typeof node>

@@ -6,6 +6,32 @@ import * as z from 'zod'
 
 const pattern = z.string().min(1).max(4_096)
 
+/** Fence agents that this host runs to end another one (F1). Without this section: none. */
+export const fencePolicy = z.strictObject({
+  /** Agents by name, such as fence_ipmilan; `*` at the end allows a prefix. */
+  agents: z.array(pattern).max(100),
+  /**
+   * Options that the control plane may set besides SAFE_FENCE_OPTIONS. One that names a program or
+   * a file makes whoever sets it root on this host: such ones belong in the secrets file.
+   */
+  options: z.array(z.string().max(64)).max(200).optional(),
+  /** Where the agents are; absent: /usr/sbin. */
+  folder: z.string().startsWith('/').max(4_096).optional(),
+  /** Folder of the files that `secrets` of a fence names; absent: /etc/holdfast/fence. */
+  secrets: z.string().startsWith('/').max(4_096).optional(),
+})
+export type FencePolicy = z.infer<typeof fencePolicy>
+
+/** They say which plug of which device, and how to speak to it; none names a program or a file. */
+export const SAFE_FENCE_OPTIONS: readonly string[] = [
+  ...['plug', 'port', 'ip', 'ipaddr', 'ipport', 'inet4_only', 'inet6_only', 'uuid', 'nodename'],
+  ...['username', 'login', 'auth', 'privlvl', 'cipher', 'lanplus', 'method', 'secure', 'ssl'],
+  ...['ssl_secure', 'ssl_insecure', 'notls', 'telnet_timeout', 'snmp_version', 'hexadecimal_kg'],
+  ...['delay', 'power_timeout', 'power_wait', 'shell_timeout', 'login_timeout', 'retry_on'],
+  ...['off_timeout', 'on_timeout', 'stonith_status_sleep', 'disable_timeout', 'type'],
+  ...['region', 'zone', 'project', 'subscription_id', 'resource_group', 'datacenter', 'vmware'],
+]
+
 export const hostPolicy = z.strictObject({
   /** Allowed commands by absolute path; `*` at the end allows everything below a folder. */
   process: z
@@ -35,6 +61,15 @@ export const hostPolicy = z.strictObject({
       socket: z.string().max(4_096).optional(),
       /** Real emulators that the gate may become. */
       emulators: z.array(pattern).max(100).optional(),
+    })
+    .optional(),
+  fence: fencePolicy.optional(),
+  /** A watchdog device that the guard feeds (G12): it resets this host when the guard is gone. */
+  watchdog: z
+    .strictObject({
+      device: z.string().startsWith('/').max(4_096).default('/dev/watchdog'),
+      /** What the device itself is set to, its granularity included. */
+      timeoutMs: z.int().min(200).max(600_000),
     })
     .optional(),
 })

@@ -4,7 +4,9 @@
  */
 import * as z from 'zod'
 import { refusal } from './errors.ts'
+import { policyTold } from './fencing.ts'
 import { hostedType, pollPolicy, resource, restartPolicy } from './hive.ts'
+import { fencePolicy } from './host-policy.ts'
 import { monitorTables } from './host-status.ts'
 import { detail, epoch, guid, monitorId, typeName } from './ids.ts'
 import { heldGroup, logEntry, statusItem } from './session.ts'
@@ -67,7 +69,9 @@ export type FromRhs = z.infer<typeof fromRhs>
 export const agentToGuard = z.discriminatedUnion('t', [
   /** S3: report after this challenge. Answered by `held`, once nothing is being stopped. */
   z.strictObject({ t: z.literal('challenge'), session: z.int() }),
-  z.strictObject({ t: z.literal('welcomed'), session: z.int(), timing }),
+  z.strictObject({ t: z.literal('welcomed'), session: z.int(), timing, policy: policyTold }),
+  /** The takeover policy was changed, as said on this session. */
+  z.strictObject({ t: z.literal('policy'), session: z.int(), policy: policyTold }),
   z.strictObject({ t: z.literal('sessionClosed'), session: z.int() }),
   /** L1: `sentAtMs` was read on the suspend-counting clock before the request was sent. */
   z.strictObject({
@@ -115,6 +119,8 @@ export const guardToAgent = z.discriminatedUnion('t', [
     monitors: z.array(monitorId),
     /** Resources with a workload on record: they run, though nobody has looked at them yet. */
     running: z.array(guid),
+    /** Which fence agents this host's policy allows, or null: none. */
+    fence: fencePolicy.nullable(),
   }),
   z.strictObject({ t: z.literal('held'), session: z.int(), held: z.array(heldGroup) }),
   z.strictObject({ t: z.literal('granted'), groupId: guid, epoch }),
@@ -123,6 +129,8 @@ export const guardToAgent = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('stopped'), groupId: guid, epoch }),
   /** A lease reached its stop time: everything is void and being stopped (L4, L5). */
   z.strictObject({ t: z.literal('lapsed'), lease: z.enum(['pong', 'authority']) }),
+  /** Its lease binds this guard again, and that is on file. */
+  z.strictObject({ t: z.literal('policyTaken'), number: z.int().nonnegative() }),
   z.strictObject({ t: z.literal('rhsUp'), monitor: monitorId, generation: z.int() }),
   z.strictObject({ t: z.literal('rhsDown'), monitor: monitorId, generation: z.int(), detail }),
   z.strictObject({ t: z.literal('fromRhs'), monitor: monitorId, frame: fromRhs }),

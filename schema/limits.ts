@@ -42,6 +42,15 @@ export const LIMITS = {
   offerAnswerMs: 2_000,
   /** How long nodes that an update does not concern may wait for it. */
   gatherMs: 500,
+  fenceOptionsMax: 64,
+  fenceTimeoutMaxMs: 10 * 60_000,
+  fenceAttemptsMax: 10,
+  /** Failures of one round that are kept for whoever asks why. */
+  fenceFailuresMax: 100,
+  /** Boots of a node that were declared over and are refused (F3). */
+  overBootsKept: 8,
+  /** A helper that has not said by then that it runs the agent is passed over. */
+  fenceBeginMs: 2_000,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** `step` runs its managers until nothing changes; more rounds than this is a bug. */

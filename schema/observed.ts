@@ -3,6 +3,7 @@
  * not replicated (S-65, Q3). Losing it costs a comparison, never a decision that was committed.
  */
 import * as z from 'zod'
+import type { Fencing } from './fencing.ts'
 import { detail, epoch, guid, instantMs } from './ids.ts'
 import { status } from './status.ts'
 
@@ -37,6 +38,8 @@ export interface Observed {
   readonly offers: Map<string, PendingOffer>
   /** Groups that no node can take now, with the reason per node; looked at again on each change. */
   readonly waiting: Map<string, Waiting>
+  /** Nodes that are Up and have no session, where fencing has something to do with it. */
+  readonly fencing: Map<string, Fencing>
 }
 
 export const waiting = z.strictObject({
@@ -52,6 +55,7 @@ export const emptyObserved = (): Observed => ({
   resources: new Map(),
   offers: new Map(),
   waiting: new Map(),
+  fencing: new Map(),
 })
 
 /** A change of what is observed, committed in the same transaction as the updates. */
@@ -59,14 +63,17 @@ export type Observation =
   | { table: 'resource'; id: string; value: ObservedResource | null }
   | { table: 'offer'; id: string; value: PendingOffer | null }
   | { table: 'waiting'; id: string; value: Waiting | null }
+  | { table: 'fencing'; id: string; value: Fencing | null }
+
+const MAP_OF = {
+  resource: 'resources',
+  offer: 'offers',
+  waiting: 'waiting',
+  fencing: 'fencing',
+} as const
 
 export function applyObservation(observed: Observed, o: Observation): void {
-  const table: Map<string, unknown> =
-    o.table === 'resource'
-      ? observed.resources
-      : o.table === 'offer'
-        ? observed.offers
-        : observed.waiting
+  const table: Map<string, unknown> = observed[MAP_OF[o.table]]
   if (o.value === null) table.delete(o.id)
   else table.set(o.id, o.value)
 }

@@ -6,6 +6,7 @@
  * protocol is refused with a reason that says which side has to be updated.
  */
 import * as z from 'zod'
+import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
 import { hostedType, releaseReason } from './hive.ts'
 import { bootId, detail, epoch, guid, instantMs } from './ids.ts'
 import { LIMITS } from './limits.ts'
@@ -13,7 +14,7 @@ import { reportedStatus } from './status.ts'
 import { timing } from './timing.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 2
+export const PROTOCOL = 3
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
@@ -111,6 +112,27 @@ export const nodeFrame = z.discriminatedUnion('t', [
   }),
   /** The node gives up its membership (`holdfast-probe leave`). */
   z.strictObject({ t: z.literal('leave'), n: reportNumber }),
+  /** The fence agent that was asked for runs. */
+  z.strictObject({ t: z.literal('fenceBegun'), target: guid, request: fenceRequest }),
+  /** F1: a statement about a boot. The request is named for the log alone. */
+  z.strictObject({
+    t: z.literal('fenced'),
+    n: reportNumber,
+    target: guid,
+    boot: bootId,
+    request: fenceRequest,
+    outcome: fenceOutcome,
+    detail,
+  }),
+  /** Answer to the action `test`. */
+  z.strictObject({
+    t: z.literal('fenceTested'),
+    request: fenceRequest,
+    probes: z.array(fenceProbe).max(2),
+    fault: detail.nullable(),
+  }),
+  /** The guard acts by policy `lease`, and has it on file. */
+  z.strictObject({ t: z.literal('policyTaken'), n: reportNumber, number: z.int().nonnegative() }),
 ])
 export type NodeFrame = z.infer<typeof nodeFrame>
 
@@ -128,6 +150,7 @@ export const objectFrame = z.discriminatedUnion('t', [
     seq: z.int().nonnegative(),
     nowMs: instantMs,
     timing,
+    policy: policyTold,
     view: z.int().nonnegative(),
     node: z.strictObject({ id: guid, name: z.string() }),
   }),
@@ -153,6 +176,10 @@ export const objectFrame = z.discriminatedUnion('t', [
     reason: releaseReason.or(z.enum(['placement'])),
   }),
   z.strictObject({ t: z.literal('confirmed'), n: z.int().positive() }),
+  /** The takeover policy has changed. */
+  z.strictObject({ t: z.literal('policy'), policy: policyTold }),
+  /** To a helper: run a fence agent. */
+  z.strictObject({ t: z.literal('fence'), order: fenceOrder }),
   /** All reports up to `n` of this run are durable. */
   z.strictObject({ t: z.literal('ack'), n: reportNumber }),
   /** The session ends, and why. */
@@ -168,6 +195,7 @@ export const CLOSE = {
   suspected: 4004,
   evicted: 4005,
   goodbye: 4006,
+  fenced: 4007,
 } as const
 
 /** Number of a request to open a socket; in a refusal, the last one that was seen. */

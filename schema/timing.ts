@@ -58,6 +58,12 @@ export function waitMs(leaseMs: number, marginMs: number): number {
   return Math.ceil((leaseMs * (1 + CLOCK_RATE_ERROR)) / (1 - CLOCK_RATE_ERROR)) + marginMs
 }
 
+/**
+ * How long a node whose socket has closed may take to come back before it is fenced. An agent that
+ * is restarted on a host that is well needs about half a second for it.
+ */
+export const fenceDelayMs = (t: Timing): number => Math.max(t.pingMs, 1_000)
+
 /** The relations without which a profile is unsafe (G6) or starves a healthy node. */
 export function timingProblems(t: Timing): string[] {
   const problems: string[] = []

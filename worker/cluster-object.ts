@@ -13,12 +13,14 @@ import { applyUpdate } from '../schema/update.ts'
 import { Confirms } from './confirms.ts'
 import { concernedNodes, isRepeated } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
-import type { ClusterState, Decision, Effect, LogLine } from './core/decision.ts'
+import type { ClusterState, Decision, Effect } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
-import { explain } from './core/explain.ts'
+import { saysOver } from './core/fencing.ts'
 import { step } from './core/step.ts'
+import { connected, FenceTests, type Tested } from './fence-tests.ts'
 import migrations from './hive-migrations/migrations.js'
-import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
+import { HiveStore, type ReportMark } from './hive-store.ts'
+import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
@@ -27,6 +29,9 @@ import { type Attachment, Sockets } from './sockets.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { sendWelcome } from './welcome.ts'
 
+/** Deadlines that are further away are left to the alarm, so that the object may sleep. */
+const SOON_MS = 30_000
+
 export class Cluster extends DurableObject<Env> {
   readonly #store: HiveStore
   readonly #sockets: Sockets
@@ -34,7 +39,9 @@ export class Cluster extends DurableObject<Env> {
   readonly #watch: LossWatch
   readonly #confirms: Confirms
   readonly #watchers: Watchers
+  readonly #fenceTests: FenceTests
   readonly #phases: StartPhase[] = []
+  #soon: ReturnType<typeof setTimeout> | undefined
   #state: (ClusterState & { hash: string }) | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -49,7 +56,9 @@ export class Cluster extends DurableObject<Env> {
       sockets: this.#sockets,
       coreDeadline: () => this.#coreDeadline(),
       tryLost: (nodeId, evidence) => void this.#handle({ type: 'nodeLost', nodeId, evidence }),
+      suspected: (nodeId, cause) => void this.#handle({ type: 'nodeSuspected', nodeId, cause }),
     })
+    this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
     this.#confirms = new Confirms(ctx.storage, this.#store, this.#sockets, (nodeId) =>
       this.#watch.confirmed(nodeId),
     )
@@ -73,6 +82,7 @@ export class Cluster extends DurableObject<Env> {
     this.#enter('settleGroups')
     this.#handle({ type: 'woke' })
     for (const nodeId of missing) this.#watch.waitFor(nodeId)
+    this.#watch.suspectMissing()
     this.#watch.arm()
   }
 
@@ -92,9 +102,11 @@ export class Cluster extends DurableObject<Env> {
   #handle(event: Event, mark: ReportMark | null = null): Decision {
     const nowMs = Date.now()
     const state = this.#loaded()
+    const over = saysOver(state, event)
+    if (over) this.#watch.close(over)
     const decision = step(state, event, nowMs)
     const first = decision.updates[0]?.seq ?? state.hive.seq + 1
-    const lines = decision.refused ? [] : this.#linesOf(decision, nowMs)
+    const lines = decision.refused ? [] : linesOf(decision, state.hive, nowMs)
     if (lines.length > 0 || decision.observations.length > 0 || mark)
       state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark)
     try {
@@ -108,37 +120,26 @@ export class Cluster extends DurableObject<Env> {
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
     this.#watch.arm()
+    this.#wakeSoon()
     // Last: nothing that nodes rely on comes after it.
     const { updates, observations } = decision
     if (updates.length + observations.length > 0) this.#watchers.tell(observations.length > 0)
     return decision
   }
 
-  /** Every update is a line of the cluster log, by the one renderer. */
-  #linesOf(decision: Decision, nowMs: number): StoredLine[] {
-    const { hive } = this.#loaded()
-    const at = { atMs: nowMs, node: 'control' }
-    const lines: StoredLine[] = []
-    const said = [...decision.log]
-    const sayUntil = (count: number) => {
-      while (said[0] && said[0].after <= count) {
-        const { after: _, ...line } = said.shift() as LogLine
-        lines.push({ ...line, ...at })
-      }
-    }
-    decision.updates.forEach((u, i) => {
-      sayUntil(i)
-      lines.push({
-        ...at,
-        component: u.because.manager === 'MM' ? 'NM' : u.because.manager,
-        ...(u.change.table === 'group' && { groupId: u.change.id }),
-        ...(u.change.table === 'resource' && { resourceId: u.change.id }),
-        correlationId: u.correlationId,
-        message: explain(u, hive).message,
-      })
-    })
-    sayUntil(decision.updates.length)
-    return lines
+  /** The alarm may be late, and is the second line: while this instance is awake a timer is first. */
+  #wakeSoon(): void {
+    clearTimeout(this.#soon)
+    const due = this.#coreDeadline()
+    if (due === null || due > Date.now() + SOON_MS) return
+    this.#soon = setTimeout(
+      () => {
+        if ((this.#coreDeadline() ?? Number.POSITIVE_INFINITY) <= Date.now())
+          this.#handle({ type: 'woke' })
+        else this.#wakeSoon()
+      },
+      Math.max(0, due - Date.now()),
+    )
   }
 
   /** After the commit: effects in their order, then the updates to all (C4). */
@@ -176,6 +177,15 @@ export class Cluster extends DurableObject<Env> {
         const found = this.#sockets.welcomed(effect.nodeId)
         const { groupId, epoch, reason } = effect
         if (found) this.#sockets.send(found.ws, { t: 'offer', groupId, epoch, reason })
+        break
+      }
+      case 'fence':
+      case 'policy': {
+        const found = this.#sockets.welcomed(effect.nodeId)
+        if (!found) break
+        if (effect.type === 'fence')
+          this.#sockets.send(found.ws, { t: 'fence', order: effect.order })
+        else this.#sockets.send(found.ws, { t: 'policy', policy: effect.policy })
         break
       }
       case 'closeSession':
@@ -303,6 +313,11 @@ export class Cluster extends DurableObject<Env> {
       this.#reads.wakeWaiters()
       return
     }
+    if (frame.t === 'fenceTested') return this.#fenceTests.answered(a.nodeId, frame)
+    if (frame.t === 'fenceBegun') {
+      const { target, request } = frame
+      return void this.#handle({ type: 'fenceBegun', ...from, target, request })
+    }
     if (frame.t === 'accept' || frame.t === 'refuse') {
       const { groupId, epoch } = frame
       if (frame.t === 'accept') this.#handle({ type: 'offerAccepted', ...from, groupId, epoch })
@@ -350,8 +365,17 @@ export class Cluster extends DurableObject<Env> {
 
   /** An operator's request: carried out, or refused with nothing changed. */
   ask(request: OperatorRequest, by: string): { refused: Refusal } | { seq: number } {
+    if (request.type === 'confirmFence' && this.#sockets.welcomed(request.nodeId))
+      return { refused: connected(this.#store.session(request.nodeId)?.name ?? request.nodeId) }
     const decision = this.#handle({ type: 'requested', request, by })
+    // Who is lost already may be fenced from now on.
+    if (request.type === 'setFence' || request.type === 'setTakeover') this.#watch.suspectMissing()
     return decision.refused ? { refused: decision.refused } : { seq: this.#loaded().hive.seq }
+  }
+
+  /** What the fence agent of a node says, run by its helpers: looks only. */
+  testFence(nodeId: string, helper: string | null): Promise<Tested> {
+    return this.#fenceTests.run(nodeId, helper)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

@@ -5,6 +5,7 @@ import type { WhyView } from '../schema/api/why.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import { RESOURCE_TYPES } from '../schema/resource-types/index.ts'
+import type { Tested } from './fence-tests.ts'
 import { join } from './join.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import type { Tenants } from './tenants.ts'
@@ -51,6 +52,11 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   getCluster: async (call: Call) => view((await open(call)).stub),
+
+  changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
+    const { takeover } = call.body
+    return ask((await open(call)).stub, call.by, { type: 'setTakeover', takeover }, null)
+  },
 
   getHive: async (call: Call<unknown, { path?: string; version?: number }>) => {
     const { stub } = await open(call)
@@ -99,6 +105,30 @@ export const handlers: Record<RouteName, Handler> = {
       ...(call.query.lost === 'true' && { lost: true }),
     })),
   whyNode: async (call: Call) => why(call, 'node'),
+
+  setFence: async (call: Call<z.output<typeof b.setFence>>) => {
+    const { helpers, ...rest } = call.body
+    return onThing(call, 'node', (nodeId, cluster) => ({
+      type: 'setFence',
+      nodeId,
+      fence: { ...rest, helpers: helpers && ids(cluster, 'node', helpers) },
+    }))
+  },
+  removeFence: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'setFence', nodeId, fence: null })),
+  confirmFence: async (call: Call<z.output<typeof b.confirmFence>>) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'confirmFence', nodeId, ...call.body })),
+  testFence: async (call: Call<z.output<typeof b.testFence>>) => {
+    const { stub } = await open(call)
+    const cluster = await view(stub)
+    const { id, name } = find(cluster, 'node', call)
+    const { helper } = call.body
+    const only = helper === undefined ? null : (ids(cluster, 'node', [helper])[0] as string)
+    const tested = await stub.testFence(id, only)
+    if ('refused' in tested) throw new HoldfastError(tested.refused)
+    const agent = cluster.nodes.find((n) => n.id === id)?.fence?.agent ?? ''
+    return { node: name, agent, ...tested }
+  },
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
@@ -229,6 +259,7 @@ interface Stub {
   ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
   read<R extends Read>(what: R): Promise<AnswerTo<R>>
   wait(after: Waiter, ms: number): Promise<void>
+  testFence(nodeId: string, helper: string | null): Promise<Tested>
 }
 
 const stubOf = (env: Env, objectId: string): Stub =>

@@ -1,7 +1,7 @@
 /**
  * The statements that run with every event, built once: making SQL anew takes longer than running it.
  */
-import { and, asc, eq, gte, inArray, lte, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, inArray, lte, or, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import * as t from '../schema/tables/durable.ts'
 
@@ -35,6 +35,12 @@ function ofSessions(db: DrizzleSqliteDODatabase) {
       .from(t.sessions)
       .where(eq(t.sessions.up, 1))
       .prepare(),
+    anyFencing: db
+      .select({ nodeId: t.sessions.nodeId })
+      .from(t.sessions)
+      .where(or(eq(t.sessions.underFence, 1), eq(t.sessions.fence, 1)))
+      .limit(1)
+      .prepare(),
     markReport: db
       .update(t.sessions)
       .set({ run: sql`${given('run')}`, reportN: sql`${given('n')}` })
@@ -51,7 +57,7 @@ function ofSessions(db: DrizzleSqliteDODatabase) {
     anyDeadline: db
       .select({ id: t.observed.id })
       .from(t.observed)
-      .where(inArray(t.observed.table, ['offer', 'waiting']))
+      .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing']))
       .limit(1)
       .prepare(),
   }

@@ -143,12 +143,17 @@ export class HiveStore {
       this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()
       return
     }
-    const { name, state } = change.value
-    const up = state === 'down' ? 0 : 1
+    const { name, state, under, fence } = change.value
+    const set = {
+      name,
+      up: state === 'down' ? 0 : 1,
+      underFence: under === 'fence' ? 1 : 0,
+      fence: fence ? 1 : 0,
+    }
     this.db
       .insert(t.sessions)
-      .values({ nodeId: change.id, attempt: 0, up, name })
-      .onConflictDoUpdate({ target: t.sessions.nodeId, set: { up, name } })
+      .values({ nodeId: change.id, attempt: 0, ...set })
+      .onConflictDoUpdate({ target: t.sessions.nodeId, set })
       .run()
   }
 
@@ -251,6 +256,11 @@ export class HiveStore {
 
   nodesUp(): string[] {
     return this.#sql.nodesUp.all().map((row) => row.nodeId)
+  }
+
+  /** Whether the core has to hear of lost sessions: most clusters have no fencing at all. */
+  hasFencing(): boolean {
+    return this.#sql.anyFencing.get() !== undefined
   }
 
   noteAttempt(nodeId: string, attempt: number): void {

@@ -77,7 +77,7 @@ export class Liveness {
   ): void {
     const answered = Math.max(session.lastAnswerMs ?? nowMs, session.welcomedMs)
     const age = Math.max(0, nowMs - answered)
-    const vouched = freshestMs !== null && nowMs - freshestMs <= t.pingMs + t.marginMs
+    const vouched = isVouched(freshestMs, nowMs, t)
     this.#lost.set(session.nodeId, {
       closedMs: nowMs,
       lastAnswerMs: answered,
@@ -120,6 +120,14 @@ export class Liveness {
     const needed = waitMs(evidence.path === 'pong' ? t.ttlMs : t.ttlAuthorityMs, t.marginMs)
     return Math.max(0, needed - evidence.waitedMs) + 1
   }
+}
+
+/**
+ * Whether some other session was answered just now. If none was, it may have been this control plane
+ * that was away, and not the nodes.
+ */
+export function isVouched(freshestMs: number | null, nowMs: number, t: Timing): boolean {
+  return freshestMs !== null && nowMs - freshestMs <= t.pingMs + t.marginMs
 }
 
 /** When an open session becomes suspect: nothing answered for TTL. Then its socket is closed. */

@@ -1,7 +1,7 @@
 import type { LossEvidence } from '../schema/event.ts'
 import { CLOSE } from '../schema/session.ts'
 import type { HiveStore } from './hive-store.ts'
-import { Liveness, suspicionMs } from './liveness.ts'
+import { isVouched, Liveness, suspicionMs } from './liveness.ts'
 import type { Sockets } from './sockets.ts'
 
 export interface LossDeps {
@@ -12,6 +12,8 @@ export interface LossDeps {
   coreDeadline(): number | null
   /** Strictly more than W may have passed: the core checks it (D3). */
   tryLost(nodeId: string, evidence: LossEvidence): void
+  /** An Up node has no session: fencing may have something to do. */
+  suspected(nodeId: string, cause: 'socketClosed' | 'silent' | 'restart'): void
 }
 
 /**
@@ -56,6 +58,7 @@ export class LossWatch {
     const never = { nodeId, welcomedMs: nowMs, lastAnswerMs: null }
     this.#live.closed(never, nowMs, 'socketClosed', this.#deps.store.timing(), null)
     this.waitFor(nodeId)
+    this.#suspect(nodeId, 'socketClosed')
   }
 
   /** D1, D2: the socket is closed, and the last answer's time read in the same step. */
@@ -71,12 +74,42 @@ export class LossWatch {
     // A newer welcomed session of the node stands: this close says nothing.
     if (sockets.welcomed(a.nodeId) || this.#live.isLost(a.nodeId)) return
     const nowMs = Date.now()
-    this.#live.closed(open, nowMs, cause, store.timing(), this.#freshest())
+    const freshest = this.#freshest()
+    this.#live.closed(open, nowMs, cause, store.timing(), freshest)
     const name = store.session(a.nodeId)?.name ?? a.nodeId
     const age = open.lastAnswerMs === null ? 'never' : `${nowMs - open.lastAnswerMs} ms ago`
     this.#log(`node ${name}: session ${a.session} lost (${cause}, last answer ${age})`)
     this.waitFor(a.nodeId)
     this.arm()
+    // Frozen and awake again it would find everybody silent: then all get the time to come back.
+    this.#suspect(a.nodeId, isVouched(freshest, nowMs, store.timing()) ? cause : 'restart')
+  }
+
+  /** D1, F4: its boot is said to be over, and is decided on next. */
+  close(nodeId: string): void {
+    const { sockets, store } = this.#deps
+    for (const ws of sockets.of(nodeId)) {
+      const a = sockets.attachment(ws)
+      if (!a) continue
+      const open = sockets.open(ws, a)
+      sockets.attach(ws, { ...a, phase: 'challenged' })
+      sockets.close(ws, CLOSE.fenced, { code: 'fenced', detail: 'this boot is said to be over' })
+      if (a.phase === 'welcomed' && !this.#live.isLost(nodeId))
+        this.#live.closed(open, Date.now(), 'socketClosed', store.timing(), this.#freshest())
+    }
+    this.waitFor(nodeId)
+  }
+
+  #suspect(nodeId: string, cause: 'socketClosed' | 'silent' | 'restart'): void {
+    const { store, suspected } = this.#deps
+    if (store.session(nodeId)?.up === 1 && store.hasFencing()) suspected(nodeId, cause)
+  }
+
+  /** Those that are Up and have no session, after a restart or when fencing was set up. */
+  suspectMissing(): void {
+    const { sockets, store } = this.#deps
+    for (const nodeId of store.nodesUp())
+      if (!sockets.welcomed(nodeId)) this.#suspect(nodeId, 'restart')
   }
 
   /** When any session that is open now was last answered. */
@@ -93,7 +126,9 @@ export class LossWatch {
   waitFor(nodeId: string): void {
     this.#clearTimer(nodeId)
     const { store } = this.#deps
-    if (store.session(nodeId)?.up !== 1) return
+    const session = store.session(nodeId)
+    // D3 is closed to a node that goes on after its lease: no wait says that it has ended.
+    if (session?.up !== 1 || session.underFence === 1) return
     const ms = this.#live.remainingMs(nodeId, Date.now(), store.timing())
     if (ms === null) return
     const timer = setTimeout(() => {

@@ -64,6 +64,12 @@ export function eventOf(
       return { type: 'nodeSaidGoodbye', ...from }
     case 'leave':
       return { type: 'nodeLeft', ...from }
+    case 'fenced': {
+      const { t: _, n: __, ...said } = frame
+      return { type: 'fenceReported', ...from, ...said }
+    }
+    case 'policyTaken':
+      return { type: 'policyTaken', ...from, number: frame.number }
     case 'confirm':
       throw new Error('confirms are answered elsewhere')
     default:

@@ -1,7 +1,14 @@
+import type { PolicyTold } from '../schema/fencing.ts'
 import { type Hive, toDocument } from '../schema/hive.ts'
 import type { Timing } from '../schema/timing.ts'
 import { type HiveStore, inParts } from './hive-store.ts'
 import type { Attachment, Sockets } from './sockets.ts'
+
+/** The takeover policy as nodes are told it, with the number of its last change. */
+const policyOf = ({ cluster }: Hive): PolicyTold => ({
+  takeover: cluster?.takeover ?? 'lease',
+  number: cluster?.policyNumber ?? 0,
+})
 
 /**
  * The welcome, and behind it what the node has missed: updates when its replica is a prefix of
@@ -24,6 +31,7 @@ export function sendWelcome(
     seq: hive.seq,
     nowMs,
     timing,
+    policy: policyOf(hive),
     view: hive.cluster?.view ?? 0,
     node: { id: a.nodeId, name: node?.name ?? a.nodeId },
   })

@@ -35,7 +35,7 @@ export function readWhy(
   }
   if (kind === 'node') {
     const node = hive.nodes.get(id)
-    return node ? { ...common, name: node.name, ...whyNode(node, trail) } : null
+    return node ? { ...common, name: node.name, ...whyNode(state, node, trail) } : null
   }
   const resource = hive.resources.get(id)
   if (!resource) return null

@@ -23,6 +23,16 @@ export function addCluster(program: Command, runner: Runner): void {
     .description('one cluster, with all columns')
     .argument('[name]')
     .action(runner.action(show))
+  cluster
+    .command('change')
+    .description('changes the takeover policy: what becomes of the groups of a node that is lost')
+    .argument('[name]')
+    .addOption(
+      new Option('--takeover <policy>', 'lease: by its lease; fence: by a confirmed fence only')
+        .choices(['lease', 'fence'])
+        .makeOptionMandatory(),
+    )
+    .action(runner.action(change))
   program.addCommand(cluster)
 }
 
@@ -62,6 +72,23 @@ async function show(session: Session, _: unknown, name?: string): Promise<undefi
   if (name !== undefined) session.select(name)
   const view = await session.view()
   session.out.answer(view, () => renderStatus(view, { ...session.out.look, wide: true }))
+}
+
+async function change(
+  session: Session,
+  options: { takeover: 'lease' | 'fence' },
+  name?: string,
+): Promise<undefined> {
+  if (name !== undefined) session.select(name)
+  const { takeover } = options
+  const answer = await session.inCluster('changeCluster', { body: { takeover } })
+  session.out.answer(answer, () => `takeover by ${takeover} (seq ${answer.seq})`)
+  const { nodes } = await session.view()
+  const without = nodes.filter((node) => !node.fence).map((node) => node.name)
+  if (takeover === 'fence' && without.length > 0)
+    session.out.note(
+      `without a fence agent, so an operator has to confirm: ${without.join(', ')} (holdfast fence add)`,
+    )
 }
 
 async function createToken(

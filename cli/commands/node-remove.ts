@@ -51,6 +51,8 @@ async function untilDown(session: Session, name: string, timeoutMs: number) {
   const node = find(view, name)
   // One that is connected is not lost, and one that is not there is for the control plane to refuse.
   if (!node || node.state === 'down' || node.connected) return 'done'
+  // No wait will do it: the control plane says what has to be confirmed.
+  if (node.under === 'fence' && node.lost?.waitsFor !== 'fence') return 'done'
   const owned = view.groups.filter((g) => g.owner === name).map((g) => g.name)
   session.out.note(
     `waiting until ${name} is Down: ${

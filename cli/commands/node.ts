@@ -72,6 +72,8 @@ export function nodeFacts(node: NodeView): string[][] {
     ['groups', String(node.groups)],
     ['epoch', String(node.epoch)],
     ['boot', node.bootId ?? '-'],
+    ['takeover', node.under],
+    ['fenced by', node.fence?.agent ?? 'an operator only'],
     ['joined', new Date(node.joinedAtMs).toISOString()],
     ...node.types.map((type) => [
       'type',

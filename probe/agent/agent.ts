@@ -14,6 +14,7 @@ import type {
 import { unreachable } from '../../schema/unreachable.ts'
 import { permissions } from '../core/permission.ts'
 import { DutyDesk } from './duty-desk.ts'
+import { FenceDesk } from './fence-desk.ts'
 import type { Identity } from './identity.ts'
 import { findHeld, localStop, notDurable } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
@@ -41,6 +42,11 @@ export class Agent {
   #boot = ''
   #guard = ''
   readonly #monitors = new MonitorList()
+  readonly #fences = new FenceDesk({
+    tell: (report) => this.#session.tell(report),
+    answer: (frame) => this.#session.answer(frame),
+    log: (message) => this.#log('NM', message),
+  })
   /** The replica has been brought up to a welcome: it is not older than any grant. */
   #replicaCurrent = false
   /** This session's: the replica has reached its welcome, and everything was told as it is. */
@@ -71,6 +77,7 @@ export class Agent {
         // If the hive has decided otherwise, nothing but this says so again.
         this.#act()
       },
+      fence: (order) => void this.#fences.take(order),
       bye: (code, detail) => this.#bye(code, detail),
       changed: () => this.#info(),
     })
@@ -85,6 +92,7 @@ export class Agent {
         this.#desk.inherit(frame.held)
         this.#monitors.expect(frame.monitors)
         this.#adopted = new Set(frame.running)
+        this.#fences.allow(frame.fence)
         break
       case 'rhsUp':
         this.#monitors.up(frame.monitor)
@@ -97,6 +105,9 @@ export class Agent {
         break
       case 'held':
         this.#report(frame.session, frame.held)
+        break
+      case 'policyTaken':
+        this.#session.tell({ t: 'policyTaken', number: frame.number })
         break
       case 'granted':
         break
@@ -222,7 +233,7 @@ export class Agent {
 
   /** S4: what we hold is not ours: stop everything and come back with nothing. */
   #bye(code: string, detail: string): void {
-    if (code === 'heldNotOwned') this.#toGuard({ t: 'stopAll' })
+    if (code === 'heldNotOwned' || code === 'bootOver') this.#toGuard({ t: 'stopAll' })
     if (code === 'resync') this.#forgetReplica()
     if (code === 'closed' && detail === 'left') this.#toGuard({ t: 'left' })
     if (code === 'closed' && detail === 'goodbye') this.#toGuard({ t: 'shutdownDone' })

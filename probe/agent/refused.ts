@@ -34,6 +34,8 @@ const BYE: Readonly<Record<string, ErrorCode>> = {
   notMember: 'NOT_A_MEMBER',
   badSignature: 'WRONG_KEY',
   otherGuard: 'IDENTITY_IN_USE',
+  waitsForFence: 'WAITS_FOR_FENCE',
+  bootOver: 'BOOT_OVER',
   newerProtocol: 'PROTOCOL_MISMATCH',
   olderProtocol: 'PROTOCOL_MISMATCH',
   badFrame: 'BAD_FRAME',

@@ -3,6 +3,7 @@
  * reports that are kept until they are durable there (S-16), and the two leases (L1 to L3).
  */
 import type { Refusal } from '../../schema/errors.ts'
+import type { FenceOrder } from '../../schema/fencing.ts'
 import type { AgentToGuard } from '../../schema/ipc.ts'
 import type { LocalIntent, LogEntry, ObjectFrame, StatusItem } from '../../schema/session.ts'
 import type { Timing } from '../../schema/timing.ts'
@@ -40,6 +41,7 @@ export interface SessionEvents {
   offer(frame: FrameOf<'offer'>): void
   /** The hive has these local changes, or has decided otherwise. */
   intentsTaken(intents: readonly LocalIntent[]): void
+  fence(order: FenceOrder): void
   bye(code: string, detail: string): void
   /** Something of `problem`, `number` or `seqW` is another than before. */
   changed(): void
@@ -192,6 +194,14 @@ export class SessionKeeper {
       case 'ack':
         this.#events.intentsTaken(this.#reports.acked(frame.n).filter((r) => r.t === 'intent'))
         break
+      case 'policy':
+        if (this.#session?.seqW != null)
+          this.#events.toGuard({ t: 'policy', session: this.#session.number, policy: frame.policy })
+        break
+      case 'fence':
+        // C1: an order counts on the welcomed session only.
+        if (this.seqW !== null) this.#events.fence(frame.order)
+        break
       case 'bye':
         this.#bye(frame.code, frame.detail)
         break
@@ -211,7 +221,8 @@ export class SessionKeeper {
     this.#problem = ''
     this.#patience = PATIENT
     this.#timing = frame.timing
-    this.#events.toGuard({ t: 'welcomed', session: frame.session, timing: frame.timing })
+    const { session: number, timing, policy } = frame
+    this.#events.toGuard({ t: 'welcomed', session: number, timing, policy })
     this.#link?.startLeases(frame.timing, frame.nowMs - Date.now())
     for (const report of this.#reports.pending()) this.#link?.send(report)
     this.#events.welcomed(session.intents)

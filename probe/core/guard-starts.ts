@@ -13,6 +13,7 @@ import {
   withRecord,
 } from './guard-state.ts'
 import { mayStart } from './lease.ts'
+import { fedInTime } from './watchdog.ts'
 
 /** G2, G3, C3: why the guard says no, or null when it may say yes. */
 function whyNot(state: GuardState, ask: StartAsk, nowMs: number): string | null {
@@ -23,7 +24,11 @@ function whyNot(state: GuardState, ask: StartAsk, nowMs: number): string | null 
   // G7: the record of an earlier placement ends by the stop procedure, not by a new start.
   const known = recordOf(state, ask.resourceId)
   if (known && (known.groupId !== ask.groupId || known.epoch !== ask.epoch)) return 'stopping'
+  // C3, C6: under policy `fence` the grant alone is enough. Nobody else may run the group while it
+  // stands and this boot is not over.
+  if (state.policy.takeover === 'fence') return null
   if (!mayStart(state.leases, state.timing, nowMs)) return 'noLease'
+  if (!fedInTime(state)) return 'watchdog'
   return null
 }
 

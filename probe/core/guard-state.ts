@@ -1,4 +1,5 @@
 /** What a guard knows and may be told: the words of `guardStep`. */
+import type { PolicyTold } from '../../schema/fencing.ts'
 import type { GuardToAgent, WorkloadRecord } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
@@ -14,6 +15,8 @@ export interface GuardFile {
    */
   readonly guard: string
   readonly timing: Timing
+  /** While it is `fence`, a grant outlives the leases: nobody takes over without a fence. */
+  readonly policy: PolicyTold
   readonly leases: Leases
   readonly grants: readonly HeldGroup[]
   /** Highest epoch ever granted, or told to stop, per group (C2). */
@@ -32,11 +35,18 @@ export interface GuardState extends GuardFile {
   /** A challenge that waits until a lapse is over (S3). */
   readonly challenge: number | null
   readonly stops: readonly Stop[]
+  /** Told to be bound by its leases again, which waits until both of them stand. */
+  readonly wanted: PolicyTold | null
+  /** The watchdog device, where there is one, and when it was fed last (G12). */
+  readonly watchdog: { timeoutMs: number; fedMs: number } | null
 }
 
 export type GuardEvent =
   | { type: 'challenged'; session: number }
-  | { type: 'welcomed'; session: number; timing: Timing }
+  | { type: 'welcomed'; session: number; timing: Timing; policy: PolicyTold }
+  | { type: 'policyTold'; session: number; policy: PolicyTold }
+  /** The watchdog has been fed, just before now. */
+  | { type: 'fed'; timeoutMs: number }
   | { type: 'sessionClosed'; session: number }
   | { type: 'renewed'; session: number; lease: 'pong' | 'authority'; sentAtMs: number }
   | { type: 'granted'; session: number; groupId: string; epoch: number }
@@ -84,6 +94,7 @@ export function emptyGuard(boot: string, guard: string): GuardState {
     boot,
     guard,
     timing: PROFILES.standard,
+    policy: { takeover: 'lease', number: 0 },
     leases: NO_LEASES,
     grants: [],
     seen: [],
@@ -91,6 +102,8 @@ export function emptyGuard(boot: string, guard: string): GuardState {
     session: null,
     challenge: null,
     stops: [],
+    wanted: null,
+    watchdog: null,
   }
 }
 

@@ -5,8 +5,8 @@
  */
 
 import type { WorkloadRecord } from '../../schema/ipc.ts'
-import type { Timing } from '../../schema/timing.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import { policyAfter, takePolicy } from './guard-policy.ts'
 import { answerGate, permitGate, running, startChild } from './guard-starts.ts'
 import {
   emptyGuard,
@@ -47,11 +47,17 @@ export function adoptGuard(
   const empty = emptyGuard(boot, fresh)
   if (!file || file.boot !== boot) return { state: empty, effects: [{ type: 'persist' }] }
   const kept: GuardState = { ...empty, ...file }
+  // Under policy `fence` what it holds is its own until this boot is over, which it is not.
+  if (file.policy.takeover === 'fence') return adopted(kept)
   const stop = stopTime(file.leases, file.timing)
   if (!stop || nowMs >= stop.atMs) return lapse(kept, 'pong')
+  return adopted(kept)
+}
+
+/** Grants and their records go on; a record without a grant means that a stop was under way. */
+function adopted(kept: GuardState): GuardOutcome {
   const granted = (r: WorkloadRecord) =>
-    file.grants.some((g) => g.groupId === r.groupId && g.epoch === r.epoch)
-  // A record without a grant: a stop was under way.
+    kept.grants.some((g) => g.groupId === r.groupId && g.epoch === r.epoch)
   const orphans = kept.records.filter((r) => !granted(r))
   return {
     state: {
@@ -63,6 +69,10 @@ export function adoptGuard(
 }
 
 export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome {
+  return policyAfter(take(state, event, nowMs), nowMs)
+}
+
+function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome {
   // L5: a lapse that is due comes first, whatever arrived: a late renewal revives nothing.
   const due = lapseDue(state, nowMs)
   if (due && event.type === 'childStarted') {
@@ -74,7 +84,7 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
   }
   if (due && event.type !== 'tick') {
     const lapsed = lapse(state, due)
-    const after = guardStep(lapsed.state, event, nowMs)
+    const after = take(lapsed.state, event, nowMs)
     return { state: after.state, effects: [...lapsed.effects, ...after.effects] }
   }
   switch (event.type) {
@@ -85,7 +95,13 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
     case 'challenged':
       return report({ ...state, session: null, challenge: event.session })
     case 'welcomed':
-      return welcome(state, event.session, event.timing)
+      return welcome(state, event, nowMs)
+    case 'policyTold':
+      return state.session?.welcomed && state.session.number === event.session
+        ? takePolicy(state, event.policy, nowMs)
+        : nothing(state)
+    case 'fed':
+      return nothing({ ...state, watchdog: { timeoutMs: event.timeoutMs, fedMs: nowMs } })
     case 'sessionClosed':
       return nothing(state.session?.number === event.session ? { ...state, session: null } : state)
     case 'renewed':
@@ -113,22 +129,32 @@ export function guardStep(state: GuardState, event: GuardEvent, nowMs: number): 
 
 /** When the guard has to look again even if nothing is heard, or null. */
 export function guardDeadline(state: GuardState): number | null {
-  if (state.grants.length === 0 && state.records.length === 0) return null
+  if (!isBound(state)) return null
   return stopTime(state.leases, state.timing)?.atMs ?? null
 }
 
 function lapseDue(state: GuardState, nowMs: number): 'pong' | 'authority' | null {
-  if (state.grants.length === 0 && state.records.length === 0) return null
+  if (!isBound(state)) return null
   const stop = stopTime(state.leases, state.timing)
   return stop && nowMs >= stop.atMs ? stop.lease : null
 }
 
-function welcome(state: GuardState, session: number, timing: Timing): GuardOutcome {
+/** Whether its leases bind it: something is held, and others may take it over by them. */
+function isBound(state: GuardState): boolean {
+  if (state.policy.takeover === 'fence') return false
+  return state.grants.length > 0 || state.records.length > 0
+}
+
+function welcome(
+  state: GuardState,
+  event: Extract<GuardEvent, { type: 'welcomed' }>,
+  nowMs: number,
+): GuardOutcome {
+  const { session, timing, policy } = event
   if (state.session?.number !== session) return nothing(state)
-  return {
-    state: { ...state, timing, session: { number: session, welcomed: true } },
-    effects: [{ type: 'persist' }],
-  }
+  const welcomed = { ...state, timing, session: { number: session, welcomed: true } }
+  const told = takePolicy(welcomed, policy, nowMs)
+  return { state: told.state, effects: [{ type: 'persist' }, ...told.effects] }
 }
 
 /** L2: only answers on the current, welcomed session renew. */

@@ -26,9 +26,13 @@ export function renewed(
 
 /** Both leases stand before their stop time: something may be started (L3, C3). */
 export function mayStart(leases: Leases, t: Timing, nowMs: number): boolean {
-  const { pongEndMs, authorityEndMs } = leases
-  if (pongEndMs === null || authorityEndMs === null) return false
-  return nowMs < Math.min(pongEndMs, authorityEndMs) - t.stopMs
+  const end = leaseEnd(leases)
+  return end !== null && nowMs < end - t.stopMs
+}
+
+/** When the first of both leases ends, or null while one is missing. */
+export function leaseEnd({ pongEndMs, authorityEndMs }: Leases): number | null {
+  return pongEndMs === null || authorityEndMs === null ? null : Math.min(pongEndMs, authorityEndMs)
 }
 
 /**

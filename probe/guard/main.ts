@@ -22,6 +22,7 @@ import {
 } from '../core/guard.ts'
 import { listenGate } from '../gate/gate-listener.ts'
 import { holdReserve } from '../reserve.ts'
+import { guardEvent } from './agent-frames.ts'
 import { GATE_GROUP, killHandles } from './cgroup.ts'
 import { openDoor } from './door.ts'
 import { gateFolder } from './gate-folder.ts'
@@ -35,6 +36,7 @@ import { Starts } from './starts.ts'
 import { StateFile } from './state-file.ts'
 import { killOldTree, TreeChild } from './tree.ts'
 import { TREE_GROUP } from './tree-name.ts'
+import { Watchdog } from './watchdog.ts'
 import { Workloads } from './workloads.ts'
 
 export interface GuardOptions {
@@ -88,6 +90,7 @@ class Guard {
   #timer: NodeJS.Timeout | null = null
   #gateAnswer: { yes: boolean; reason?: string; resourceId?: string } | null = null
   #agentInfo: unknown = null
+  #watchdog: Watchdog | null = null
   #ending = false
   #ended = false
 
@@ -165,6 +168,9 @@ class Guard {
         if (record) this.#workloads.endedElsewhere(record, process)
       },
     })
+    const { watchdog } = this.#policy
+    const step = (event: GuardEvent) => this.#step(event)
+    if (watchdog) this.#watchdog = new Watchdog({ ...watchdog, state: () => this.#state, step })
     await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
     this.#monitors.start()
     // S3: a report that leaves something out says that it does not run.
@@ -280,25 +286,9 @@ class Guard {
     const parsed = agentToGuard.safeParse(message)
     if (!parsed.success) return complain('agent', parsed.error.message)
     const frame = parsed.data
+    const event = guardEvent(frame)
+    if (event) return this.#step(event)
     switch (frame.t) {
-      case 'challenge':
-        return this.#step({ type: 'challenged', session: frame.session })
-      case 'welcomed':
-        return this.#step({ type: 'welcomed', session: frame.session, timing: frame.timing })
-      case 'sessionClosed':
-        return this.#step({ type: 'sessionClosed', session: frame.session })
-      case 'renewed': {
-        const { session, lease, sentAtMs } = frame
-        return this.#step({ type: 'renewed', session, lease, sentAtMs })
-      }
-      case 'grant': {
-        const { session, groupId, epoch } = frame
-        return this.#step({ type: 'granted', session, groupId, epoch })
-      }
-      case 'stopGroup':
-        return this.#step({ type: 'groupStopAsked', groupId: frame.groupId, epoch: frame.epoch })
-      case 'stopAll':
-        return this.#step({ type: 'everythingMustStop' })
       case 'toRhs':
         return this.#monitors.send(frame.monitor, { t: 'fromAgent', frame: frame.frame })
       case 'shutdownDone':
@@ -330,7 +320,8 @@ class Guard {
   #hello(): GuardToAgent {
     const { boot, guard, records } = this.#state
     const [monitors, held] = [monitorsOf(this.#policy), heldGroups(this.#state)]
-    return { t: 'hello', boot, guard, monitors, held, running: records.map((r) => r.resourceId) }
+    const running = records.map((r) => r.resourceId)
+    return { t: 'hello', boot, guard, monitors, held, running, fence: this.#policy.fence ?? null }
   }
 
   #recordOf(resourceId: string) {
@@ -353,12 +344,13 @@ class Guard {
 
   async #status(): Promise<object> {
     const monitors = await this.#monitors.status()
-    const { boot, timing, leases, grants, records, session, stops } = this.#state
+    const { boot, timing, policy, leases, grants, records, session, stops } = this.#state
     return {
       node: { id: this.#options.nodeId, name: this.#options.nodeName },
       nowMs: bootMs(),
       killHandles: this.#handles.kind,
-      guard: { pid: process.pid, boot, timing, leases, grants, records, session, stops },
+      guard: { pid: process.pid, boot, timing, policy, leases, grants, records, session, stops },
+      watchdog: this.#watchdog?.status ?? null,
       agent: { pid: this.#agent.pid ?? null, info: this.#agentInfo },
       rhs: { pid: this.#monitors.pids['rhs'] ?? null },
       monitors,
@@ -396,6 +388,7 @@ class Guard {
       if (this.#state.records.length > 0) return void setTimeout(wait, 10)
       this.#agent.end()
       this.#monitors.end()
+      this.#watchdog?.end()
       process.exit(code)
     }
     wait()

@@ -75,5 +75,8 @@ export class Saver {
 
 function needsFile(effect: GuardEffect): boolean {
   if (effect.type === 'answerRhs') return effect.ok
-  return effect.type === 'toAgent' && ['granted', 'stopped', 'held'].includes(effect.frame.t)
+  return (
+    effect.type === 'toAgent' &&
+    ['granted', 'stopped', 'held', 'policyTaken'].includes(effect.frame.t)
+  )
 }

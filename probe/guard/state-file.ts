@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { policyTold } from '../../schema/fencing.ts'
 import { workloadRecord } from '../../schema/ipc.ts'
 import { heldGroup } from '../../schema/session.ts'
 import { timing } from '../../schema/timing.ts'
@@ -12,6 +13,8 @@ const guardFile = z.strictObject({
   boot: z.string(),
   guard: z.guid(),
   timing,
+  /** Absent in the file of an older guard, which knew no other. */
+  policy: policyTold.default({ takeover: 'lease', number: 0 }),
   leases: z.strictObject({
     pongEndMs: z.number().nullable(),
     authorityEndMs: z.number().nullable(),
@@ -53,8 +56,8 @@ export class StateFile {
   }
 
   write(state: GuardFile): void {
-    const { boot, guard, timing: t, leases, grants, seen, records } = state
-    const text = JSON.stringify({ boot, guard, timing: t, leases, grants, seen, records })
+    const { boot, guard, timing: t, policy, leases, grants, seen, records } = state
+    const text = JSON.stringify({ boot, guard, timing: t, policy, leases, grants, seen, records })
     withReserve(() => writeFileSync(`${this.#path}.new`, text, { mode: 0o600 }))
     renameSync(`${this.#path}.new`, this.#path)
   }

@@ -44,6 +44,13 @@ export const routes = {
     summary: 'Everything on one screen: nodes, groups, resources, problems',
     response: b.clusterView,
   },
+  changeCluster: {
+    method: 'PATCH',
+    path: '/v1/clusters/:cluster',
+    summary: 'Changes the takeover policy',
+    body: b.changeCluster,
+    response: b.done,
+  },
   getHive: {
     method: 'GET',
     path: '/v1/clusters/:cluster/hive',
@@ -111,6 +118,33 @@ export const routes = {
     summary: 'Removes a node; one that owns groups only with lost=true, when its host is gone',
     query: z.strictObject({ lost: z.enum(['true', 'false']).optional() }),
     response: b.done,
+  },
+  setFence: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/nodes/:node/fence',
+    summary: 'Sets how the node is fenced',
+    body: b.setFence,
+    response: b.done,
+  },
+  removeFence: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/nodes/:node/fence',
+    summary: 'The node is no longer fenced by an agent',
+    response: b.done,
+  },
+  confirmFence: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/nodes/:node/fence/confirm',
+    summary: 'An operator states that this boot of the node is over (F5)',
+    body: b.confirmFence,
+    response: b.done,
+  },
+  testFence: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/nodes/:node/fence/test',
+    summary: 'What the fence agent of the node says, run by its helpers; switches nothing',
+    body: b.testFence,
+    response: b.fenceTested,
   },
   listGroups: {
     method: 'GET',

@@ -21,6 +21,10 @@ export const sessions = sqliteTable('sessions', {
   name: text('name').notNull().default(''),
   /** 1 while the hive has the node Up or leaving: then the D rules apply to it. */
   up: integer('up').notNull().default(0),
+  /** 1 while its guard may go on after its lease: then D3 is closed to it. */
+  underFence: integer('under_fence').notNull().default(0),
+  /** 1 while the hive has a fence agent for it. */
+  fence: integer('fence').notNull().default(0),
 })
 
 /** Rule L6: the write behind which confirms are answered. */

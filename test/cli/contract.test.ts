@@ -18,6 +18,7 @@ beforeAll(async () => {
   await real.online('db', ['pg'])
   // Its host has never reported: it is down.
   await real.join('n3')
+  await real.lost('n4')
 }, 60_000)
 afterAll(() => real?.stop())
 
@@ -62,6 +63,17 @@ const CASES: readonly Case[] = [
   of('node show n1', 'node show n9', notFound),
   of('node pause n2', 'node pause n9', notFound),
   of('node resume n2', 'node resume n9', notFound),
+  of('cluster change --takeover fence', 'cluster change --takeover hold', usage),
+  of('cluster change prod --takeover lease', 'cluster change nosuch --takeover lease', notFound),
+  of('fence list', 'fence list extra', usage),
+  of(
+    'fence add n3 --agent fence_dummy --option plug=3 --helpers n1,n2 --timeout 2s --delay 0s',
+    'fence add n3 --agent /bin/sh',
+    usage,
+  ),
+  of('fence test n3 --helper n1', 'fence test n1', refused),
+  of('fence confirm n4 --boot boot-n4-1 --yes', 'fence confirm n1 --yes', refused),
+  of('fence remove n3 --yes', 'fence remove n9 --yes', notFound),
   of('group list', 'group list extra', usage),
   of('group show web', 'group show nosuch', notFound),
   of('group create cache --preferred-owners n1,n2', 'group create web', conflict),

@@ -100,6 +100,11 @@ export class PretendNode {
     if (frame.t === 'challenge') this.#report(frame)
     if (frame.t === 'offer' && this.works)
       this.#send({ t: 'accept', groupId: frame.groupId, epoch: frame.epoch })
+    if (frame.t === 'fence' && frame.order.action === 'test') {
+      const { request } = frame.order
+      const probe = { action: 'status' as const, ok: true, detail: 'the node is on', tookMs: 12 }
+      this.#send({ t: 'fenceTested', request, fault: null, probes: [probe] })
+    }
     if (frame.t === 'snapshot') {
       this.#parts[frame.part] = frame.text
       if (this.#parts.length < frame.parts) return

@@ -76,6 +76,13 @@ export class RealCluster {
     await this.api('join', { body: { token, name, publicKey: 'A'.repeat(43) } })
   }
 
+  /** One that has been up, and is not heard of any more. */
+  async lost(name: string): Promise<void> {
+    const node = await PretendNode.join(this.api, this.control.url, CLUSTER, name)
+    await this.until((view) => view.nodes.some((n) => n.name === name && n.connected))
+    node.close()
+  }
+
   async stop(): Promise<void> {
     for (const node of this.nodes) node.close()
     await this.control.stop()

@@ -17,6 +17,10 @@ export const sampleNode = (n: number, change: Partial<NodeView> = {}): NodeView 
   bootId: 'b0071d00-0001',
   groups: 0,
   types: [{ type: 'process', version: '1.0.0', sha256: 'a'.repeat(64) }],
+  under: 'lease',
+  fence: null,
+  lost: null,
+  lastFence: null,
   joinedAtMs: NOW_MS - 3_600_000,
   ...change,
 })

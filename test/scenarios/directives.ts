@@ -5,10 +5,12 @@ import { profileName } from '../../schema/timing.ts'
 import { Draft } from '../../worker/core/draft.ts'
 import { availableNodes } from '../../worker/core/node-manager.ts'
 import { viewCluster } from '../../worker/core/view.ts'
+import { FENCE_DIRECTIVES } from './fence-directives.ts'
 import { PretendNode } from './pretend-node.ts'
+import { duration, Words } from './words.ts'
 import type { World } from './world.ts'
 
-type Directive = (world: World, words: Words) => void
+export type Directive = (world: World, words: Words) => void
 
 export function run(world: World, line: string): void {
   const [verb = '', ...rest] = line.trim().split(/\s+/)
@@ -19,45 +21,6 @@ export function run(world: World, line: string): void {
     world.drain()
   } catch (error) {
     throw new Error(`${line}: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-/** Words of a line: bare ones in order, and `key=value` ones by key. */
-class Words {
-  readonly bare: string[]
-  readonly #keyed = new Map<string, string>()
-
-  constructor(words: readonly string[]) {
-    this.bare = words.filter((word) => !/^[a-zA-Z]+=/.test(word))
-    for (const word of words) {
-      const found = /^([a-zA-Z]+)=(.*)$/.exec(word)
-      if (found) this.#keyed.set(found[1] as string, found[2] as string)
-    }
-  }
-
-  at(i: number): string {
-    const word = this.bare[i]
-    if (word === undefined) throw new Error(`word ${i + 1} is missing`)
-    return word
-  }
-
-  get(key: string): string | undefined {
-    return this.#keyed.get(key)
-  }
-
-  list(key: string): string[] | undefined {
-    return this.#keyed
-      .get(key)
-      ?.split(',')
-      .filter((word) => word !== '')
-  }
-
-  number(key: string, otherwise: number): number {
-    return Number(this.#keyed.get(key) ?? otherwise)
-  }
-
-  has(word: string): boolean {
-    return this.bare.includes(word)
   }
 }
 
@@ -172,7 +135,7 @@ function claims(world: World, w: Words): void {
     const [group = '', epoch] = text.split('@')
     return { groupId: world.id('group', group), epoch: Number(epoch) }
   })
-  world.connect(world.node(w.at(0)), held, w.get('guard'))
+  world.connect(world.node(w.at(0)), held, w.get('guard'), w.get('boot'))
 }
 
 /** The shell asks for a node to be declared down; the core checks the wait itself (D3). */
@@ -284,7 +247,12 @@ const DIRECTIVES: Record<string, Directive> = {
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: true }),
   resume: (world, w) =>
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: false }),
-  evict: (world, w) => world.ask({ type: 'evictNode', nodeId: world.id('node', w.at(0)) }),
+  evict: (world, w) =>
+    world.ask({
+      type: 'evictNode',
+      nodeId: world.id('node', w.at(0)),
+      ...(w.has('lost') && { lost: true }),
+    }),
 
   report: (world, w) => report(world, w, { gaveUp: false }),
   gaveUp: (world, w) => report(world, w, { gaveUp: true }),
@@ -372,11 +340,5 @@ const DIRECTIVES: Record<string, Directive> = {
     world.say(`available: ${names.join(', ') || 'none'}`)
   },
   show,
-}
-
-function duration(text: string): number {
-  const found = /^([0-9.]+)(ms|s|m|h)$/.exec(text)
-  if (!found) throw new Error(`not a duration: ${text}`)
-  const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as 'ms' | 's' | 'm' | 'h']
-  return Math.round(Number(found[1]) * unit)
+  ...FENCE_DIRECTIVES,
 }

@@ -4,6 +4,7 @@
  */
 
 import { duties } from '../../probe/core/duties.ts'
+import type { PolicyTold, Takeover } from '../../schema/fencing.ts'
 import { emptyHive, fromDocument, type Hive, toDocument } from '../../schema/hive.ts'
 import type { HeldGroup, LocalIntent, StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
@@ -20,6 +21,10 @@ export class PretendNode {
   /** Number of the last connection; `seqW` is set while it is welcomed. */
   number = 0
   seqW: number | null = null
+  /** The policy that its guard acts by. */
+  takeover: Takeover = 'lease'
+  /** It does not say that it is bound by its lease again. */
+  mute = false
   /** Since when nothing of it is heard, though its socket may be open. */
   silentMs: number | null = null
   /** It answers no offer and begins and stops nothing by itself. */
@@ -96,11 +101,24 @@ export class PretendNode {
     // U1: the snapshot is knowledge. It creates no grant.
     this.#replica = fromDocument(structuredClone(toDocument(hive)))
     this.#intents.clear()
+    const { takeover = 'lease', policyNumber: number = 0 } = hive.cluster ?? {}
+    this.told({ takeover, number })
     this.#world.later(() => {
       if (!this.#hears) return
       const items = [...this.#statuses.values()].filter((item) => this.#current(item))
       if (items.length > 0) this.#tell(items)
       this.act()
+    })
+  }
+
+  /** The takeover policy: to be bound by the lease again is acknowledged (its leases stand here). */
+  told({ takeover, number }: PolicyTold): void {
+    if (!this.#hears) return
+    this.takeover = takeover
+    if (takeover === 'fence' || number === 0 || this.mute) return
+    const from = { nodeId: this.id, session: this.number }
+    this.#world.later(() => {
+      if (this.#hears) this.#world.handle({ type: 'policyTaken', ...from, number })
     })
   }
 
@@ -113,7 +131,13 @@ export class PretendNode {
     const over = () => this.number !== number || (this.seqW !== null && this.silentMs === null)
     const beginMs = Math.max(world.nowMs, lastAnswerMs + ttlMs - stopMs)
     world.at(beginMs, () => {
-      if (over() || this.#grants.length === 0 || this.#stoppingUntilMs > world.nowMs) return
+      if (
+        over() ||
+        this.takeover === 'fence' ||
+        this.#grants.length === 0 ||
+        this.#stoppingUntilMs > world.nowMs
+      )
+        return
       world.say(`node ${this.name}: its lease runs out, it stops ${this.#groupNames()} (L4)`)
       // The slowest clock that is allowed, and every moment of T_stop used.
       this.#stoppingUntilMs = lastAnswerMs + Math.floor((ttlMs * 101) / 99)
@@ -128,13 +152,13 @@ export class PretendNode {
   /** S4: everything is stopped, then it comes back with nothing. */
   refusedBy(code: string): void {
     this.seqW = null
-    if (code === 'otherGuard') {
+    if (code === 'otherGuard' || code === 'waitsForFence') {
       const { boot } = this
       this.#world.at(this.#world.nowMs + RETRY_MS, () => {
         if (this.boot === boot) this.connect()
       })
     }
-    if (code !== 'heldNotOwned') return
+    if (code !== 'heldNotOwned' && code !== 'bootOver') return
     this.#grants = []
     this.#statuses.clear()
   }
@@ -146,6 +170,7 @@ export class PretendNode {
     this.#stoppingUntilMs = 0
     this.#leaving = false
     this.boot += 1
+    this.takeover = 'lease'
     this.seqW = null
     this.number = -1
   }

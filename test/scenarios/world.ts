@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { canonicalJson } from '../../schema/canonical.ts'
 import { type Event, event as eventSchema, type Request } from '../../schema/event.ts'
+import type { FenceOrder } from '../../schema/fencing.ts'
 import { emptyHive, type Hive, toDocument } from '../../schema/hive.ts'
 import { applyObservation, emptyObserved, type Observed } from '../../schema/observed.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
@@ -14,7 +15,7 @@ import type { Decision, Effect } from '../../worker/core/decision.ts'
 import { explain, REASONS } from '../../worker/core/explain.ts'
 import { brokenInvariants } from '../../worker/core/invariants.ts'
 import { step } from '../../worker/core/step.ts'
-import { Liveness, suspicionMs } from '../../worker/liveness.ts'
+import { isVouched, Liveness, suspicionMs } from '../../worker/liveness.ts'
 import type { PretendNode } from './pretend-node.ts'
 
 interface OpenSession {
@@ -28,6 +29,8 @@ export class World {
   hive: Hive = emptyHive()
   observed: Observed = emptyObserved()
   readonly nodes = new Map<string, PretendNode>()
+  /** The last order to fence a node, by its name, and who got it. */
+  readonly fenceOrders = new Map<string, { helper: PretendNode; order: FenceOrder }>()
   readonly #ids = new Map<string, string>()
   readonly #names = new Map<string, string>()
   readonly #journal: { text: string; atMs: number }[] = []
@@ -139,14 +142,14 @@ export class World {
   }
 
   /** @param guard another one than the node's own: a copy of it, or one that lost its memory */
-  connect(node: PretendNode, held = node.held(), guard?: string): void {
+  connect(node: PretendNode, held = node.held(), guard?: string, boot?: string): void {
     this.#nextSession += 1
     if (guard === undefined) node.number = this.#nextSession
     this.handle({
       type: 'nodeReported',
       nodeId: node.id,
       session: this.#nextSession,
-      bootId: `boot-${node.name}-${node.boot}`,
+      bootId: boot ?? `boot-${node.name}-${node.boot}`,
       guard: this.id('guard', guard ?? `${node.name}-${node.boot}`),
       intents: node.intents(),
       held,
@@ -166,9 +169,25 @@ export class World {
     this.say(`node ${node.name}: session lost (${cause}, last answer ${ago} ms ago)`)
     node.sessionEnded(open.lastAnswerMs)
     this.#waitForLoss(node)
+    const vouched = isVouched(freshest, this.nowMs, this.timing)
+    this.#suspect(node, vouched ? cause : 'restart')
+  }
+
+  /** As the shell does it: only where fencing has something to do with it. */
+  #suspect(node: PretendNode, cause: 'socketClosed' | 'silent' | 'restart'): void {
+    const fenced = [...this.hive.nodes.values()].some((n) => n.fence || n.under === 'fence')
+    const state = this.hive.nodes.get(node.id)?.state ?? 'down'
+    if (fenced && state !== 'down') this.handle({ type: 'nodeSuspected', nodeId: node.id, cause })
+  }
+
+  suspectMissing(): void {
+    for (const node of this.nodes.values())
+      if (!this.#sessions.has(node.id)) this.#suspect(node, 'restart')
   }
 
   #waitForLoss(node: PretendNode): void {
+    // D3 is closed to a node that goes on after its lease.
+    if (this.hive.nodes.get(node.id)?.under === 'fence') return
     const instance = this.#instance
     const ms = this.#live.remainingMs(node.id, this.nowMs, this.timing)
     if (ms === null || this.hive.nodes.get(node.id)?.state === 'down') return
@@ -194,12 +213,14 @@ export class World {
     this.#live.beginGrace(this.nowMs)
     this.handle({ type: 'woke' })
     for (const node of this.nodes.values()) this.#waitForLoss(node)
+    this.suspectMissing()
   }
 
   // ── The one way in ───────────────────────────────────────────────────────────────────────────
 
   ask(request: Request): void {
     const { refused } = this.handle({ type: 'requested', request, by: 'test' })
+    if (request.type === 'setFence' || request.type === 'setTakeover') this.suspectMissing()
     if (refused)
       this.say(
         [`refused ${refused.code}: ${refused.message}`, refused.why, refused.remedy]
@@ -274,6 +295,18 @@ export class World {
       case 'offer':
         if (this.#sessions.has(node.id))
           this.later(() => node.offered(effect.groupId, effect.epoch))
+        break
+      case 'fence': {
+        const { action, target, boot, agent } = effect.order
+        const what = boot === null ? action : `${action}, boot ${boot}`
+        if (!this.#sessions.has(node.id)) break
+        this.say(`node ${node.name}: runs ${agent} for ${target.name} (${what})`)
+        if (action === 'off')
+          this.fenceOrders.set(target.name, { helper: node, order: effect.order })
+        break
+      }
+      case 'policy':
+        if (this.#sessions.has(node.id)) this.later(() => node.told(effect.policy))
         break
       case 'closeSession':
         if (this.#sessions.delete(node.id)) this.say(`node ${node.name}: closed, ${effect.detail}`)

@@ -92,6 +92,7 @@ export class SimGuard {
       monitors: ['rhs'],
       held,
       running: records.map((r) => r.resourceId),
+      fence: null,
     }
   }
 
@@ -108,7 +109,14 @@ export class SimGuard {
       case 'challenge':
         return this.#step({ type: 'challenged', session: frame.session })
       case 'welcomed':
-        return this.#step({ type: 'welcomed', session: frame.session, timing: frame.timing })
+        return this.#step({
+          type: 'welcomed',
+          session: frame.session,
+          timing: frame.timing,
+          policy: frame.policy,
+        })
+      case 'policy':
+        return this.#step({ type: 'policyTold', session: frame.session, policy: frame.policy })
       case 'sessionClosed':
         return this.#step({ type: 'sessionClosed', session: frame.session })
       case 'renewed': {
@@ -300,7 +308,7 @@ export class SimGuard {
 
 function read(file: GuardFile | null): GuardFile | null {
   if (file === null) return null
-  const { boot, guard, timing, leases, grants, seen, records } = file
-  const text = JSON.stringify({ boot, guard, timing, leases, grants, seen, records })
+  const { boot, guard, timing, policy, leases, grants, seen, records } = file
+  const text = JSON.stringify({ boot, guard, timing, policy, leases, grants, seen, records })
   return JSON.parse(text) as GuardFile
 }

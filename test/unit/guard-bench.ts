@@ -11,6 +11,7 @@ import {
   type StartAsk,
 } from '../../probe/core/guard.ts'
 import { stopTime } from '../../probe/core/lease.ts'
+import type { PolicyTold } from '../../schema/fencing.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
 
 export const WEB = '00000000-0000-4000-8000-0000000000f1'
@@ -19,6 +20,8 @@ export const GUARD = '00000000-0000-4000-8000-0000000000e1'
 export const NGINX = '00000000-0000-4000-8000-00000000000a'
 export const PG = '00000000-0000-4000-8000-00000000000b'
 export const T: Timing = PROFILES.standard
+/** The policy of a cluster that never had another one. */
+export const LEASE: PolicyTold = { takeover: 'lease', number: 0 }
 export const SPEC = { command: '/bin/true', args: [], env: {} }
 export const PROCESS = { pid: 42, startTicks: 7 }
 
@@ -60,7 +63,7 @@ export class GuardBench {
 
   session(number: number): this {
     this.step({ type: 'challenged', session: number })
-    this.step({ type: 'welcomed', session: number, timing: T })
+    this.step({ type: 'welcomed', session: number, timing: T, policy: LEASE })
     return this
   }
 
@@ -119,15 +122,16 @@ export class GuardBench {
     for (const effect of this.effects) {
       if (effect.type === 'persist' || effect.type === 'persistLater') {
         written ||= effect.type === 'persist'
-        const { boot, guard, timing, leases, grants, seen, records } = this.state
-        this.file = { boot, guard, timing, leases, grants, seen, records }
+        const { boot, guard, timing, policy, leases, grants, seen, records } = this.state
+        this.file = { boot, guard, timing, policy, leases, grants, seen, records }
       }
       this.#checkEffect(effect, before, written, event)
     }
     const { grants, stops, records } = this.state
     if (new Set(grants.map((g) => g.groupId)).size !== grants.length) fail('two grants of a group')
     if (stops.some((s) => s.kind === 'lapse') && grants.length > 0) fail('L5: a grant in a lapse')
-    const due = event && stopTime(before.leases, before.timing)
+    const bound = before.policy.takeover === 'lease'
+    const due = event && bound ? stopTime(before.leases, before.timing) : null
     if (due && this.nowMs >= due.atMs)
       for (const was of before.grants)
         if (grants.some((g) => g.groupId === was.groupId && g.epoch === was.epoch))
@@ -181,6 +185,10 @@ export class GuardBench {
       const { groupId } = frame
       if (heldGroups(this.state).some((g) => g.groupId === groupId)) fail('G5: not stopped yet')
     }
+    if (frame.t === 'policyTaken') {
+      if (!written) fail('G9: said to be bound by the leases before it was written')
+      if (this.state.policy.takeover !== 'lease') fail('said to be bound by the leases, and is not')
+    }
     if (frame.t === 'lapsed' && this.state.grants.length > 0) fail('L5: grants outlive a lapse')
     if (frame.t === 'held') {
       if (this.state.stops.some((s) => s.kind === 'lapse')) fail('S3: a report in a lapse')
@@ -198,6 +206,8 @@ export class GuardBench {
       (g) => g.groupId === record.groupId && g.epoch === record.epoch,
     )
     if (!granted) fail('C3: a start without a grant')
+    // Under policy `fence` the grant is enough: nobody else may run it while this boot is not over.
+    if (this.state.policy.takeover === 'fence') return
     const { pongEndMs, authorityEndMs } = this.state.leases
     for (const end of [pongEndMs, authorityEndMs])
       if (end === null || this.nowMs >= end - this.state.timing.stopMs) fail('L3: without a lease')

@@ -5,6 +5,10 @@ import { DB, GuardBench, NGINX, PG, PROCESS, SPEC, T, WEB } from './guard-bench.
 
 test('whatever happens, in whatever order: what the guard promises holds', () => {
   const session = fc.constantFrom(1, 2)
+  const policy = fc.record({
+    takeover: fc.constantFrom('lease' as const, 'lease' as const, 'fence' as const),
+    number: fc.constantFrom(0, 1, 2),
+  })
   const group = fc.constantFrom(WEB, DB)
   const epoch = fc.constantFrom(1, 2, 3, 4)
   const resourceId = fc.constantFrom(NGINX, PG)
@@ -18,9 +22,11 @@ test('whatever happens, in whatever order: what the guard promises holds', () =>
         type: fc.constant('welcomed' as const),
         session,
         timing: fc.constant(T),
+        policy,
       }),
     },
     fc.record({ type: fc.constant('sessionClosed' as const), session }),
+    fc.record({ type: fc.constant('policyTold' as const), session, policy }),
     {
       weight: 8,
       arbitrary: fc.record({

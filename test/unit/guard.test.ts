@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type GuardEvent, guardDeadline, heldGroups } from '../../probe/core/guard.ts'
-import { DB, GuardBench, NGINX, PROCESS, SPEC, T, WEB } from './guard-bench.ts'
+import { DB, GuardBench, LEASE, NGINX, PROCESS, SPEC, T, WEB } from './guard-bench.ts'
 
 let guard: GuardBench
 beforeEach(() => {
@@ -12,7 +12,7 @@ describe('leases (L)', () => {
     guard.step({ type: 'challenged', session: 1 })
     guard.renew(1)
     expect(guard.state.leases).toEqual({ pongEndMs: null, authorityEndMs: null })
-    guard.step({ type: 'welcomed', session: 1, timing: T })
+    guard.step({ type: 'welcomed', session: 1, timing: T, policy: LEASE })
     expect(guard.state.leases.pongEndMs).toBeNull()
     guard.renew(2)
     expect(guard.state.leases.pongEndMs).toBeNull()
@@ -129,7 +129,7 @@ describe('grants (C)', () => {
     guard.step({ type: 'challenged', session: 1 })
     guard.step({ type: 'granted', session: 1, groupId: WEB, epoch: 1 })
     expect(guard.toAgent).toMatchObject([{ t: 'denied', reason: 'C1: other session' }])
-    guard.step({ type: 'welcomed', session: 1, timing: T })
+    guard.step({ type: 'welcomed', session: 1, timing: T, policy: LEASE })
     guard.step({ type: 'granted', session: 2, groupId: WEB, epoch: 1 })
     expect(guard.state.grants).toEqual([])
   })

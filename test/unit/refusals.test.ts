@@ -28,17 +28,22 @@ describe('patience', () => {
     expect(refused(PATIENT, refusal(code), 10_000_000).giveUp).toBe(false)
   })
 
-  test.each(['UNAVAILABLE', 'PROTOCOL_MISMATCH', 'ATTEMPT_USED', 'INTERNAL', 'BAD_FRAME'] as const)(
-    '%s is for time to mend, however long it takes',
-    (code) => {
-      let { patience } = refused(PATIENT, refusal(code), 0)
-      for (let ms = 0; ms < 24 * 3_600_000; ms += 600_000) {
-        const now = refused(patience, refusal(code), ms)
-        expect(now.giveUp).toBe(false)
-        patience = now.patience
-      }
-    },
-  )
+  test.each([
+    'UNAVAILABLE',
+    'PROTOCOL_MISMATCH',
+    'ATTEMPT_USED',
+    'INTERNAL',
+    'BAD_FRAME',
+    'WAITS_FOR_FENCE',
+    'BOOT_OVER',
+  ] as const)('%s is for time to mend, however long it takes', (code) => {
+    let { patience } = refused(PATIENT, refusal(code), 0)
+    for (let ms = 0; ms < 24 * 3_600_000; ms += 600_000) {
+      const now = refused(patience, refusal(code), ms)
+      expect(now.giveUp).toBe(false)
+      patience = now.patience
+    }
+  })
 })
 
 describe('words', () => {
@@ -48,6 +53,8 @@ describe('words', () => {
       message: 'n1 is up',
       remedy: ERRORS.IDENTITY_IN_USE.remedy,
     })
+    expect(refusedByBye('waitsForFence', '')?.code).toBe('WAITS_FOR_FENCE')
+    expect(refusedByBye('bootOver', '')?.code).toBe('BOOT_OVER')
     const codes = ['newerProtocol', 'olderProtocol', 'badFrame', 'notMember', 'badSignature']
     expect(codes.map((code) => refusedByBye(code, '')?.code)).toEqual([
       'PROTOCOL_MISMATCH',

@@ -18,5 +18,7 @@ export function nextDeadline(state: ClusterState): number | null {
   }
   for (const waiting of state.observed.waiting.values())
     if (waiting.retryAtMs !== null) at(waiting.retryAtMs)
+  for (const fencing of state.observed.fencing.values())
+    if (fencing.nextMs !== null) at(fencing.nextMs)
   return next
 }

@@ -1,4 +1,5 @@
 import type { Refusal } from '../../schema/errors.ts'
+import type { FenceOrder, PolicyTold } from '../../schema/fencing.ts'
 import type { Hive } from '../../schema/hive.ts'
 import type { Observation, Observed } from '../../schema/observed.ts'
 import type { LogEntry } from '../../schema/session.ts'
@@ -16,6 +17,9 @@ export type Effect =
   | { type: 'welcome'; nodeId: string; session: number }
   | { type: 'refuse'; nodeId: string; session: number; code: string; detail: string }
   | { type: 'offer'; nodeId: string; groupId: string; epoch: number; reason: OfferReason }
+  /** To a helper: run a fence agent. */
+  | { type: 'fence'; nodeId: string; order: FenceOrder }
+  | { type: 'policy'; nodeId: string; policy: PolicyTold }
   | { type: 'closeSession'; nodeId: string; code: number; detail: string }
 
 export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown' | 'delete'

@@ -1,3 +1,4 @@
+import type { Fencing } from '../../schema/fencing.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Observation, ObservedResource, PendingOffer, Waiting } from '../../schema/observed.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
@@ -91,6 +92,17 @@ export class Draft {
 
   waiting(groupId: string): Waiting | undefined {
     return this.#look('waiting', groupId, this.#state.observed.waiting)
+  }
+
+  fencing(nodeId: string): Fencing | undefined {
+    return this.#look('fencing', nodeId, this.#state.observed.fencing)
+  }
+
+  /** Nodes that are Up without a session, as far as fencing has to do with it, by id. */
+  fencings(): readonly string[] {
+    const ids = new Set(this.#state.observed.fencing.keys())
+    for (const o of this.observations) if (o.table === 'fencing') ids.add(o.id)
+    return [...ids].filter((id) => this.fencing(id) !== undefined).sort()
   }
 
   /** The number that the next update gets. */

@@ -1,3 +1,4 @@
+import type { Takeover } from '../../schema/fencing.ts'
 import type { Hive } from '../../schema/hive.ts'
 import type { Because, Update } from '../../schema/update.ts'
 
@@ -20,7 +21,7 @@ export function explain(u: Update, hive: Hive): Explained {
       return {
         type: 'cluster.changed',
         subject: change.value.name,
-        message: `cluster ${change.value.name}: view ${change.value.view}${tail}`,
+        message: `cluster ${change.value.name}: view ${change.value.view}${policyText(change.value)}${tail}`,
       }
     case 'node': {
       const name = change.value?.name ?? hive.nodes.get(change.id)?.name ?? change.id
@@ -28,7 +29,7 @@ export function explain(u: Update, hive: Hive): Explained {
         ? `${change.value.state}${change.value.paused ? ', paused' : ''}`
         : 'removed'
       const type = change.value
-        ? `node.${nodeEvent(u.because, change.value.state)}`
+        ? (NODE_EVENTS[u.because.code] ?? `node.${change.value.state}`)
         : 'node.removed'
       return { type, subject: name, message: `node ${name}: ${what}${tail}` }
     }
@@ -47,6 +48,9 @@ export function explain(u: Update, hive: Hive): Explained {
     }
   }
 }
+
+const policyText = ({ takeover }: { takeover: Takeover }) =>
+  takeover === 'lease' ? '' : `, takeover by ${takeover}`
 
 function explainGroup(u: Update, hive: Hive, tail: string): Explained {
   const { change } = u
@@ -78,18 +82,19 @@ function explainGroup(u: Update, hive: Hive, tail: string): Explained {
   }
 }
 
-const nodeEvent = (because: Because, state: string): string =>
-  because.code === 'sessionRenewed'
-    ? 'session'
-    : because.code === 'typesPublished'
-      ? 'types'
-      : because.code === 'nodePaused'
-        ? 'paused'
-        : because.code === 'nodeResumed'
-          ? 'resumed'
-          : because.code === 'nodeJoined'
-            ? 'joined'
-            : state
+/** Updates of a node that are about something else than its state. */
+const NODE_EVENTS: Readonly<Record<string, string>> = {
+  sessionRenewed: 'node.session',
+  typesPublished: 'node.types',
+  nodePaused: 'node.paused',
+  nodeResumed: 'node.resumed',
+  nodeJoined: 'node.joined',
+  fenceSet: 'fence.set',
+  fenceRemoved: 'fence.removed',
+  fenceFailed: 'fence.failed',
+  policyTold: 'node.policy',
+  policyTaken: 'node.policy',
+}
 
 /** Reason codes as sentences. Every code that the core uses is here; a test checks it. */
 export const REASONS: Readonly<Record<string, string>> = {
@@ -104,6 +109,14 @@ export const REASONS: Readonly<Record<string, string>> = {
   typesPublished: 'it published what it can host',
   leaseEnded: 'its lease has surely ended',
   authorityLeaseEnded: 'its authority lease has surely ended',
+  fenceConfirmed: 'a confirmed fence says that this boot of it is over',
+  fenceConfirmedByOperator: 'an operator confirmed that this boot of it is over',
+  fenceFailed: 'a fence of it failed, so nothing is taken from it',
+  fenceSet: 'how it is fenced was set by an operator',
+  fenceRemoved: 'it is no longer fenced by an agent',
+  takeoverChanged: 'the takeover policy was changed by an operator',
+  policyTold: 'it is told to go on after its lease',
+  policyTaken: 'it stops at its lease end again',
   saidGoodbye: 'it stopped everything and said goodbye',
   hostShutsDown: 'its host shuts down',
   missingFromReport: 'the owner does not run it any more',

@@ -30,11 +30,21 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     return
   }
   if (session <= node.session) return
+  if (node.overBoots?.includes(event.bootId)) {
+    const detail = `boot ${event.bootId} of ${node.name} was declared over (F3): stop everything and boot this host anew`
+    draft.effects.push({ type: 'refuse', nodeId, session, code: 'bootOver', detail })
+    draft.log({ component: 'NM', message: `node ${node.name} refused: ${detail}` })
+    return
+  }
   // Whatever else becomes of the report: what was stopped on purpose is not started elsewhere.
   for (const intent of event.intents) takeIntent(draft, nodeId, intent)
   if (isOtherGuard(node, event)) {
-    const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until that one's lease has surely ended nothing else can speak for it`
-    draft.effects.push({ type: 'refuse', nodeId, session, code: 'otherGuard', detail })
+    // One that is connected is no case for a fence: the other one is a copy of it.
+    const fenced = node.under === 'fence' && draft.fencing(nodeId) !== undefined
+    const until = fenced ? "that boot's end is confirmed" : "that one's lease has surely ended"
+    const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until ${until} nothing else can speak for it`
+    const code = fenced ? 'waitsForFence' : 'otherGuard'
+    draft.effects.push({ type: 'refuse', nodeId, session, code, detail })
     draft.log({ component: 'NM', message: `node ${node.name} refused: ${detail}` })
     return
   }
@@ -55,12 +65,15 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     guard: event.guard,
     session,
     types: event.types,
+    // From before it is told so: the welcome that tells it leaves only once this is committed (C4).
+    ...(draft.cluster?.takeover === 'fence' && { under: 'fence' as const }),
   }
   const because: Because =
     node.state === 'up'
       ? { manager: 'NM', code: 'sessionRenewed', rule: 'S2', evidence: { session } }
       : { manager: 'NM', code: 'nodeUp', rule: 'S2', evidence: { session, boot: event.bootId } }
   draft.put({ table: 'node', id: nodeId, value }, because)
+  if (draft.fencing(nodeId)) cameBack(draft, node)
   const held = new Set(event.held.map((h) => h.groupId))
   for (const group of ownedBy(draft, nodeId)) {
     if (held.has(group.id)) continue
@@ -73,6 +86,18 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     })
   }
   draft.effects.push({ type: 'welcome', nodeId, session })
+}
+
+/** F6: a fence that has not begun is called off; one that runs is a crash if it succeeds. */
+function cameBack(draft: Draft, node: Node): void {
+  const asked = draft.fencing(node.id)?.asked
+  draft.observe({ table: 'fencing', id: node.id, value: null })
+  if (!asked) return
+  const helper = draft.node(asked.helper)?.name ?? asked.helper
+  draft.log({
+    component: 'NM',
+    message: `node ${node.name} is back while ${helper} fences it (request ${asked.request}): if that succeeds it is a crash (F6)`,
+  })
 }
 
 /**
@@ -93,6 +118,8 @@ function isOtherGuard(node: Node, event: Of<'nodeReported'>): boolean {
 export function nodeLost(draft: Draft, event: Of<'nodeLost'>): void {
   const node = draft.node(event.nodeId)
   if (!node || node.state === 'down') return
+  // It may go on after its lease: only a confirmed fence says that it has ended (F2), never a wait.
+  if (node.under === 'fence') return
   const waitedFor = requiredWaitMs(timingOf(draft), event.evidence)
   if (event.evidence.waitedMs <= waitedFor) return
   declareDown(draft, node, {
@@ -174,6 +201,7 @@ export function removeNode(draft: Draft, node: Node, because: Because): void {
         because,
       )
   draft.put({ table: 'node', id: node.id, value: null }, because)
+  if (draft.fencing(node.id)) draft.observe({ table: 'fencing', id: node.id, value: null })
   nextView(draft, because)
 }
 
@@ -190,11 +218,13 @@ export function ownedBy(draft: Draft, nodeId: string): Group[] {
   return draft.groups().filter((group) => group.ownership.owner === nodeId)
 }
 
-function declareDown(draft: Draft, node: Node, because: Because): void {
+/** D4: Down, the next epoch and the freeing of its groups are one decision. */
+export function declareDown(draft: Draft, node: Node, because: Because): void {
   draft.put(
     { table: 'node', id: node.id, value: { ...node, state: 'down', epoch: node.epoch + 1 } },
     because,
   )
+  if (draft.fencing(node.id)) draft.observe({ table: 'fencing', id: node.id, value: null })
   for (const group of ownedBy(draft, node.id)) {
     forgetResources(draft, group.id)
     freeGroup(draft, group, 'nodeLost', {

@@ -70,6 +70,13 @@ export function pauseNode(draft: Draft, r: Of<'pauseNode'>, by: string): Refusal
 export function evictNode(draft: Draft, r: Of<'evictNode'>, by: string): Refusal | null {
   const node = findNode(draft, r.nodeId)
   if (isRefusal(node)) return node
+  if (r.lost && node.state !== 'down' && node.under === 'fence')
+    return {
+      code: 'NODE_NOT_DOWN',
+      message: `node "${node.name}" cannot be removed as lost: it is not Down`,
+      why: `Under takeover policy "fence" it may go on for as long as nobody says that its boot ${node.bootId} is over (F2).`,
+      remedy: `If its host is surely off: holdfast fence confirm ${node.name}`,
+    }
   if (r.lost && node.state !== 'down')
     return {
       code: 'NODE_NOT_DOWN',

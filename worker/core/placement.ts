@@ -51,6 +51,7 @@ export function whyNot(
   question: Question = {},
 ): string | null {
   if (node.state === 'down') return 'down'
+  if (draft.fencing(node.id)) return 'unreachable'
   if (node.state === 'leaving') return 'its host shuts down'
   if (node.paused) return 'paused'
   if (node.id === question.without) return 'it is taken from there'

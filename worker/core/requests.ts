@@ -2,6 +2,7 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import type { Draft } from './draft.ts'
+import { confirmFence, setFence, setTakeover } from './fence-requests.ts'
 import {
   changeGroup,
   createGroup,
@@ -46,6 +47,12 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return deleteResource(draft, request, by)
     case 'setResourceState':
       return setResourceState(draft, request, by)
+    case 'setTakeover':
+      return setTakeover(draft, request, by)
+    case 'setFence':
+      return setFence(draft, request, by)
+    case 'confirmFence':
+      return confirmFence(draft, request, by)
     default:
       return unreachable(request)
   }

@@ -12,6 +12,7 @@ import { unreachable } from '../../schema/unreachable.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
 import { acceptOffer, refuseOffer, releaseGroup, settleGroups } from './failover-manager.ts'
+import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
 import {
   nodeLeaving,
   nodeLeft,
@@ -35,6 +36,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
   for (let round = 0; settleGroups(draft); round += 1)
     if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
+  settleFences(draft)
   return draft.decision()
 }
 
@@ -71,6 +73,14 @@ function hear(draft: Draft, event: Exclude<Event, { type: 'requested' }>): void 
       return acceptOffer(draft, event)
     case 'offerRefused':
       return refuseOffer(draft, event)
+    case 'nodeSuspected':
+      return nodeSuspected(draft, event)
+    case 'fenceBegun':
+      return fenceBegun(draft, event)
+    case 'fenceReported':
+      return fenceReported(draft, event)
+    case 'policyTaken':
+      return policyTaken(draft, event)
     case 'woke':
       return
     default:

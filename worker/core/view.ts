@@ -7,6 +7,7 @@ import type {
 } from '../../schema/api/bodies.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { ClusterState } from './decision.ts'
+import { fencedView, fenceProblems, heldByFence } from './fence-view.ts'
 import { failoverThreshold } from './placement.ts'
 
 /** What is known of a node's session now: the shell's knowledge, shown and never decided on. */
@@ -26,7 +27,7 @@ export function viewCluster(
   const groups = [...hive.groups.values()]
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((group) => viewGroup(state, group, nowMs))
-  const problems = findProblems(nodes, groups)
+  const problems = [...findProblems(nodes, groups), ...fenceProblems(state, nodes, groups)]
   return {
     id: cluster.id,
     name: cluster.name,
@@ -64,6 +65,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo)
     bootId: node.bootId,
     groups,
     types: node.types,
+    ...fencedView(state, node),
     joinedAtMs: node.joinedAtMs,
   }
 }
@@ -76,10 +78,13 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((r) => viewResource(state, r))
   const waiting = state.observed.waiting.get(group.id)
+  // Nobody knows what it does now, and nothing but a fence will make it anybody else's.
+  const wanted = resources.some((r) => r.persistentState === 1)
+  const unreachable = wanted ? heldByFence(state, ownership.owner) : null
   return {
     id: group.id,
     name: group.name,
-    state: groupState(ownership.phase, resources, waiting !== undefined),
+    state: groupState(ownership.phase, resources, waiting !== undefined, unreachable !== null),
     phase: ownership.phase,
     owner: name(ownership.owner),
     movingTo: ownership.phase === 'owned' ? null : name(ownership.to),
@@ -92,7 +97,7 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     failoverThreshold: failoverThreshold(group, state.hive.nodes.size),
     failoverPeriodMs: group.failoverPeriodMs,
     recentFailovers: group.failovers.filter((f) => f.atMs > nowMs - group.failoverPeriodMs).length,
-    waitingReasons: waiting?.reasons ?? [],
+    waitingReasons: unreachable ? [unreachable] : (waiting?.reasons ?? []),
     resources,
   }
 }
@@ -128,8 +133,10 @@ function groupState(
   phase: GroupView['phase'],
   resources: readonly ResourceView[],
   waiting: boolean,
+  unreachable: boolean,
 ): GroupState {
   const wanted = resources.filter((r) => r.persistentState === 1)
+  if (unreachable) return 'waiting'
   if (phase === 'free') {
     if (wanted.length === 0) return 'offline'
     return waiting ? 'waiting' : 'pending'
@@ -176,7 +183,7 @@ function findProblems(
         remedy: `Start its host; it joins by itself. To see why: holdfast log`,
       })
   for (const group of groups) {
-    if (group.state === 'waiting' && nodes.length > 0)
+    if (group.state === 'waiting' && group.phase === 'free' && nodes.length > 0)
       problems.push({
         subject: group.name,
         message: `no eligible node: ${group.waitingReasons.map((r) => `${r.node} ${r.reason}`).join('; ')}`,

@@ -1,13 +1,14 @@
 /** Why things are as they are, in words: for `holdfast why`. Decides nothing. */
-import type { GroupView, ResourceView } from '../../schema/api/bodies.ts'
+import type { GroupView, NodeView, ResourceView } from '../../schema/api/bodies.ts'
 import type { WhyView } from '../../schema/api/why.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Update } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { REASONS } from './explain.ts'
+import { fenceRemedy, heldByFence, lostText } from './fence-view.ts'
 import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
-import { viewGroup, viewResource } from './view.ts'
+import { viewGroup, viewNode, viewResource } from './view.ts'
 
 /** Verdict, nodes and advice; the chain of updates is the shell's to add. */
 export type Why = Pick<WhyView, 'verdict' | 'nodes' | 'change'>
@@ -23,13 +24,29 @@ export function whyGroup(
   const view = viewGroup(state, group, nowMs)
   const nodes = nodeRows(draft, state, group)
   return {
-    verdict: groupVerdict(draft, view, group, trail, nodes),
+    ...(waitsForFence(state, view, group) ?? {
+      verdict: groupVerdict(draft, view, group, trail, nodes),
+      change: groupAdvice(view, nodes),
+    }),
     nodes,
-    change: groupAdvice(view, nodes),
   }
 }
 
-export function whyNode(node: Node, trail: readonly Update[]): Why {
+/** Its owner is not heard of, and may run it for as long as nobody says that its boot is over. */
+function waitsForFence(
+  state: ClusterState,
+  view: GroupView,
+  group: Group,
+): Pick<Why, 'verdict' | 'change'> | null {
+  const owner = state.hive.nodes.get(group.ownership.owner ?? '')
+  if (!owner || view.state !== 'waiting' || !heldByFence(state, owner.id)) return null
+  const node = viewNode(state, owner, new Map())
+  return { verdict: `${view.name} waits: ${lostText(node)}`, change: [fenceRemedy(node)] }
+}
+
+export function whyNode(state: ClusterState, node: Node, trail: readonly Update[]): Why {
+  const view = viewNode(state, node, new Map())
+  if (view.lost) return whyLost(view)
   const cause = trail.at(-1)
   const because = cause ? `: ${reasonText(cause)}` : ''
   const paused = node.paused ? ', and paused: it takes no new groups' : ''
@@ -45,6 +62,19 @@ export function whyNode(node: Node, trail: readonly Update[]): Why {
   if (node.paused) change.push(`holdfast node resume ${node.name}`)
   if (node.state === 'up' && !node.paused) change.push(`holdfast node pause ${node.name}`)
   return { verdict, nodes: [], change }
+}
+
+/** Nobody hears of it, and fencing has something to do with what comes next. */
+function whyLost(view: NodeView): Why {
+  const { lost, lastFence } = view
+  const what = {
+    return: 'nobody may fence it now',
+    fence: 'it is being fenced',
+    confirmation: `it waits for an operator to confirm that boot ${view.bootId} is over`,
+    lease: 'its groups are free once its lease has surely ended',
+  }[lost?.waitsFor ?? 'lease']
+  const last = lastFence ? `; last fence (${lastFence.by}): ${lastFence.detail}` : ''
+  return { verdict: `${lostText(view)}: ${what}${last}`, nodes: [], change: [fenceRemedy(view)] }
 }
 
 /** @param trail updates that led to its PersistentState, oldest first */

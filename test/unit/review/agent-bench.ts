@@ -54,7 +54,15 @@ export class AgentBench {
       (frame) => this.#fromAgent(frame),
     )
     this.#agent = agent
-    agent.fromGuard({ t: 'hello', boot: 'boot', guard: RUN, held, monitors: ['rhs'], running: [] })
+    agent.fromGuard({
+      t: 'hello',
+      boot: 'boot',
+      guard: RUN,
+      held,
+      monitors: ['rhs'],
+      running: [],
+      fence: null,
+    })
     agent.fromGuard({ t: 'rhsUp', monitor: 'rhs', generation: 1 })
     const types = [{ type: 'process', version: '1', sha256: '0'.repeat(64) }]
     agent.fromGuard({
@@ -93,7 +101,8 @@ export class AgentBench {
     const { hive, timing, nowMs } = this.world
     const node = { id: this.world.id('node', 'n1'), name: 'n1' }
     const { seq } = hive
-    this.send({ t: 'welcome', session: this.#session, seq, nowMs, timing, view: 0, node })
+    const policy = { takeover: 'lease', number: 0 }
+    this.send({ t: 'welcome', session: this.#session, seq, nowMs, timing, policy, view: 0, node })
     if (this.snapshots) this.snapshot()
   }
 

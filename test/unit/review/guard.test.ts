@@ -26,7 +26,15 @@ class Bench {
 test('G5: a lapse that is due while a start is under way ends the process that was started', () => {
   const guard = new Bench()
   guard.step({ type: 'challenged', session: 1 }, 0)
-  guard.step({ type: 'welcomed', session: 1, timing: PROFILES.fast }, 0)
+  guard.step(
+    {
+      type: 'welcomed',
+      session: 1,
+      timing: PROFILES.fast,
+      policy: { takeover: 'lease', number: 0 },
+    },
+    0,
+  )
   for (const lease of ['pong', 'authority'] as const)
     guard.step({ type: 'renewed', session: 1, lease, sentAtMs: 0 }, 0)
   guard.step({ type: 'granted', session: 1, groupId: GROUP, epoch: 1 }, 0)
