@@ -86,6 +86,15 @@ export default defineConfig({
         },
       },
       ...(existsSync('wrangler.toml') ? [worker] : []),
+      {
+        test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 300_000,
+          sequence: { groupOrder: 5 },
+        },
+      },
       realProcesses('probe', 3),
       realProcesses('e2e', 4),
     ],
