@@ -45,6 +45,10 @@ export const node = z.strictObject({
   /** The session whose report was accepted last (S2, O2). */
   session: z.int().nonnegative(),
   types: z.array(hostedType).max(100),
+  /** When it was lost: declared Down without a goodbye. Only those that may still count. */
+  losses: z.array(instantMs).max(LIMITS.lossesKept).optional(),
+  /** Lost too often: until then it takes groups only when nobody else can. */
+  quarantinedUntilMs: instantMs.optional(),
   joinedAtMs: instantMs,
 })
 export type Node = z.infer<typeof node>

@@ -42,6 +42,8 @@ export const LIMITS = {
   offerAnswerMs: 2_000,
   /** How long nodes that an update does not concern may wait for it. */
   gatherMs: 500,
+  /** Losses of a node that are remembered, to see whether it flaps. */
+  lossesKept: 16,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** `step` runs its managers until nothing changes; more rounds than this is a bug. */

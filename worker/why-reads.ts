@@ -81,7 +81,7 @@ function aspect(u: Update | undefined): string {
       return `${phase} ${owner} ${epoch}`
     }
     case 'node':
-      return `${change.value.state} ${change.value.paused}`
+      return `${change.value.state} ${change.value.paused} ${change.value.quarantinedUntilMs}`
     case 'resource':
       return `${change.value.persistentState}`
     case 'cluster':

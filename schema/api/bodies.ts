@@ -71,6 +71,8 @@ export const nodeView = z.object({
   name: z.string(),
   state: z.enum(['up', 'down', 'leaving']),
   paused: z.boolean(),
+  /** Lost again and again: until then it takes groups only when nobody else can. */
+  quarantinedUntilMs: instantMs.nullable(),
   /** Whether a welcomed session is open now. */
   connected: z.boolean(),
   /** Milliseconds since the runtime last answered a ping of it; null without a session. */

@@ -18,5 +18,7 @@ export function nextDeadline(state: ClusterState): number | null {
   }
   for (const waiting of state.observed.waiting.values())
     if (waiting.retryAtMs !== null) at(waiting.retryAtMs)
+  for (const { quarantinedUntilMs } of state.hive.nodes.values())
+    if (quarantinedUntilMs !== undefined) at(quarantinedUntilMs)
   return next
 }

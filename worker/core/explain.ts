@@ -1,5 +1,6 @@
-import type { Hive } from '../../schema/hive.ts'
+import type { Hive, Node } from '../../schema/hive.ts'
 import type { Because, Update } from '../../schema/update.ts'
+import { quarantineText } from './quarantine.ts'
 
 export interface Explained {
   /** Dotted event name, e.g. `group.owned`. */
@@ -24,9 +25,7 @@ export function explain(u: Update, hive: Hive): Explained {
       }
     case 'node': {
       const name = change.value?.name ?? hive.nodes.get(change.id)?.name ?? change.id
-      const what = change.value
-        ? `${change.value.state}${change.value.paused ? ', paused' : ''}`
-        : 'removed'
+      const what = change.value ? nodeText(change.value) : 'removed'
       const type = change.value
         ? `node.${nodeEvent(u.because, change.value.state)}`
         : 'node.removed'
@@ -46,6 +45,12 @@ export function explain(u: Update, hive: Hive): Explained {
       }
     }
   }
+}
+
+/** `down, quarantined until …`. */
+function nodeText(node: Node): string {
+  const paused = node.paused ? ', paused' : ''
+  return `${node.state}${paused}${node.quarantinedUntilMs === undefined ? '' : `, ${quarantineText(node)}`}`
 }
 
 function explainGroup(u: Update, hive: Hive, tail: string): Explained {
@@ -85,7 +90,7 @@ const nodeEvent = (because: Because, state: string): string =>
       ? 'types'
       : because.code === 'nodePaused'
         ? 'paused'
-        : because.code === 'nodeResumed'
+        : because.code === 'nodeResumed' || because.code === 'quarantineEnded'
           ? 'resumed'
           : because.code === 'nodeJoined'
             ? 'joined'
@@ -99,6 +104,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   nodeLeft: 'its host left the cluster',
   nodePaused: 'paused by an operator',
   nodeResumed: 'resumed by an operator',
+  quarantineEnded: 'its quarantine is over',
   nodeUp: 'its report was accepted',
   sessionRenewed: 'a new session of a node that was up',
   typesPublished: 'it published what it can host',

@@ -5,6 +5,7 @@ import { PROFILES, type Timing, waitMs } from '../../schema/timing.ts'
 import type { Because } from '../../schema/update.ts'
 import type { Draft } from './draft.ts'
 import { beginRelease, freeGroup } from './failover-manager.ts'
+import { withLoss } from './quarantine.ts'
 import { forgetResources, seenStopped, takeIntent } from './rcm.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
@@ -95,7 +96,7 @@ export function nodeLost(draft: Draft, event: Of<'nodeLost'>): void {
   if (!node || node.state === 'down') return
   const waitedFor = requiredWaitMs(timingOf(draft), event.evidence)
   if (event.evidence.waitedMs <= waitedFor) return
-  declareDown(draft, node, {
+  declareDown(draft, withLoss(node, draft.nowMs), {
     manager: 'NM',
     code: event.evidence.path === 'pong' ? 'leaseEnded' : 'authorityLeaseEnded',
     rule: 'D3',

@@ -20,6 +20,7 @@ import {
   nodeSaidGoodbye,
 } from './membership-manager.ts'
 import { isCurrent, nodeTypesChanged } from './node-manager.ts'
+import { endQuarantines } from './quarantine.ts'
 import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
 
@@ -33,6 +34,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   const draft = new Draft(state, nowMs, causeOf(event, state))
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
+  endQuarantines(draft)
   for (let round = 0; settleGroups(draft); round += 1)
     if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
   return draft.decision()

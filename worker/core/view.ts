@@ -57,6 +57,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo)
     name: node.name,
     state: node.state,
     paused: node.paused,
+    quarantinedUntilMs: node.quarantinedUntilMs ?? null,
     connected: session !== undefined,
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
     position: node.position,
@@ -174,6 +175,13 @@ function findProblems(
         subject: node.name,
         message: `node ${node.name} is down`,
         remedy: `Start its host; it joins by itself. To see why: holdfast log`,
+      })
+  for (const node of nodes)
+    if (node.quarantinedUntilMs !== null)
+      problems.push({
+        subject: node.name,
+        message: `node ${node.name} was lost again and again: it is quarantined, and takes no groups while others can`,
+        remedy: `When its cause is gone: holdfast node resume ${node.name}. To see why: holdfast why ${node.name}`,
       })
   for (const group of groups) {
     if (group.state === 'waiting' && nodes.length > 0)

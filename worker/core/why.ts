@@ -7,6 +7,7 @@ import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { REASONS } from './explain.ts'
 import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
+import { isQuarantined, quarantineText } from './quarantine.ts'
 import { viewGroup, viewResource } from './view.ts'
 
 /** Verdict, nodes and advice; the chain of updates is the shell's to add. */
@@ -33,16 +34,17 @@ export function whyNode(node: Node, trail: readonly Update[]): Why {
   const cause = trail.at(-1)
   const because = cause ? `: ${reasonText(cause)}` : ''
   const paused = node.paused ? ', and paused: it takes no new groups' : ''
+  const quarantined = node.quarantinedUntilMs === undefined ? '' : `, and ${quarantineText(node)}`
   const pending = node.bootId === null && node.state === 'down'
   const verdict = pending
     ? `${node.name} has joined, but its host has not reported yet`
-    : `${node.name} is ${node.state}${paused}${because}`
+    : `${node.name} is ${node.state}${paused}${quarantined}${because}`
   const change: string[] = []
   if (node.state === 'down') {
     change.push(`Start its host and the probe on it; ${node.name} comes back by itself.`)
     change.push(`If it will not come back: holdfast node remove ${node.name} --lost`)
   }
-  if (node.paused) change.push(`holdfast node resume ${node.name}`)
+  if (node.paused || quarantined !== '') change.push(`holdfast node resume ${node.name}`)
   if (node.state === 'up' && !node.paused) change.push(`holdfast node pause ${node.name}`)
   return { verdict, nodes: [], change }
 }
@@ -99,7 +101,10 @@ function placeText(draft: Draft, group: Group, node: Node): string {
   const place =
     preferred >= 0 ? `preferred owner ${preferred + 1}` : `place ${place1(draft, node)} of the list`
   const failed = recentFailovers(draft, group).some((f) => f.nodeId === node.id)
-  return failed ? `${place}, asked last: the group failed here lately` : place
+  const asked = failed ? `${place}, asked last: the group failed here lately` : place
+  return isQuarantined(node, draft.nowMs)
+    ? `${asked}, only because nobody else can: ${quarantineText(node)}`
+    : asked
 }
 
 const place1 = (draft: Draft, node: Node) => draft.nodes().indexOf(node) + 1
@@ -209,7 +214,7 @@ function groupAdvice(view: GroupView, nodes: readonly Row[]): string[] {
 /** What would make a node fit, by its reason. */
 function nodeAdvice({ node, reason }: Row): string {
   if (reason === 'down') return `Start the host of ${node}; why it is down: holdfast why ${node}`
-  if (reason === 'paused') return `holdfast node resume ${node}`
+  if (reason === 'paused' || reason.startsWith('quarantined')) return `holdfast node resume ${node}`
   const resource = /^not a possible owner of (\S+)$/.exec(reason)?.[1]
   if (resource)
     return `Let ${node} own ${resource}: holdfast resource change ${resource} --possible-owners all`
