@@ -88,7 +88,9 @@ function nodeState(node: NodeView, look: Look): string {
 
 /** A node without a session is not down yet: its lease may still run. */
 function connection(node: NodeView): string {
-  if (!node.connected) return node.state === 'down' ? 'no session' : 'no session, lease may run'
+  const heard = node.heardBy.length > 0 ? `, heard by ${node.heardBy.join(', ')}` : ''
+  if (!node.connected)
+    return node.state === 'down' ? 'no session' : `no session, lease may run${heard}`
   if (node.lastAnswerAgoMs === null) return 'connected'
   return `answered ${formatDuration(node.lastAnswerAgoMs)} ago`
 }

@@ -27,6 +27,7 @@ export interface DemoOptions {
   readonly env?: Record<string, string>
   /** Another port will not do, should this one be taken. */
   readonly thisPortOnly?: boolean
+  readonly alarmsLateMs?: number
   log?(level: string, message: string): void
 }
 
@@ -58,6 +59,7 @@ export class Demo {
       folder: join(options.folder, 'control'),
       port: options.port,
       ...(options.thisPortOnly && { thisPortOnly: true }),
+      ...(options.alarmsLateMs !== undefined && { alarmsLateMs: options.alarmsLateMs }),
       ...(options.log && { log: options.log }),
     })
     writeFileSync(

@@ -42,6 +42,15 @@ export const LIMITS = {
   offerAnswerMs: 2_000,
   /** How long nodes that an update does not concern may wait for it. */
   gatherMs: 500,
+  /** Peers: up to so many nodes all hear each other; more form a ring with so many neighbours each. */
+  peerMeshMax: 8,
+  peerRingNeighbours: 6,
+  peersMax: 8,
+  /** How long a key of peers is in use, and how long the new one is only listened for. */
+  peerKeyMs: 6 * 3_600_000,
+  peerKeyOverlapMs: 60_000,
+  /** The alarm of a cluster whose nodes all are heard by others: what peers report wakes it before. */
+  quietAlarmMs: 60_000,
   /** Losses of a node that are remembered, to see whether it flaps. */
   lossesKept: 16,
   tokenUsesMax: 1_000,

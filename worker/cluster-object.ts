@@ -22,6 +22,7 @@ import { HiveStore, type ReportMark, type StoredLine } from './hive-store.ts'
 import { LossWatch } from './loss-watch.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
+import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
@@ -33,6 +34,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #reads: ObjectReads
   readonly #watch: LossWatch
   readonly #confirms: Confirms
+  readonly #peers: Peers
   readonly #watchers: Watchers
   readonly #phases: StartPhase[] = []
   #state: (ClusterState & { hash: string }) | null = null
@@ -41,13 +43,21 @@ export class Cluster extends DurableObject<Env> {
     super(ctx, env)
     this.#store = new HiveStore(ctx.storage)
     this.#sockets = new Sockets(ctx, this.#store)
-    this.#reads = new ObjectReads(this.#store, this.#sockets, () => this.#loaded())
+    this.#peers = new Peers(this.#store, this.#sockets, (nodeId) => this.#watch.doubted(nodeId))
+    const hears = {
+      heardBy: () => this.#peers.heardBy(),
+      silentForMs: (nodeId: string) => this.#watch.silentForMs(nodeId),
+    }
+    this.#reads = new ObjectReads(this.#store, this.#sockets, hears, () => this.#loaded())
     this.#watchers = new Watchers(ctx, this.#reads)
     this.#watch = new LossWatch({
       ctx,
       store: this.#store,
       sockets: this.#sockets,
       coreDeadline: () => this.#coreDeadline(),
+      vouchedFor: (nowMs) => this.#peers.vouchedFor(nowMs),
+      heardBy: hears.heardBy,
+      changed: () => this.#watchers.tell(true),
       tryLost: (nodeId, evidence) => void this.#handle({ type: 'nodeLost', nodeId, evidence }),
     })
     this.#confirms = new Confirms(ctx.storage, this.#store, this.#sockets, (nodeId) =>
@@ -158,6 +168,9 @@ export class Cluster extends DurableObject<Env> {
     if (decision.updates.length > 0)
       this.#sockets.replicate(hive.seq, decision.updates, hash, concerned)
     for (const effect of decision.effects) if (effect.type !== 'welcome') this.#effect(effect)
+    // Whoever is gone is nobody's peer any more.
+    if (decision.updates.some((u) => u.change.table === 'node' && u.change.value?.state !== 'up'))
+      this.#peers.tell()
     const { updates, observations, log } = decision
     if (updates.length + observations.length + log.length > 0) this.#reads.wakeWaiters()
   }
@@ -211,6 +224,8 @@ export class Cluster extends DurableObject<Env> {
       welcomedMs: 0,
       run: '',
       sentSeq: 0,
+      peersTold: '',
+      hears: {},
     })
     this.#sockets.send(server, { t: 'challenge', session, nonce, protocol: PROTOCOL })
     return new Response(null, { status: 101, webSocket: client })
@@ -231,6 +246,7 @@ export class Cluster extends DurableObject<Env> {
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
     if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
+    if (isPeerFrame(frame)) return this.#heardOfPeer(ws, attachment, frame)
     this.#frame(ws, attachment, frame)
   }
 
@@ -291,10 +307,17 @@ export class Cluster extends DurableObject<Env> {
     sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#store.timing(), welcomedMs)
   }
 
+  /** S-17: needs no hive. What changed by it is what is shown, and when the alarm stands. */
+  #heardOfPeer(ws: WebSocket, a: Attachment, frame: PeerFrame): void {
+    this.#peers.frame(ws, a, frame)
+    this.#watch.arm()
+    if (frame.t !== 'peerAddress') this.#watchers.tell(true)
+  }
+
   #frame(
     ws: WebSocket,
     a: Attachment,
-    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' }>,
+    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' } | PeerFrame>,
   ): void {
     const from = { nodeId: a.nodeId, session: a.session }
     if (frame.t === 'log') {
@@ -336,6 +359,8 @@ export class Cluster extends DurableObject<Env> {
     const lost = this.#sockets.allWelcomed().length < open
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
+    // The second line of what was to be told, and the moment for new keys.
+    this.#peers.tell()
     this.#watch.arm()
     if (lost) this.#watchers.tell(true)
   }

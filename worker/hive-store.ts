@@ -148,7 +148,10 @@ export class HiveStore {
     this.db
       .insert(t.sessions)
       .values({ nodeId: change.id, attempt: 0, up, name })
-      .onConflictDoUpdate({ target: t.sessions.nodeId, set: { up, name } })
+      .onConflictDoUpdate({
+        target: t.sessions.nodeId,
+        set: { up, name, ...(up === 0 && { peerAddress: '' }) },
+      })
       .run()
   }
 

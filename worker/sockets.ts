@@ -14,6 +14,10 @@ export interface Attachment {
   run: string
   /** Last update sent on this socket; the stream has no gaps (U3). */
   sentSeq: number
+  /** Which peers it was told last; '' for none (S-17). */
+  peersTold: string
+  /** Whom it hears, as it has said on this session, and in which session of theirs (S-17). */
+  hears: Readonly<Record<string, { readonly session: number; readonly answered: boolean }>>
 }
 
 /** Communications: sockets of the nodes, and the ordered stream of updates to each. */

@@ -72,6 +72,7 @@ export function nodeFacts(node: NodeView): string[][] {
       : [['quarantined until', new Date(node.quarantinedUntilMs).toISOString()]]),
     ['session', node.connected ? 'open' : 'none'],
     ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
+    ['heard by', node.heardBy.join(', ') || '-'],
     ['position', String(node.position)],
     ['groups', String(node.groups)],
     ['epoch', String(node.epoch)],

@@ -19,6 +19,7 @@ import { findHeld, localStop, notDurable } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
 import { MonitorList } from './monitors.ts'
 import { memberList, whyRefuse } from './offers.ts'
+import type { PeerListen } from './peer-listen.ts'
 import type { Replica } from './replica.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { logLine, resourceRows } from './session-words.ts'
@@ -54,13 +55,14 @@ export class Agent {
     replica: Replica,
     localStops: LocalStops,
     toGuard: (frame: AgentToGuard) => void,
+    peers: PeerListen = { off: false, address: null, port: 0 },
   ) {
     this.#identity = identity
     this.#replica = replica
     this.#localStops = localStops
     this.#toGuard = toGuard
     this.#desk = new DutyDesk(toGuard)
-    this.#session = new SessionKeeper(identity, {
+    this.#session = new SessionKeeper(identity, peers, {
       toGuard,
       welcomed: (intents) => this.#welcomed(intents),
       snapshot: (frame) => this.#snapshot(frame),
@@ -72,6 +74,7 @@ export class Agent {
         this.#act()
       },
       bye: (code, detail) => this.#bye(code, detail),
+      nodeName: (nodeId) => this.#replica.hive.nodes.get(nodeId)?.name ?? nodeId,
       changed: () => this.#info(),
     })
   }
@@ -137,6 +140,9 @@ export class Agent {
       }
       case 'log':
         this.#session.log(frame.entries)
+        break
+      case 'stoodStill':
+        this.#session.stoodStill('guard', frame.ms)
         break
       default:
         unreachable(frame)
@@ -380,6 +386,7 @@ export class Agent {
       localStops: this.#localStops.all.map((i) => i.resourceId),
       replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
       types: this.#monitors.types.map((t) => t.type),
+      ...this.#session.seen,
       resources: resourceRows(this.#statuses.values(), this.#replica.hive),
     }
     this.#toGuard({ t: 'info', info: status })

@@ -12,6 +12,8 @@ import { bootMs } from '../clock.ts'
 import { refusedByHttp } from './refused.ts'
 
 export interface LinkEvents {
+  /** The socket is open, from this address of this host. */
+  reachedFrom(address: string): void
   frame(frame: ObjectFrame): void
   /** @param refused the control plane gave this answer instead of a socket */
   closed(why: string, refused?: { refusal: Refusal; lastAttempt: number | null }): void
@@ -39,6 +41,9 @@ export class Link {
     this.#events = events
     this.#ws = new WebSocket(url, { headers, handshakeTimeout: OPEN_TIMEOUT_MS })
     this.#timers.push(setTimeout(() => this.close('no welcome in time'), WELCOME_TIMEOUT_MS))
+    this.#ws.on('upgrade', ({ socket }) => {
+      if (socket.localAddress !== undefined) events.reachedFrom(socket.localAddress)
+    })
     this.#ws.on('message', (data, binary) => {
       if (!binary && !this.#closed) this.#message(String(data))
     })
@@ -58,6 +63,11 @@ export class Link {
         this.close(`refused: ${refusal.message} [${refusal.code}]`, { refusal, lastAttempt })
       })
     })
+  }
+
+  /** For how long the last ping has been waiting for its answer; 0 when none does. */
+  get unansweredMs(): number {
+    return this.#pingSentAt === null ? 0 : bootMs() - this.#pingSentAt
   }
 
   send(frame: NodeFrame): void {

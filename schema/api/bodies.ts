@@ -75,8 +75,10 @@ export const nodeView = z.object({
   quarantinedUntilMs: instantMs.nullable(),
   /** Whether a welcomed session is open now. */
   connected: z.boolean(),
-  /** Milliseconds since the runtime last answered a ping of it; null without a session. */
+  /** Milliseconds since the runtime last answered a ping of it; null when that is not known. */
   lastAnswerAgoMs: z.number().nullable(),
+  /** Names of the nodes that hear it over the network of the hosts (S-17): evidence, no authority. */
+  heardBy: z.array(z.string()),
   position: z.int(),
   epoch,
   bootId: z.string().nullable(),

@@ -13,6 +13,7 @@ export const sampleNode = (n: number, change: Partial<NodeView> = {}): NodeView 
   quarantinedUntilMs: null,
   connected: true,
   lastAnswerAgoMs: 120 * n,
+  heardBy: [],
   position: n - 1,
   epoch: 0,
   bootId: 'b0071d00-0001',

@@ -212,7 +212,11 @@ function gives(group: Group | undefined, nodeId: string, epoch: number): boolean
 }
 
 function lossText(e: LossEvidence, waitedFor: number): Record<string, string | number> {
-  const common = { waitedMs: Math.round(e.waitedMs), neededMs: waitedFor }
+  const common = {
+    waitedMs: Math.round(e.waitedMs),
+    neededMs: waitedFor,
+    ...(e.heardBy !== undefined && { heardBy: e.heardBy }),
+  }
   return e.path === 'pong'
     ? { ...common, lastAnswerMs: e.lastAnswerMs, closedMs: e.closedMs, cause: e.cause }
     : { ...common, confirmedMs: e.confirmedMs }

@@ -6,16 +6,24 @@ import type {
   ResourceView,
 } from '../../schema/api/bodies.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { PROFILES } from '../../schema/timing.ts'
 import type { ClusterState } from './decision.ts'
 import { failoverThreshold } from './placement.ts'
 
 /** What is known of a node's session now: the shell's knowledge, shown and never decided on. */
-export type SessionInfo = ReadonlyMap<string, { lastAnswerAgoMs: number | null }>
+export interface SessionInfo {
+  readonly connected: boolean
+  /** Null: never, or not known. */
+  readonly lastAnswerAgoMs: number | null
+  /** Names of the nodes that hear it. */
+  readonly heardBy: readonly string[]
+}
+export type Sessions = ReadonlyMap<string, SessionInfo>
 
 /** Everything on one screen. */
 export function viewCluster(
   state: ClusterState,
-  sessions: SessionInfo,
+  sessions: Sessions,
   hash: string,
   nowMs: number,
 ): ClusterView {
@@ -26,7 +34,7 @@ export function viewCluster(
   const groups = [...hive.groups.values()]
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((group) => viewGroup(state, group, nowMs))
-  const problems = findProblems(nodes, groups)
+  const problems = findProblems(nodes, groups, PROFILES[cluster.profile].ttlMs)
   return {
     id: cluster.id,
     name: cluster.name,
@@ -48,7 +56,7 @@ export function nodesInOrder(state: ClusterState): Node[] {
   return [...state.hive.nodes.values()].sort((a, b) => a.position - b.position)
 }
 
-export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo): NodeView {
+export function viewNode(state: ClusterState, node: Node, sessions: Sessions): NodeView {
   const session = sessions.get(node.id)
   let groups = 0
   for (const g of state.hive.groups.values()) if (g.ownership.owner === node.id) groups += 1
@@ -58,8 +66,9 @@ export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo)
     state: node.state,
     paused: node.paused,
     quarantinedUntilMs: node.quarantinedUntilMs ?? null,
-    connected: session !== undefined,
+    connected: session?.connected ?? false,
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
+    heardBy: [...(session?.heardBy ?? [])],
     position: node.position,
     epoch: node.epoch,
     bootId: node.bootId,
@@ -124,6 +133,17 @@ export function viewResource(state: ClusterState, r: Resource): ResourceView {
   }
 }
 
+/** S-17: cut off from the control plane, and heard by its peers: it is not the host that is gone. */
+export function stillHeard(
+  node: Pick<NodeView, 'connected' | 'lastAnswerAgoMs' | 'heardBy'>,
+  ttlMs: number,
+): string | null {
+  const { connected, lastAnswerAgoMs: ago, heardBy } = node
+  if (heardBy.length === 0 || (connected && (ago ?? 0) <= ttlMs)) return null
+  const since = ago === null ? 'no session' : `no answer for ${Math.round(ago / 1_000)} s`
+  return `${since}, still heard by ${heardBy.join(', ')}`
+}
+
 /** One word for a group, from its ownership and what its members are observed to be. */
 function groupState(
   phase: GroupView['phase'],
@@ -161,6 +181,7 @@ function healthOf(
 function findProblems(
   nodes: readonly NodeView[],
   groups: readonly GroupView[],
+  ttlMs: number,
 ): ClusterView['problems'] {
   const problems: ClusterView['problems'] = []
   if (nodes.length === 0)
@@ -176,6 +197,15 @@ function findProblems(
         message: `node ${node.name} is down`,
         remedy: `Start its host; it joins by itself. To see why: holdfast log`,
       })
+  for (const node of nodes) {
+    const text = stillHeard(node, ttlMs)
+    if (node.state !== 'down' && text !== null)
+      problems.push({
+        subject: node.name,
+        message: `node ${node.name}: ${text}`,
+        remedy: `Its host lives: look at its way to the control plane (holdfast-probe doctor, on ${node.name}).`,
+      })
+  }
   for (const node of nodes)
     if (node.quarantinedUntilMs !== null)
       problems.push({

@@ -2,13 +2,14 @@
 import type { GroupView, ResourceView } from '../../schema/api/bodies.ts'
 import type { WhyView } from '../../schema/api/why.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { PROFILES } from '../../schema/timing.ts'
 import type { Update } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { REASONS } from './explain.ts'
 import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
-import { viewGroup, viewResource } from './view.ts'
+import { type Sessions, stillHeard, viewGroup, viewNode, viewResource } from './view.ts'
 
 /** Verdict, nodes and advice; the chain of updates is the shell's to add. */
 export type Why = Pick<WhyView, 'verdict' | 'nodes' | 'change'>
@@ -30,15 +31,22 @@ export function whyGroup(
   }
 }
 
-export function whyNode(node: Node, trail: readonly Update[]): Why {
+export function whyNode(
+  state: ClusterState,
+  node: Node,
+  trail: readonly Update[],
+  sessions: Sessions,
+): Why {
   const cause = trail.at(-1)
   const because = cause ? `: ${reasonText(cause)}` : ''
   const paused = node.paused ? ', and paused: it takes no new groups' : ''
   const quarantined = node.quarantinedUntilMs === undefined ? '' : `, and ${quarantineText(node)}`
+  const { ttlMs } = PROFILES[state.hive.cluster?.profile ?? 'standard']
+  const heard = node.state === 'down' ? null : stillHeard(viewNode(state, node, sessions), ttlMs)
   const pending = node.bootId === null && node.state === 'down'
   const verdict = pending
     ? `${node.name} has joined, but its host has not reported yet`
-    : `${node.name} is ${node.state}${paused}${quarantined}${because}`
+    : `${node.name} is ${node.state}${paused}${quarantined}${heard === null ? '' : `, ${heard}`}${because}`
   const change: string[] = []
   if (node.state === 'down') {
     change.push(`Start its host and the probe on it; ${node.name} comes back by itself.`)
@@ -189,9 +197,9 @@ function nodeName(draft: Draft, u: Update): string {
 /** The reason of an update with what an operator wants to know of its evidence. */
 function reasonText(u: Update): string {
   const { code, evidence = {} } = u.because
-  const said = ['by', 'resource', 'node', 'to', 'detail', 'cause']
+  const said = ['by', 'resource', 'node', 'to', 'detail', 'cause', 'heardBy']
     .filter((key) => evidence[key] !== undefined && evidence[key] !== '')
-    .map((key) => `${key} ${evidence[key]}`)
+    .map((key) => `${key === 'heardBy' ? 'still heard by' : key} ${evidence[key]}`)
   return [REASONS[code] ?? code, ...said].join(', ')
 }
 

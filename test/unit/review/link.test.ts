@@ -25,6 +25,7 @@ function open() {
     `ws://127.0.0.1:${port}`,
     {},
     {
+      reachedFrom: () => {},
       frame: () => {},
       closed: (why) => closed.push(why),
       renewed: () => {},
