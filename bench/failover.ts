@@ -3,7 +3,8 @@
  * last. Rows 1 to 4 of the budgets, profiles `fast` and `standard`, loopback, restart delay 0.
  *
  * The workload is a shell that writes the time and sleeps. What such a start takes by itself is
- * measured beside it, and `overhead` is what is left: ours.
+ * measured beside it, and `overhead` is what is left: ours. `hostSilentLate`: every alarm of the platform
+ * rings a minute late, so that only the peers of the silent host can have it found out (S-17).
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -32,6 +33,7 @@ const BUDGETS = {
   crashFailoverMs: 20,
   hostDeathMs: 50,
   hostSilentMs: 50,
+  hostSilentLateMs: 50,
   cleanShutdownMs: null,
   moveDowntimeMs: 20,
 } as const
@@ -56,6 +58,7 @@ for (const name of values.profiles.split(','))
 report()
 
 async function benchProfile(profile: ProfileName) {
+  const lateAlarms = await benchLateAlarms(profile)
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
   const demo = await Demo.start({ folder, port: 0, profile, vm: false })
   const samples: Record<Key, Sample[]> = {
@@ -63,6 +66,7 @@ async function benchProfile(profile: ProfileName) {
     crashFailoverMs: [],
     hostDeathMs: [],
     hostSilentMs: [],
+    hostSilentLateMs: lateAlarms,
     cleanShutdownMs: [],
     moveDowntimeMs: [],
   }
@@ -102,6 +106,27 @@ async function benchProfile(profile: ProfileName) {
       },
     ]),
   )
+}
+
+/** A cluster of its own, whose alarms are of no use. */
+async function benchLateAlarms(profile: ProfileName): Promise<Sample[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
+  const options = { folder, port: 0, profile, vm: false, alarmsLateMs: 60_000 }
+  const demo = await Demo.start(options)
+  const samples: Sample[] = []
+  try {
+    await demo.allUp()
+    await addWorkload(demo, 'moves', { attempts: 0, delayMs: 0 })
+    for (let i = 0; i < runs; i += 1) {
+      await demo.until('all are heard', (v) => v.nodes.every((n) => n.heardBy.length === 2))
+      samples.push(await loseHost(demo, profile, 'silent'))
+      process.stderr.write(`${profile} late alarms ${i + 1}/${runs}\n`)
+    }
+  } finally {
+    await demo.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return samples
 }
 
 async function addWorkload(

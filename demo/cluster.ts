@@ -105,9 +105,9 @@ export class Demo {
   }
 
   /** One more machine, which has not joined yet. */
-  addHost(name: string): DemoHost {
+  addHost(name: string, more: { runWords?: readonly string[] } = {}): DemoHost {
     const { libvirt: _, ...like } = (this.hosts[0] as DemoHost).options
-    const host = new DemoHost({ ...like, name, folder: join(this.folder, 'hosts', name) })
+    const host = new DemoHost({ ...like, ...more, name, folder: join(this.folder, 'hosts', name) })
     this.hosts.push(host)
     return host
   }

@@ -30,6 +30,8 @@ export interface HostOptions {
   /** Its private libvirtd, where there is one: part of the host, and dies with it. */
   readonly libvirt?: LibvirtHost
   readonly env?: Record<string, string>
+  /** More words for `holdfast-probe run`. */
+  readonly runWords?: readonly string[]
 }
 
 /** What `holdfast-probe status --json` says, as far as tests look at it. */
@@ -119,7 +121,7 @@ export class DemoHost {
     const log = openSync(join(this.options.folder, 'probe.log'), 'a')
     const child = spawn(
       process.execPath,
-      ['--max-semi-space-size=1', this.options.probe, 'run', ...this.#folders()],
+      ['--max-semi-space-size=1', this.options.probe, 'run', ...this.#runWords()],
       {
         stdio: ['ignore', log, log],
         env: { ...process.env, ...this.options.env },
@@ -140,6 +142,10 @@ export class DemoHost {
       if (code !== null && FATAL_EXITS.includes(code)) this.#wanted = false
       if (this.#wanted) this.start()
     })
+  }
+
+  #runWords(): string[] {
+    return [...this.#folders(), ...(this.options.runWords ?? [])]
   }
 
   #folders(): string[] {

@@ -89,7 +89,7 @@ export class Peers {
   }
 
   closed(): void {
-    if (this.#state.connected) this.#step({ type: 'disconnected' })
+    if (this.#state.session !== 'none') this.#step({ type: 'disconnected' })
   }
 
   table({ peers }: Extract<ObjectFrame, { t: 'peers' }>): void {
@@ -137,7 +137,7 @@ export class Peers {
       this.#socket = this.#listens = null
       if (address !== null && !listen.off) await this.#bind(address, listen.port)
     }
-    if (this.#ownSessions.at(-1) !== session || !this.#state.connected) return
+    if (this.#ownSessions.at(-1) !== session || this.#state.session === 'none') return
     this.#parts.tell({ t: 'peerAddress', listens: this.#listens })
     this.#parts.changed()
   }

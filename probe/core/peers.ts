@@ -32,8 +32,11 @@ export interface PeerState {
 
 export interface PeersState {
   readonly times: PeerTimes
-  /** A session of ours is welcomed: there is somebody to tell. */
-  readonly connected: boolean
+  /**
+   * A session of ours is welcomed; and the control plane has told on it who our peers are. Before that
+   * it would not know what we speak of.
+   */
+  readonly session: 'none' | 'welcomed' | 'introduced'
   readonly tickedMs: number | null
   readonly peers: ReadonlyMap<string, PeerState>
 }
@@ -59,7 +62,7 @@ export interface PeersOutcome {
 
 export const NO_PEERS: PeersState = {
   times: { beatMs: 1_000, silentMs: 4_000 },
-  connected: false,
+  session: 'none',
   tickedMs: null,
   peers: new Map(),
 }
@@ -68,11 +71,11 @@ export const NO_PEERS: PeersState = {
 export function peersStep(state: PeersState, event: PeersEvent, nowMs: number): PeersOutcome {
   switch (event.type) {
     case 'connected':
-      return told(everyPeer({ ...state, times: event.times, connected: true }, untold), nowMs)
+      return begins({ ...state, times: event.times, session: 'welcomed' })
     case 'disconnected':
-      return { state: everyPeer({ ...state, connected: false }, untold), reports: [] }
+      return begins({ ...state, session: 'none' })
     case 'table':
-      return { state: { ...state, peers: tableOf(state, event.peers) }, reports: [] }
+      return introduced(state, event.peers, nowMs)
     case 'beat':
       return beat(state, event, nowMs)
     case 'tick':
@@ -83,11 +86,20 @@ export function peersStep(state: PeersState, event: PeersEvent, nowMs: number): 
 /** Heard lately, whatever it says of the control plane. */
 export const isHeard = (peer: PeerState): boolean => peer.last !== null && !peer.silent
 
-function everyPeer(state: PeersState, change: (peer: PeerState) => PeerState): PeersState {
-  return { ...state, peers: new Map([...state.peers].map(([id, peer]) => [id, change(peer)])) }
+/** What was told on an earlier session is forgotten by both sides. */
+function begins(state: PeersState): PeersOutcome {
+  const untold = [...state.peers].map(([id, peer]) => [id, { ...peer, told: null }] as const)
+  return { state: { ...state, peers: new Map(untold) }, reports: [] }
 }
 
-const untold = (peer: PeerState): PeerState => ({ ...peer, told: null })
+function introduced(
+  state: PeersState,
+  rows: readonly { nodeId: string; session: number }[],
+  nowMs: number,
+): PeersOutcome {
+  const session = state.session === 'none' ? 'none' : 'introduced'
+  return told({ ...state, session, peers: tableOf(state, rows) }, nowMs)
+}
 
 function tableOf(
   state: PeersState,
@@ -138,7 +150,7 @@ function tick(state: PeersState, nowMs: number): PeersOutcome {
 
 /** What the control plane does not know yet. */
 function told(state: PeersState, nowMs: number): PeersOutcome {
-  if (!state.connected) return { state, reports: [] }
+  if (state.session !== 'introduced') return { state, reports: [] }
   const reports: PeerReport[] = []
   const peers = new Map<string, PeerState>()
   for (const [nodeId, peer] of state.peers) {

@@ -106,6 +106,10 @@ describe('S-17: who is heard, and who is not', () => {
     b.advance(1_000, () => b.beat('n3', 8))
     expect(b.take()).toEqual([])
     b.connect()
+    b.beat('n3', 8)
+    // The control plane has not said yet whom we are to hear: it would not know what we speak of.
+    expect(b.take()).toEqual([])
+    b.table(['n2', 7], ['n3', 8])
     // n2 fell silent meanwhile: on this session nobody was told that it was heard.
     expect(b.take()).toEqual([heard('n3', 8)])
     b.advance(1_000, () => b.beat('n3', 8))
