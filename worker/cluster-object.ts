@@ -55,7 +55,7 @@ export class Cluster extends DurableObject<Env> {
       store: this.#store,
       sockets: this.#sockets,
       coreDeadline: () => this.#coreDeadline(),
-      vouchedFor: (nowMs) => this.#peers.vouchedFor(nowMs),
+      vouchedFor: (open, nowMs) => this.#peers.vouchedFor(open, nowMs),
       heardBy: hears.heardBy,
       changed: () => this.#watchers.tell(true),
       tryLost: (nodeId, evidence) => void this.#handle({ type: 'nodeLost', nodeId, evidence }),

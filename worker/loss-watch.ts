@@ -3,7 +3,7 @@ import { LIMITS } from '../schema/limits.ts'
 import { CLOSE } from '../schema/session.ts'
 import type { HiveStore } from './hive-store.ts'
 import { Liveness, suspicionMs } from './liveness.ts'
-import type { Sockets } from './sockets.ts'
+import type { Sockets, Welcomed } from './sockets.ts'
 
 export interface LossDeps {
   readonly ctx: DurableObjectState
@@ -11,8 +11,8 @@ export interface LossDeps {
   readonly sockets: Sockets
   /** When the core wants to be stepped again. */
   coreDeadline(): number | null
-  /** Nodes that other nodes hear now (S-17). */
-  vouchedFor(nowMs: number): ReadonlySet<string>
+  /** Of these sessions, nodes that other ones hear now (S-17). */
+  vouchedFor(open: readonly Welcomed[], nowMs: number): ReadonlySet<string>
   /** For each node the names of those that still hear it: evidence. */
   heardBy(): ReadonlyMap<string, readonly string[]>
   /** What is shown of a node's session is another than before. */
@@ -186,8 +186,9 @@ export class LossWatch {
     const timing = store.timing()
     let at = this.#deps.coreDeadline() ?? Number.POSITIVE_INFINITY
     const nowMs = Date.now()
-    const vouched = this.#deps.vouchedFor(nowMs)
-    for (const { ws, attachment } of sockets.allWelcomed()) {
+    const open = sockets.allWelcomed()
+    const vouched = this.#deps.vouchedFor(open, nowMs)
+    for (const { ws, attachment } of open) {
       const due = suspicionMs(sockets.open(ws, attachment), timing)
       const quiet = vouched.has(attachment.nodeId) && due > nowMs
       at = Math.min(at, quiet ? nowMs + LIMITS.quietAlarmMs : due)

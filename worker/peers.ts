@@ -9,7 +9,7 @@ import { peerRing, vouchedFor } from './core/peers.ts'
 import type { HiveStore } from './hive-store.ts'
 import { suspicionMs } from './liveness.ts'
 import { type PeerRow, PeerStore } from './peer-store.ts'
-import type { Attachment, Sockets } from './sockets.ts'
+import type { Attachment, Sockets, Welcomed } from './sockets.ts'
 
 type FrameOf<T extends NodeFrame['t']> = Extract<NodeFrame, { t: T }>
 export type PeerFrame = FrameOf<'peerAddress' | 'peerHeard' | 'peerSilent'>
@@ -70,10 +70,10 @@ export class Peers {
     this.#doubted(nodeId)
   }
 
-  vouchedFor(nowMs: number): Set<string> {
+  vouchedFor(open: readonly Welcomed[], nowMs: number): Set<string> {
     const timing = this.#store.timing()
     return vouchedFor(
-      this.#sockets.allWelcomed().map(({ ws, attachment }) => {
+      open.map(({ ws, attachment }) => {
         const { nodeId, session, hears } = attachment
         const dueMs = suspicionMs(this.#sockets.open(ws, attachment), timing)
         return { nodeId, session, hears, suspect: dueMs <= nowMs }

@@ -20,6 +20,11 @@ export interface Attachment {
   hears: Readonly<Record<string, { readonly session: number; readonly answered: boolean }>>
 }
 
+export interface Welcomed {
+  readonly ws: WebSocket
+  readonly attachment: Attachment
+}
+
 /** Communications: sockets of the nodes, and the ordered stream of updates to each. */
 export class Sockets {
   readonly #ctx: DurableObjectState
@@ -55,8 +60,8 @@ export class Sockets {
     return null
   }
 
-  allWelcomed(): { ws: WebSocket; attachment: Attachment }[] {
-    const found: { ws: WebSocket; attachment: Attachment }[] = []
+  allWelcomed(): Welcomed[] {
+    const found: Welcomed[] = []
     for (const ws of this.#ctx.getWebSockets()) {
       if (ws.readyState !== WebSocket.OPEN) continue
       const attachment = this.attachment(ws)

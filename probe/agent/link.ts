@@ -17,6 +17,8 @@ export interface LinkEvents {
   frame(frame: ObjectFrame): void
   /** @param refused the control plane gave this answer instead of a socket */
   closed(why: string, refused?: { refusal: Refusal; lastAttempt: number | null }): void
+  /** Every so often while the leases run: it is time for a ping, whether or not one is sent. */
+  ticked(everyMs: number): void
   /** A lease was renewed by a request sent at this time (L1). */
   renewed(lease: 'pong' | 'authority', sentAtMs: number): void
 }
@@ -82,7 +84,13 @@ export class Link {
     for (const timer of this.#timers.splice(0)) clearTimeout(timer)
     const tooLateMs = timing.ttlMs - timing.stopMs
     this.#ping(tooLateMs)
-    this.#timers.push(setInterval(() => this.#ping(tooLateMs), timing.pingMs))
+    this.#events.ticked(timing.pingMs)
+    this.#timers.push(
+      setInterval(() => {
+        this.#events.ticked(timing.pingMs)
+        this.#ping(tooLateMs)
+      }, timing.pingMs),
+    )
     this.#confirm()
     const every = Math.floor(timing.ttlAuthorityMs / 3)
     const untilNext = every - ((Date.now() + offsetMs) % every)

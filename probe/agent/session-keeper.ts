@@ -133,6 +133,7 @@ export class SessionKeeper {
     this.#link = openLink(this.#identity, {
       reachedFrom: (address) => this.#peers.reachedFrom(address),
       frame: (frame) => this.#frame(frame),
+      ticked: (everyMs) => this.#standstill.look(everyMs),
       closed: (why, answer) => {
         if (answer?.lastAttempt != null) this.#identity.attemptSeen(answer.lastAttempt)
         if (answer) this.#refused(answer.refusal)
@@ -194,6 +195,7 @@ export class SessionKeeper {
     if (this.#session) this.#events.toGuard({ t: 'sessionClosed', session: this.#session.number })
     this.#session = null
     this.#peers.closed()
+    this.#standstill.look(null)
     if (why !== this.#problem) process.stderr.write(`holdfast agent: session: ${why}\n`)
     this.#problem = why
     const left = this.#leaseLeftUntil - performance.now()

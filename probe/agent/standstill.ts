@@ -5,7 +5,7 @@
  */
 import type { LogEntry } from '../../schema/session.ts'
 import { bootMs } from '../clock.ts'
-import { watchStandstill } from '../os/standstill.ts'
+import { stoodStillMs } from '../core/standstill.ts'
 import { logLine } from './session-words.ts'
 
 /** The session that was there before may be gone without our knowing it yet. */
@@ -21,6 +21,7 @@ export type StoodStill = {
 export class Standstill {
   readonly #say: (entries: readonly LogEntry[]) => boolean
   readonly #changed: () => void
+  #lookedMs: number | null = null
   #unsaid: LogEntry[] = []
   #last: StoodStill | null = null
   #count = 0
@@ -29,11 +30,20 @@ export class Standstill {
   constructor(say: (entries: readonly LogEntry[]) => boolean, changed: () => void) {
     this.#say = say
     this.#changed = changed
-    watchStandstill((ms) => this.noticed('agent', ms))
   }
 
   get info(): { count: number; last: StoodStill | null } {
     return { count: this.#count, last: this.#last }
+  }
+
+  /** With every ping, so that nothing has to wake for it. Null: there is no session to look by. */
+  look(everyMs: number | null): void {
+    const nowMs = bootMs()
+    const known = this.#lookedMs
+    this.#lookedMs = everyMs === null ? null : nowMs
+    if (known === null || everyMs === null) return
+    const ms = stoodStillMs(known, nowMs, everyMs)
+    if (ms > 0) this.noticed('agent', ms)
   }
 
   noticed(who: StoodStill['who'], ms: number): void {

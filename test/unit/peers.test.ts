@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { PeerKeys } from '../../probe/agent/peer-keys.ts'
 import { parsePeerListen } from '../../probe/agent/peer-listen.ts'
 import { NO_PEERS, type PeerReport, type PeersEvent, peersStep } from '../../probe/core/peers.ts'
-import { LOOK_MS, stoodStillMs } from '../../probe/core/standstill.ts'
+import { stoodStillMs } from '../../probe/core/standstill.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import type { Peer } from '../../schema/session.ts'
 import { PROFILES, peerBeatMs, peerSilentMs } from '../../schema/timing.ts'
@@ -165,9 +165,9 @@ describe('a node that stood still itself', () => {
   })
 
   test('finds out: a gap much larger than between two looks', () => {
-    expect(stoodStillMs(0, LOOK_MS)).toBe(0)
-    expect(stoodStillMs(0, LOOK_MS + 900)).toBe(0)
-    expect(stoodStillMs(500, 500 + LOOK_MS + 4_200)).toBe(4_200)
+    expect(stoodStillMs(0, 200, 200)).toBe(0)
+    expect(stoodStillMs(0, 3_900, 3_000)).toBe(0)
+    expect(stoodStillMs(500, 5_000, 300)).toBe(4_200)
   })
 })
 

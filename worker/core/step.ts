@@ -34,7 +34,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   const draft = new Draft(state, nowMs, causeOf(event, state))
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
-  endQuarantines(draft)
+  endQuarantines(draft, state.hive.nodes.values())
   for (let round = 0; settleGroups(draft); round += 1)
     if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
   return draft.decision()

@@ -26,6 +26,7 @@ function open() {
     {},
     {
       reachedFrom: () => {},
+      ticked: () => {},
       frame: () => {},
       closed: (why) => closed.push(why),
       renewed: () => {},
