@@ -1,6 +1,6 @@
 /** Takeover policy hold-with-majority (rules H): what one state holds, and its normal form. */
 import type { Faults, Removed } from '../model.ts'
-import { at, type Fields, has, hasGaps, members, range, record, renamed } from '../record.ts'
+import { at, has, hasGaps, members, range, record, renamed } from '../record.ts'
 import { type State, Stepper } from '../stepper.ts'
 
 export type HoldRule =
@@ -46,7 +46,7 @@ const GROUP = record(['owner', 'epoch', 'target', 'promised', 'sincePromise', 'v
  * epoch. `fences`: nodes that this one has promised never to grant to. `viewHeld` by the node,
  * `viewKnown`: the object knows that it holds it. `standing`: as a voter (H2).
  */
-const NODE = record([
+const NODE_NAMES = [
   'up',
   'objectSession',
   'objectAge',
@@ -58,13 +58,21 @@ const NODE = record([
   'viewKnown',
   'standing',
   'slowPing',
-])
+] as const
+const NODE = record(NODE_NAMES)
+
+/** Bytes of a node by which nodes are sorted: all but the sets and views, which name other things. */
+const SORTED_BY = NODE_NAMES.flatMap((name, at) =>
+  name === 'fences' || name === 'viewHeld' || name === 'viewKnown' ? [] : [at],
+)
 
 export const SESSION = { none: 0, reported: 1, welcomed: 2 } as const
 
 export type HoldNode = ReturnType<typeof NODE.on> & {
   /** Age of the mesh grant from each node. */
   readonly grants: Uint8Array
+  /** The bytes of the fields above, in their order. */
+  readonly fields: Uint8Array
 }
 
 export interface HoldState extends State {
@@ -102,6 +110,12 @@ export function makeContext(config: HoldConfig): HoldContext {
   const count = config.nodes ?? 3
   const views = config.views ?? [(1 << count) - 1]
   const makeState = () => stateOf(count)
+  const space: SortSpace = {
+    keys: new Float64Array(count),
+    order: new Int32Array(count),
+    place: new Int32Array(count),
+    old: makeState(),
+  }
   const context: HoldContext = {
     config,
     removed: config.removed ?? {},
@@ -110,7 +124,7 @@ export function makeContext(config: HoldConfig): HoldContext {
     views,
     majorities: views.map(majority),
     size: makeState().bytes.length,
-    stepper: new Stepper<HoldState>(makeState, (state) => normalise(context, state)),
+    stepper: new Stepper<HoldState>(makeState, (state) => normalise(context, state, space)),
     makeState,
   }
   return context
@@ -128,12 +142,13 @@ function stateOf(count: number): HoldState {
   const nodes = range(count, (n) => {
     const start = GROUP.size + n * nodeSize
     const grants = bytes.subarray(start + NODE.size, start + nodeSize)
-    return Object.assign(NODE.on(bytes, start), { grants })
+    const fields = bytes.subarray(start, start + NODE.size)
+    return Object.assign(NODE.on(bytes, start), { grants, fields })
   })
   return { bytes, group: GROUP.on(bytes, 0), nodes }
 }
 
-function normalise(c: HoldContext, state: HoldState): void {
+function normalise(c: HoldContext, state: HoldState, space: SortSpace): void {
   const { group, nodes } = state
   for (let n = 0; n < c.count; n += 1) normaliseNode(c, at(nodes, n), n)
   if (group.target === c.count) group.promised = group.sincePromise = 0
@@ -144,7 +159,7 @@ function normalise(c: HoldContext, state: HoldState): void {
     group.epoch = renamed(epochs, group.epoch)
     for (const node of nodes) node.running = renamed(epochs, node.running)
   }
-  if (c.config.symmetric) sortNodes(c, state)
+  if (c.config.symmetric) sortNodes(c, state, space)
 }
 
 /** A node that neither runs nor votes: what it remembers of grants and promises no longer matters. */
@@ -158,53 +173,67 @@ function normaliseNode(c: HoldContext, node: HoldNode, n: number): void {
   if (!c.removed.voteWithoutStanding && node.session < SESSION.welcomed) node.fences = 0
 }
 
+/** What sorting needs, made once: a search of this policy sorts hundreds of millions of states. */
+interface SortSpace {
+  readonly keys: Float64Array
+  /** Which node comes at each place, and at which place each node comes. */
+  readonly order: Int32Array
+  readonly place: Int32Array
+  readonly old: HoldState
+}
+
 /**
  * Reorders the nodes by a key that does not depend on their names (single-view configurations only). Any
  * permutation is sound; a good key makes many states one.
  */
-function sortNodes(c: HoldContext, state: HoldState): void {
-  const keys = range(c.count, (n) => sortKey(c, state, n))
-  const order = range(c.count, (n) => n)
-  order.sort((a, b) => at(keys, a) - at(keys, b) || a - b)
-  if (order.every((from, to) => from === to)) return
-  const place = range(c.count, (n) => order.indexOf(n))
-  const moved = (set: number) =>
-    place.reduce((result, to, from) => (has(set, from) ? result | (1 << to) : result), 0)
-  const old = c.makeState()
+function sortNodes(c: HoldContext, state: HoldState, space: SortSpace): void {
+  if (isSorted(c, state, space)) return
+  const { order, place, old } = space
+  order.forEach((from, to) => {
+    place[from] = to
+  })
   old.bytes.set(state.bytes)
   const { group } = state
-  if (group.owner < c.count) group.owner = at(place, old.group.owner)
-  if (group.target < c.count) group.target = at(place, old.group.target)
-  group.promised = moved(old.group.promised)
-  order.forEach((from, to) => {
-    const [source, target] = [at(old.nodes, from), at(state.nodes, to)]
-    for (const field of NODE_FIELDS) target[field] = source[field]
-    target.fences = moved(source.fences)
-    place.forEach((j, was) => {
-      target.grants[j] = source.grants[was] as number
-    })
-  })
+  if (group.owner < c.count) group.owner = place[old.group.owner] as number
+  if (group.target < c.count) group.target = place[old.group.target] as number
+  group.promised = moved(place, old.group.promised)
+  for (let to = 0; to < c.count; to += 1) {
+    const [source, target] = [at(old.nodes, order[to] as number), at(state.nodes, to)]
+    target.fields.set(source.fields)
+    target.fences = moved(place, source.fences)
+    for (let j = 0; j < c.count; j += 1)
+      target.grants[place[j] as number] = source.grants[j] as number
+  }
 }
 
-const NODE_FIELDS = [
-  'up',
-  'objectSession',
-  'objectAge',
-  'session',
-  'leaseAge',
-  'running',
-  'viewHeld',
-  'viewKnown',
-  'standing',
-  'slowPing',
-] as const satisfies readonly (keyof Fields<keyof ReturnType<typeof NODE.on>>)[]
+/** Fills in keys and order; equal keys keep their order. */
+function isSorted(c: HoldContext, state: HoldState, { keys, order }: SortSpace): boolean {
+  let sorted = true
+  for (let n = 0; n < c.count; n += 1) {
+    const key = sortKey(c, state, n)
+    keys[n] = key
+    let to = n
+    for (; to > 0 && (keys[order[to - 1] as number] as number) > key; to -= 1) {
+      order[to] = order[to - 1] as number
+      sorted = false
+    }
+    order[to] = n
+  }
+  return sorted
+}
+
+function moved(place: Int32Array, set: number): number {
+  let result = 0
+  for (let n = 0; n < place.length; n += 1) if (has(set, n)) result |= 1 << (place[n] as number)
+  return result
+}
 
 function sortKey(c: HoldContext, { group, nodes }: HoldState, n: number): number {
   const node = at(nodes, n)
   const names = (group.owner === n ? 1 : 0) + (group.target === n ? 2 : 0)
   let key = names + (has(group.promised, n) ? 4 : 0)
-  for (const field of NODE_FIELDS)
-    if (field !== 'viewHeld' && field !== 'viewKnown') key = key * 5 + node[field]
+  for (let i = 0; i < SORTED_BY.length; i += 1)
+    key = key * 5 + (node.fields[SORTED_BY[i] as number] as number)
   let [row, column] = [0, 0]
   for (let j = 0; j < c.count; j += 1) {
     if (j === n) continue
