@@ -87,9 +87,18 @@ export default defineConfig({
         },
       },
       ...(existsSync('wrangler.toml') ? [worker] : []),
-      realProcesses('many', 3),
-      realProcesses('probe', 4),
-      realProcesses('e2e', 5),
+      {
+        test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 300_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      realProcesses('many', 4),
+      realProcesses('probe', 5),
+      realProcesses('e2e', 6),
     ],
   },
 })

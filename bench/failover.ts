@@ -3,7 +3,8 @@
  * last. Rows 1 to 4 of the budgets, profiles `fast` and `standard`, loopback, restart delay 0.
  *
  * The workload is a shell that writes the time and sleeps. What such a start takes by itself is
- * measured beside it, and `overhead` is what is left: ours.
+ * measured beside it, and `overhead` is what is left: ours. `hostSilentLate`: every alarm of the platform
+ * rings a minute late, so that only the peers of the silent host can have it found out (S-17).
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -35,6 +36,7 @@ const BUDGETS = {
   hostSilentMs: 50,
   /** From the death on: the agent answers in 40 ms. */
   hostDeathFencedMs: 400,
+  hostSilentLateMs: 50,
   cleanShutdownMs: null,
   moveDowntimeMs: 20,
 } as const
@@ -59,6 +61,7 @@ for (const name of values.profiles.split(','))
 report()
 
 async function benchProfile(profile: ProfileName) {
+  const lateAlarms = await benchLateAlarms(profile)
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
   const policy = { fence: fenceFolder(folder) }
   // A boot that was fenced is refused for ever, so hosts need boot ids of their own.
@@ -69,6 +72,7 @@ async function benchProfile(profile: ProfileName) {
     hostDeathMs: [],
     hostSilentMs: [],
     hostDeathFencedMs: [],
+    hostSilentLateMs: lateAlarms,
     cleanShutdownMs: [],
     moveDowntimeMs: [],
   }
@@ -109,6 +113,27 @@ async function benchProfile(profile: ProfileName) {
       },
     ]),
   )
+}
+
+/** A cluster of its own, whose alarms are of no use. */
+async function benchLateAlarms(profile: ProfileName): Promise<Sample[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
+  const options = { folder, port: 0, profile, vm: false, alarmsLateMs: 60_000 }
+  const demo = await Demo.start(options)
+  const samples: Sample[] = []
+  try {
+    await demo.allUp()
+    await addWorkload(demo, 'moves', { attempts: 0, delayMs: 0 })
+    for (let i = 0; i < runs; i += 1) {
+      await demo.until('all are heard', (v) => v.nodes.every((n) => n.heardBy.length === 2))
+      samples.push(await loseHost(demo, profile, 'silent'))
+      process.stderr.write(`${profile} late alarms ${i + 1}/${runs}\n`)
+    }
+  } finally {
+    await demo.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return samples
 }
 
 async function addWorkload(

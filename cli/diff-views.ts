@@ -13,7 +13,11 @@ export function diffViews(before: ClusterView, after: ClusterView): string[] {
 const members = (view: ClusterView) => view.groups.flatMap((group) => group.resources)
 
 const nodeText = (node: NodeView) =>
-  `${node.state}${node.paused ? ', paused' : ''}${node.connected ? '' : ', no session'}`
+  `${node.state}${heldBack(node)}${node.connected ? '' : ', no session'}`
+
+/** Why a node takes no groups, as it is added to its state. */
+export const heldBack = (node: NodeView) =>
+  (node.paused ? ', paused' : '') + (node.quarantinedUntilMs === null ? '' : ', quarantined')
 
 const groupText = (group: GroupView) =>
   `${group.state} on ${group.owner ?? 'no node'}, epoch ${group.epoch}` +

@@ -1,5 +1,6 @@
 /** One screen that says how the cluster is. Pure: `npm start` shows the same one, live. */
 import type { ClusterView, GroupView, NodeView, ResourceView } from '../schema/api/bodies.ts'
+import { heldBack } from './diff-views.ts'
 import { formatDuration, formatInstant } from './duration.ts'
 import { clean, columns, type Look, paint, type Row, sign, wrap } from './text.ts'
 
@@ -73,23 +74,25 @@ function nodeSign(node: NodeView, look: Look): string {
   const c = paint(look)
   if (node.state === 'down') return c.red(sign(look, 'bad'))
   if (!node.connected) return c.yellow(sign(look, 'warning'))
-  if (node.paused || node.state === 'leaving') return c.yellow(sign(look, 'idle'))
+  if (node.paused || node.quarantinedUntilMs !== null || node.state === 'leaving')
+    return c.yellow(sign(look, 'idle'))
   return c.green(sign(look, 'good'))
 }
 
 function nodeState(node: NodeView, look: Look): string {
   const c = paint(look)
-  const paused = node.paused ? ', paused' : ''
-  if (node.state === 'down') return c.red(`DOWN${paused}`)
-  if (node.state === 'leaving') return c.yellow(`leaving${paused}`)
-  return node.paused ? c.yellow('paused') : 'up'
+  const why = heldBack(node)
+  if (node.state === 'down') return c.red(`DOWN${why}`)
+  if (node.state === 'leaving') return c.yellow(`leaving${why}`)
+  return why === '' ? 'up' : c.yellow(why.slice(2))
 }
 
 /** A node without a session is not down yet: its lease may still run. */
 function connection(node: NodeView): string {
+  const heard = node.heardBy.length > 0 ? `, heard by ${node.heardBy.join(', ')}` : ''
   if (!node.connected && node.state === 'down') return 'no session'
   if (!node.connected)
-    return node.under === 'fence' ? 'no session, needs a fence' : 'no session, lease may run'
+    return `no session, ${node.under === 'fence' ? 'needs a fence' : 'lease may run'}${heard}`
   if (node.lastAnswerAgoMs === null) return 'connected'
   return `answered ${formatDuration(node.lastAnswerAgoMs)} ago`
 }

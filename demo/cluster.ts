@@ -29,6 +29,7 @@ export interface DemoOptions {
   readonly ownBoot?: boolean
   /** Another port will not do, should this one be taken. */
   readonly thisPortOnly?: boolean
+  readonly alarmsLateMs?: number
   log?(level: string, message: string): void
 }
 
@@ -60,6 +61,7 @@ export class Demo {
       folder: join(options.folder, 'control'),
       port: options.port,
       ...(options.thisPortOnly && { thisPortOnly: true }),
+      ...(options.alarmsLateMs !== undefined && { alarmsLateMs: options.alarmsLateMs }),
       ...(options.log && { log: options.log }),
     })
     writeFileSync(
@@ -106,9 +108,9 @@ export class Demo {
   }
 
   /** One more machine, which has not joined yet. */
-  addHost(name: string): DemoHost {
+  addHost(name: string, more: { runWords?: readonly string[] } = {}): DemoHost {
     const { libvirt: _, ...like } = (this.hosts[0] as DemoHost).options
-    const host = new DemoHost({ ...like, name, folder: join(this.folder, 'hosts', name) })
+    const host = new DemoHost({ ...like, ...more, name, folder: join(this.folder, 'hosts', name) })
     this.hosts.push(host)
     return host
   }

@@ -33,6 +33,8 @@ export interface HostOptions {
   readonly env?: Record<string, string>
   /** A boot id of its own, new with each boot, as machines have it (needs root); else this machine's. */
   readonly ownBoot?: boolean
+  /** More words for `holdfast-probe run`. */
+  readonly runWords?: readonly string[]
 }
 
 /** What `holdfast-probe status --json` says, as far as tests look at it. */
@@ -123,7 +125,7 @@ export class DemoHost {
     this.#wanted = true
     const log = openSync(join(this.options.folder, 'probe.log'), 'a')
     const words = [process.execPath, '--max-semi-space-size=1', this.options.probe, 'run']
-    const [command = '', ...args] = [...this.#ownBoot(), ...words, ...this.#folders()]
+    const [command = '', ...args] = [...this.#ownBoot(), ...words, ...this.#runWords()]
     const child = spawn(command, args, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.options.env },
@@ -153,6 +155,10 @@ export class DemoHost {
     writeFileSync(file, `${this.#boot}\n`)
     const bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
     return ['unshare', '--mount', 'sh', '-c', bind, file]
+  }
+
+  #runWords(): string[] {
+    return [...this.#folders(), ...(this.options.runWords ?? [])]
   }
 
   #folders(): string[] {

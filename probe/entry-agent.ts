@@ -1,3 +1,3 @@
 import { runAgent } from './agent/main.ts'
 
-runAgent(process.argv[2] as string)
+runAgent(process.argv[2] as string, process.argv[3] ?? 'auto')

@@ -8,9 +8,9 @@ process.exitCode = (await guard()) ?? (await command())
 /** @returns null when the command line is not that of a guard */
 async function guard(): Promise<number | null> {
   if (args[0] !== 'run') return null
-  const { run, runFolders } = await import('./commands/run.ts')
-  const folders = runFolders(args.slice(1))
-  return folders && run(folders)
+  const { run, runOptions } = await import('./commands/run.ts')
+  const options = runOptions(args.slice(1))
+  return options && run(options)
 }
 
 async function command(): Promise<number> {

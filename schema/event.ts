@@ -23,6 +23,9 @@ import { profileName } from './timing.ts'
 const properties = z.record(z.string().max(64), z.json())
 const state = z.union([z.literal(0), z.literal(1)])
 
+/** Names of the nodes that still hear it (S-17): evidence, nothing is decided by it. */
+const heardBy = z.string().max(LIMITS.detailLengthMax).optional()
+
 /** Times by which the shell asks for a node to be declared Down; the core checks rule D3 itself. */
 export const lossEvidence = z.discriminatedUnion('path', [
   /** D3 (a): this instance knew the session. Waited is the smaller of both clocks (D6). */
@@ -33,12 +36,14 @@ export const lossEvidence = z.discriminatedUnion('path', [
     lastAnswerMs: instantMs,
     closedMs: instantMs,
     cause: z.enum(['socketClosed', 'silent']),
+    heardBy,
   }),
   /** D3 (b): since the last confirm answer, or since this instance began (D5). */
   z.strictObject({
     path: z.literal('authority'),
     waitedMs: z.number().nonnegative(),
     confirmedMs: instantMs,
+    heardBy,
   }),
 ])
 export type LossEvidence = z.infer<typeof lossEvidence>

@@ -58,6 +58,10 @@ export const node = z.strictObject({
   lastFence: lastFence.optional(),
   /** Boots that were declared over, oldest first: their reports are refused (F3). */
   overBoots: z.array(bootId).max(LIMITS.overBootsKept).optional(),
+  /** When it was lost: declared Down without a goodbye. Only those that may still count. */
+  losses: z.array(instantMs).max(LIMITS.lossesKept).optional(),
+  /** Lost too often: until then it takes groups only when nobody else can. */
+  quarantinedUntilMs: instantMs.optional(),
   joinedAtMs: instantMs,
 })
 export type Node = z.infer<typeof node>

@@ -141,6 +141,8 @@ export const guardToAgent = z.discriminatedUnion('t', [
   /** An operator on this host stops one resource, whatever the hive wants. */
   z.strictObject({ t: z.literal('stopHere'), requestId, resource: z.string(), kill: z.boolean() }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
+  /** The guard itself stood still for so long. */
+  z.strictObject({ t: z.literal('stoodStill'), ms: z.int().positive() }),
 ])
 export type GuardToAgent = z.infer<typeof guardToAgent>
 

@@ -51,6 +51,17 @@ export const LIMITS = {
   overBootsKept: 8,
   /** A helper that has not said by then that it runs the agent is passed over. */
   fenceBeginMs: 2_000,
+  /** Peers: up to so many nodes all hear each other; more form a ring with so many neighbours each. */
+  peerMeshMax: 8,
+  peerRingNeighbours: 6,
+  peersMax: 8,
+  /** How long a key of peers is in use, and how long the new one is only listened for. */
+  peerKeyMs: 6 * 3_600_000,
+  peerKeyOverlapMs: 60_000,
+  /** The alarm of a cluster whose nodes all are heard by others: what peers report wakes it before. */
+  quietAlarmMs: 60_000,
+  /** Losses of a node that are remembered, to see whether it flaps. */
+  lossesKept: 16,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** `step` runs its managers until nothing changes; more rounds than this is a bug. */

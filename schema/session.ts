@@ -8,7 +8,7 @@
 import * as z from 'zod'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
 import { hostedType, releaseReason } from './hive.ts'
-import { bootId, detail, epoch, guid, instantMs } from './ids.ts'
+import { bootId, detail, durationMs, epoch, guid, instantMs } from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { reportedStatus } from './status.ts'
 import { timing } from './timing.ts'
@@ -61,6 +61,27 @@ export const localIntent = z.strictObject({
 })
 export type LocalIntent = z.infer<typeof localIntent>
 
+/** Where a node listens for its peers: one address of its own, UDP. */
+export const peerAddress = z.strictObject({
+  address: z.union([z.ipv4(), z.ipv6()]),
+  port: z.int().min(1).max(65_535),
+})
+export type PeerAddress = z.infer<typeof peerAddress>
+
+/** One peer as a node has to know it (S-17). */
+export const peer = z.strictObject({
+  nodeId: guid,
+  /** Its latest session that is known: beats of an earlier one are old. */
+  session: sessionNumber,
+  ...peerAddress.shape,
+  /** Keys of this pair, oldest first: the newest, and the one before it while it still counts. */
+  keys: z
+    .array(z.strictObject({ id: z.int().positive().max(0xffff_ffff), key: z.string().length(43) }))
+    .min(1)
+    .max(2),
+})
+export type Peer = z.infer<typeof peer>
+
 export const nodeFrame = z.discriminatedUnion('t', [
   /** Answer to the challenge (S2, S3), made by the guard. */
   z.strictObject({
@@ -109,6 +130,25 @@ export const nodeFrame = z.discriminatedUnion('t', [
   z.strictObject({
     t: z.literal('log'),
     entries: z.array(logEntry).min(1).max(LIMITS.logEntriesMax),
+  }),
+  /** S-17: told after each welcome. Null: it takes no part. */
+  z.strictObject({ t: z.literal('peerAddress'), listens: peerAddress.nullable() }),
+  /**
+   * S-17: beats of this peer arrive. `answered`: it says that the control plane answers its pings.
+   * A word of a peer is evidence and a reason to look; it never takes anything away.
+   */
+  z.strictObject({
+    t: z.literal('peerHeard'),
+    nodeId: guid,
+    session: sessionNumber,
+    answered: z.boolean(),
+  }),
+  /** S-17: a peer that was heard has been silent for so long. */
+  z.strictObject({
+    t: z.literal('peerSilent'),
+    nodeId: guid,
+    session: sessionNumber,
+    sinceMs: durationMs,
   }),
   /** The node gives up its membership (`holdfast-probe leave`). */
   z.strictObject({ t: z.literal('leave'), n: reportNumber }),
@@ -182,6 +222,8 @@ export const objectFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('fence'), order: fenceOrder }),
   /** All reports up to `n` of this run are durable. */
   z.strictObject({ t: z.literal('ack'), n: reportNumber }),
+  /** S-17: all the peers that this node is to hear and to be heard by. */
+  z.strictObject({ t: z.literal('peers'), peers: z.array(peer).max(LIMITS.peersMax) }),
   /** The session ends, and why. */
   z.strictObject({ t: z.literal('bye'), code: z.string().max(40), detail }),
 ])

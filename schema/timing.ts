@@ -63,6 +63,11 @@ export function waitMs(leaseMs: number, marginMs: number): number {
  * is restarted on a host that is well needs about half a second for it.
  */
 export const fenceDelayMs = (t: Timing): number => Math.max(t.pingMs, 1_000)
+/** How often a node is heard by its peers (S-17). */
+export const peerBeatMs = (t: Timing): number => Math.ceil(t.pingMs / 2)
+
+/** A peer that was not heard for this long is silent: four beats, well before anybody suspects it. */
+export const peerSilentMs = (t: Timing): number => 4 * peerBeatMs(t)
 
 /** The relations without which a profile is unsafe (G6) or starves a healthy node. */
 export function timingProblems(t: Timing): string[] {
@@ -71,6 +76,8 @@ export function timingProblems(t: Timing): string[] {
     problems.push('G6: stopMs must contain gapMs + killMs + residualMs')
   if (t.pingMs * 2 >= t.ttlMs - t.stopMs)
     problems.push('L4: two pings must fit well before ttlMs - stopMs')
+  if (peerSilentMs(t) + t.pingMs >= t.ttlMs)
+    problems.push('S-17: a silent peer must be noticed clearly before ttlMs')
   if (t.ttlAuthorityMs < t.ttlMs) problems.push('L3: ttlAuthorityMs must not be below ttlMs')
   return problems
 }

@@ -24,10 +24,11 @@ import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
+import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
-import { sendWelcome } from './welcome.ts'
+import { caughtUpTo, sendWelcome } from './welcome.ts'
 
 /** Deadlines that are further away are left to the alarm, so that the object may sleep. */
 const SOON_MS = 30_000
@@ -38,6 +39,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #reads: ObjectReads
   readonly #watch: LossWatch
   readonly #confirms: Confirms
+  readonly #peers: Peers
   readonly #watchers: Watchers
   readonly #fenceTests: FenceTests
   readonly #phases: StartPhase[] = []
@@ -48,13 +50,21 @@ export class Cluster extends DurableObject<Env> {
     super(ctx, env)
     this.#store = new HiveStore(ctx.storage)
     this.#sockets = new Sockets(ctx, this.#store)
-    this.#reads = new ObjectReads(this.#store, this.#sockets, () => this.#loaded())
+    this.#peers = new Peers(this.#store, this.#sockets, (nodeId) => this.#watch.doubted(nodeId))
+    const hears = {
+      heardBy: () => this.#peers.heardBy(),
+      silentForMs: (nodeId: string) => this.#watch.silentForMs(nodeId),
+    }
+    this.#reads = new ObjectReads(this.#store, this.#sockets, hears, () => this.#loaded())
     this.#watchers = new Watchers(ctx, this.#reads)
     this.#watch = new LossWatch({
       ctx,
       store: this.#store,
       sockets: this.#sockets,
       coreDeadline: () => this.#coreDeadline(),
+      vouchedFor: (open, nowMs) => this.#peers.vouchedFor(open, nowMs),
+      heardBy: hears.heardBy,
+      changed: () => this.#watchers.tell(true),
       tryLost: (nodeId, evidence) => void this.#handle({ type: 'nodeLost', nodeId, evidence }),
       suspected: (nodeId, cause) => void this.#handle({ type: 'nodeSuspected', nodeId, cause }),
     })
@@ -159,6 +169,9 @@ export class Cluster extends DurableObject<Env> {
     if (decision.updates.length > 0)
       this.#sockets.replicate(hive.seq, decision.updates, hash, concerned)
     for (const effect of decision.effects) if (effect.type !== 'welcome') this.#effect(effect)
+    // Whoever is gone is nobody's peer any more.
+    if (decision.updates.some((u) => u.change.table === 'node' && u.change.value?.state !== 'up'))
+      this.#peers.tell()
     const { updates, observations, log } = decision
     if (updates.length + observations.length + log.length > 0) this.#reads.wakeWaiters()
   }
@@ -221,6 +234,8 @@ export class Cluster extends DurableObject<Env> {
       welcomedMs: 0,
       run: '',
       sentSeq: 0,
+      peersTold: '',
+      hears: {},
     })
     this.#sockets.send(server, { t: 'challenge', session, nonce, protocol: PROTOCOL })
     return new Response(null, { status: 101, webSocket: client })
@@ -241,6 +256,7 @@ export class Cluster extends DurableObject<Env> {
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
     if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
+    if (isPeerFrame(frame)) return this.#heardOfPeer(ws, attachment, frame)
     this.#frame(ws, attachment, frame)
   }
 
@@ -259,7 +275,8 @@ export class Cluster extends DurableObject<Env> {
       this.#sockets.close(ws, CLOSE.refused, problem)
       return
     }
-    this.#sockets.attach(ws, { ...a, run: frame.run, sentSeq: this.#replicaSeq(frame) })
+    const sentSeq = caughtUpTo(this.#store, hive.seq, frame.replica)
+    this.#sockets.attach(ws, { ...a, run: frame.run, sentSeq })
     this.#handle({
       type: 'nodeReported',
       nodeId: a.nodeId,
@@ -270,15 +287,6 @@ export class Cluster extends DurableObject<Env> {
       held: frame.held,
       types: frame.types,
     })
-  }
-
-  /** From where the node can be caught up; -1 when only a snapshot helps. */
-  #replicaSeq(frame: Extract<NodeFrame, { t: 'report' }>): number {
-    const { seq, hash } = frame.replica
-    if (seq > this.#loaded().hive.seq || this.#store.hashAt(seq) !== hash) return -1
-    return this.#store.updates(seq + 1, seq + 1, 1).length === 1 || seq === this.#loaded().hive.seq
-      ? seq
-      : -1
   }
 
   #welcome(nodeId: string, session: number): void {
@@ -301,10 +309,17 @@ export class Cluster extends DurableObject<Env> {
     sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#store.timing(), welcomedMs)
   }
 
+  /** S-17: needs no hive. What changed by it is what is shown, and when the alarm stands. */
+  #heardOfPeer(ws: WebSocket, a: Attachment, frame: PeerFrame): void {
+    this.#peers.frame(ws, a, frame)
+    this.#watch.arm()
+    if (frame.t !== 'peerAddress') this.#watchers.tell(true)
+  }
+
   #frame(
     ws: WebSocket,
     a: Attachment,
-    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' }>,
+    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' } | PeerFrame>,
   ): void {
     const from = { nodeId: a.nodeId, session: a.session }
     if (frame.t === 'log') {
@@ -331,15 +346,11 @@ export class Cluster extends DurableObject<Env> {
     this.#sockets.send(ws, { t: 'ack', n: frame.n })
   }
 
-  override async webSocketClose(ws: WebSocket): Promise<void> {
-    this.#socketEnded(ws)
-  }
-
   override async webSocketError(ws: WebSocket): Promise<void> {
-    this.#socketEnded(ws)
+    return this.webSocketClose(ws)
   }
 
-  #socketEnded(ws: WebSocket): void {
+  override async webSocketClose(ws: WebSocket): Promise<void> {
     if (this.#watchers.owns(ws)) return
     this.#watch.closed(ws, 'socketClosed')
     this.#watchers.tell(true)
@@ -351,6 +362,8 @@ export class Cluster extends DurableObject<Env> {
     const lost = this.#sockets.allWelcomed().length < open
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
+    // The second line of what was to be told, and the moment for new keys.
+    this.#peers.tell()
     this.#watch.arm()
     if (lost) this.#watchers.tell(true)
   }

@@ -153,7 +153,10 @@ export class HiveStore {
     this.db
       .insert(t.sessions)
       .values({ nodeId: change.id, attempt: 0, ...set })
-      .onConflictDoUpdate({ target: t.sessions.nodeId, set })
+      .onConflictDoUpdate({
+        target: t.sessions.nodeId,
+        set: { ...set, ...(set.up === 0 && { peerAddress: '' }) },
+      })
       .run()
   }
 

@@ -1,8 +1,9 @@
 import type { LossEvidence } from '../schema/event.ts'
+import { LIMITS } from '../schema/limits.ts'
 import { CLOSE } from '../schema/session.ts'
 import type { HiveStore } from './hive-store.ts'
 import { isVouched, Liveness, suspicionMs } from './liveness.ts'
-import type { Sockets } from './sockets.ts'
+import type { Sockets, Welcomed } from './sockets.ts'
 
 export interface LossDeps {
   readonly ctx: DurableObjectState
@@ -10,6 +11,12 @@ export interface LossDeps {
   readonly sockets: Sockets
   /** When the core wants to be stepped again. */
   coreDeadline(): number | null
+  /** Of these sessions, nodes that other ones hear now (S-17). */
+  vouchedFor(open: readonly Welcomed[], nowMs: number): ReadonlySet<string>
+  /** For each node the names of those that still hear it: evidence. */
+  heardBy(): ReadonlyMap<string, readonly string[]>
+  /** What is shown of a node's session is another than before. */
+  changed(): void
   /** Strictly more than W may have passed: the core checks it (D3). */
   tryLost(nodeId: string, evidence: LossEvidence): void
   /** An Up node has no session: fencing may have something to do. */
@@ -24,6 +31,8 @@ export class LossWatch {
   readonly #deps: LossDeps
   readonly #live = new Liveness()
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
+  /** Open sessions that a peer has doubts about, each until its suspicion deadline. */
+  readonly #doubts = new Map<string, ReturnType<typeof setTimeout>>()
   #alarmAt: number | null = null
 
   constructor(deps: LossDeps) {
@@ -112,6 +121,42 @@ export class LossWatch {
       if (!sockets.welcomed(nodeId)) this.#suspect(nodeId, 'restart')
   }
 
+  /**
+   * A peer no longer hears it, or hears that it is not answered (S-17). That decides nothing: its
+   * session is looked at when it is due, as by the alarm, which may be late or stand far off.
+   */
+  doubted(nodeId: string): void {
+    const { sockets, store } = this.#deps
+    const session = sockets.welcomed(nodeId)
+    this.arm()
+    if (!session || this.#doubts.has(nodeId)) return
+    const due = suspicionMs(sockets.open(session.ws, session.attachment), store.timing())
+    const timer = setTimeout(
+      () => {
+        this.#doubts.delete(nodeId)
+        this.#lookAt(nodeId)
+      },
+      Math.max(0, due - Date.now()) + 1,
+    )
+    this.#doubts.set(nodeId, timer)
+  }
+
+  #lookAt(nodeId: string): void {
+    const { sockets, store } = this.#deps
+    const session = sockets.welcomed(nodeId)
+    if (!session) return
+    const open = sockets.open(session.ws, session.attachment)
+    if (suspicionMs(open, store.timing()) > Date.now()) return
+    this.closed(session.ws, 'silent')
+    this.#deps.changed()
+  }
+
+  /** For people: since when a node that has no session has not been answered; null if not known. */
+  silentForMs(nodeId: string): number | null {
+    const evidence = this.#live.isLost(nodeId) ? this.#live.evidence(nodeId, Date.now()) : null
+    return evidence?.path === 'pong' ? Math.max(0, Date.now() - evidence.lastAnswerMs) : null
+  }
+
   /** When any session that is open now was last answered. */
   #freshest(): number | null {
     const { sockets } = this.#deps
@@ -143,7 +188,10 @@ export class LossWatch {
     if (this.#deps.sockets.welcomed(nodeId)) return
     const evidence = this.#live.evidence(nodeId, Date.now())
     if (!evidence) return
-    this.#deps.tryLost(nodeId, evidence)
+    const heardBy = (this.#deps.heardBy().get(nodeId) ?? [])
+      .join(', ')
+      .slice(0, LIMITS.detailLengthMax)
+    this.#deps.tryLost(nodeId, { ...evidence, ...(heardBy !== '' && { heardBy }) })
     // Not long enough after all (a clock that stepped back): wait for the rest.
     this.waitFor(nodeId)
   }
@@ -164,18 +212,27 @@ export class LossWatch {
     }
   }
 
-  /** At the earliest suspicion deadline or deadline of the core. Late is harmless, early too. */
+  /**
+   * At the earliest suspicion deadline or deadline of the core. Late is harmless, early too: a node
+   * that others hear is looked at once a minute, for it is they who say when they no longer do (S-17).
+   */
   arm(): void {
     const { sockets, store, ctx } = this.#deps
     const timing = store.timing()
     let at = this.#deps.coreDeadline() ?? Number.POSITIVE_INFINITY
-    for (const { ws, attachment } of sockets.allWelcomed())
-      at = Math.min(at, suspicionMs(sockets.open(ws, attachment), timing))
+    const nowMs = Date.now()
+    const open = sockets.allWelcomed()
+    const vouched = this.#deps.vouchedFor(open, nowMs)
+    for (const { ws, attachment } of open) {
+      const due = suspicionMs(sockets.open(ws, attachment), timing)
+      const quiet = vouched.has(attachment.nodeId) && due > nowMs
+      at = Math.min(at, quiet ? nowMs + LIMITS.quietAlarmMs : due)
+    }
     // A node that is waited for without a session: wake for it even if this instance goes away.
-    if (this.#timers.size > 0) at = Math.min(at, Date.now() + timing.ttlMs)
+    if (this.#timers.size > 0) at = Math.min(at, nowMs + timing.ttlMs)
     if (!Number.isFinite(at)) return
     // An alarm that stands a little earlier will do: each setAlarm is a write.
-    if (this.#alarmAt !== null && this.#alarmAt <= at && this.#alarmAt > Date.now()) return
+    if (this.#alarmAt !== null && this.#alarmAt <= at && this.#alarmAt > nowMs) return
     this.#alarmAt = at
     void ctx.storage.setAlarm(at)
   }

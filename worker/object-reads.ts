@@ -6,7 +6,7 @@ import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
-import { viewCluster } from './core/view.ts'
+import { type SessionInfo, viewCluster } from './core/view.ts'
 import type { HiveStore } from './hive-store.ts'
 import type { Sockets } from './sockets.ts'
 import { eventView, readWhy } from './why-reads.ts'
@@ -49,16 +49,31 @@ interface ReadAnswers {
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
+/** What the shell knows of sessions beyond the sockets. */
+export interface Hears {
+  /** For each node the names of those that hear it (S-17). */
+  heardBy(): ReadonlyMap<string, string[]>
+  /** Without a session: how long ago the last answer was, or null when it is not known. */
+  silentForMs(nodeId: string): number | null
+}
+
 /** Everything that only looks: answers of the object that change nothing. */
 export class ObjectReads {
   readonly #store: HiveStore
   readonly #sockets: Sockets
+  readonly #hears: Hears
   readonly #state: () => ClusterState & { hash: string }
   #waiters: (() => boolean)[] = []
 
-  constructor(store: HiveStore, sockets: Sockets, state: () => ClusterState & { hash: string }) {
+  constructor(
+    store: HiveStore,
+    sockets: Sockets,
+    hears: Hears,
+    state: () => ClusterState & { hash: string },
+  ) {
     this.#store = store
     this.#sockets = sockets
+    this.#hears = hears
     this.#state = state
   }
 
@@ -77,7 +92,7 @@ export class ObjectReads {
       case 'log':
         return this.#log(r)
       case 'why':
-        return readWhy(this.#store, this.#state(), r.kind, r.id, Date.now())
+        return readWhy(this.#store, this.#state(), this.#sessions(), r.kind, r.id, Date.now())
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,
@@ -129,15 +144,28 @@ export class ObjectReads {
   }
 
   #cluster(): ClusterView {
+    const state = this.#state()
+    return viewCluster(state, this.#sessions(), state.hash, Date.now())
+  }
+
+  /** How each node stands now. */
+  #sessions(): Map<string, SessionInfo> {
     const nowMs = Date.now()
-    const sessions = new Map<string, { lastAnswerAgoMs: number | null }>()
+    const sessions = new Map<string, SessionInfo>()
+    const heard = this.#hears.heardBy()
+    for (const nodeId of this.#state().hive.nodes.keys())
+      sessions.set(nodeId, {
+        connected: false,
+        lastAnswerAgoMs: this.#hears.silentForMs(nodeId),
+        heardBy: heard.get(nodeId) ?? [],
+      })
     for (const { ws, attachment } of this.#sockets.allWelcomed()) {
       const { lastAnswerMs } = this.#sockets.open(ws, attachment)
-      const ago = lastAnswerMs === null ? null : Math.max(0, nowMs - lastAnswerMs)
-      sessions.set(attachment.nodeId, { lastAnswerAgoMs: ago })
+      const lastAnswerAgoMs = lastAnswerMs === null ? null : Math.max(0, nowMs - lastAnswerMs)
+      const heardBy = heard.get(attachment.nodeId) ?? []
+      sessions.set(attachment.nodeId, { connected: true, lastAnswerAgoMs, heardBy })
     }
-    const state = this.#state()
-    return viewCluster(state, sessions, state.hash, nowMs)
+    return sessions
   }
 
   #hive(path: string, version: number | undefined) {

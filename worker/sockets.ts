@@ -14,6 +14,15 @@ export interface Attachment {
   run: string
   /** Last update sent on this socket; the stream has no gaps (U3). */
   sentSeq: number
+  /** Which peers it was told last; '' for none (S-17). */
+  peersTold: string
+  /** Whom it hears, as it has said on this session, and in which session of theirs (S-17). */
+  hears: Readonly<Record<string, { readonly session: number; readonly answered: boolean }>>
+}
+
+export interface Welcomed {
+  readonly ws: WebSocket
+  readonly attachment: Attachment
 }
 
 /** Communications: sockets of the nodes, and the ordered stream of updates to each. */
@@ -51,8 +60,8 @@ export class Sockets {
     return null
   }
 
-  allWelcomed(): { ws: WebSocket; attachment: Attachment }[] {
-    const found: { ws: WebSocket; attachment: Attachment }[] = []
+  allWelcomed(): Welcomed[] {
+    const found: Welcomed[] = []
     for (const ws of this.#ctx.getWebSockets()) {
       if (ws.readyState !== WebSocket.OPEN) continue
       const attachment = this.attachment(ws)

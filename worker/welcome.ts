@@ -50,3 +50,13 @@ export function sendWelcome(
     sockets.send(ws, { t: 'snapshot', seq: hive.seq, hash, part, parts: texts.length, text })
   })
 }
+
+/** From where a node's replica can be caught up by updates; -1 when only a snapshot helps (U3). */
+export function caughtUpTo(
+  store: HiveStore,
+  newest: number,
+  { seq, hash }: { seq: number; hash: string },
+): number {
+  if (seq > newest || store.hashAt(seq) !== hash) return -1
+  return seq === newest || store.updates(seq + 1, seq + 1, 1).length === 1 ? seq : -1
+}

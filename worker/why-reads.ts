@@ -5,6 +5,7 @@ import { updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import type { ClusterState } from './core/decision.ts'
 import { explain } from './core/explain.ts'
+import type { Sessions } from './core/view.ts'
 import { whyGroup, whyNode, whyResource } from './core/why.ts'
 import type { HiveStore } from './hive-store.ts'
 
@@ -21,6 +22,7 @@ export function eventView(u: Update, state: ClusterState): EventView {
 export function readWhy(
   store: HiveStore,
   state: ClusterState,
+  sessions: Sessions,
   kind: WhyKind,
   id: string,
   nowMs: number,
@@ -35,7 +37,7 @@ export function readWhy(
   }
   if (kind === 'node') {
     const node = hive.nodes.get(id)
-    return node ? { ...common, name: node.name, ...whyNode(state, node, trail) } : null
+    return node ? { ...common, name: node.name, ...whyNode(state, node, trail, sessions) } : null
   }
   const resource = hive.resources.get(id)
   if (!resource) return null
@@ -81,7 +83,7 @@ function aspect(u: Update | undefined): string {
       return `${phase} ${owner} ${epoch}`
     }
     case 'node':
-      return `${change.value.state} ${change.value.paused}`
+      return `${change.value.state} ${change.value.paused} ${change.value.quarantinedUntilMs}`
     case 'resource':
       return `${change.value.persistentState}`
     case 'cluster':

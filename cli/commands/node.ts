@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { NodeView } from '../../schema/api/bodies.ts'
 import { noun, type Runner } from '../command.ts'
+import { heldBack } from '../diff-views.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
@@ -21,7 +22,7 @@ export function addNode(program: Command, runner: Runner): void {
       .argument('<node>')
       .action(runner.action((session, _: unknown, one: string) => run(session, route, one, done)))
   change('pause', 'no new placements there; what runs goes on', 'pauseNode', 'paused')
-  change('resume', 'ends a pause', 'resumeNode', 'takes groups again')
+  change('resume', 'ends a pause or a quarantine', 'resumeNode', 'takes groups again')
   addNodeRemove(node, runner)
   program.addCommand(node)
 }
@@ -43,7 +44,7 @@ async function listNodes(session: Session, options: { available?: true }): Promi
   const answer = await session.inCluster('listNodes', { query })
   const rows = answer.nodes.map((node) => [
     node.name,
-    node.state + (node.paused ? ', paused' : ''),
+    node.state + heldBack(node),
     node.connected ? 'yes' : 'no',
     String(node.groups),
     String(node.epoch),
@@ -65,9 +66,13 @@ export function nodeFacts(node: NodeView): string[][] {
   return [
     ['node', node.name],
     ['id', node.id],
-    ['state', node.state + (node.paused ? ', paused' : '')],
+    ['state', node.state + heldBack(node)],
+    ...(node.quarantinedUntilMs === null
+      ? []
+      : [['quarantined until', new Date(node.quarantinedUntilMs).toISOString()]]),
     ['session', node.connected ? 'open' : 'none'],
     ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
+    ['heard by', node.heardBy.join(', ') || '-'],
     ['position', String(node.position)],
     ['groups', String(node.groups)],
     ['epoch', String(node.epoch)],

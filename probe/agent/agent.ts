@@ -20,10 +20,11 @@ import { findHeld, localStop, notDurable } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
 import { MonitorList } from './monitors.ts'
 import { memberList, whyRefuse } from './offers.ts'
+import type { PeerListen } from './peer-listen.ts'
 import type { Replica } from './replica.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { logLine, resourceRows } from './session-words.ts'
-import { unhostedItems } from './unhosted.ts'
+import { unhostedNews } from './unhosted.ts'
 
 /** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
 const MONITORS_MS = 500
@@ -60,13 +61,14 @@ export class Agent {
     replica: Replica,
     localStops: LocalStops,
     toGuard: (frame: AgentToGuard) => void,
+    peers: PeerListen = { off: false, address: null, port: 0 },
   ) {
     this.#identity = identity
     this.#replica = replica
     this.#localStops = localStops
     this.#toGuard = toGuard
     this.#desk = new DutyDesk(toGuard)
-    this.#session = new SessionKeeper(identity, {
+    this.#session = new SessionKeeper(identity, peers, {
       toGuard,
       welcomed: (intents) => this.#welcomed(intents),
       snapshot: (frame) => this.#snapshot(frame),
@@ -79,6 +81,7 @@ export class Agent {
       },
       fence: (order) => void this.#fences.take(order),
       bye: (code, detail) => this.#bye(code, detail),
+      nodeName: (nodeId) => this.#replica.hive.nodes.get(nodeId)?.name ?? nodeId,
       changed: () => this.#info(),
     })
   }
@@ -148,6 +151,9 @@ export class Agent {
       }
       case 'log':
         this.#session.log(frame.entries)
+        break
+      case 'stoodStill':
+        this.#session.stoodStill('guard', frame.ms)
         break
       default:
         unreachable(frame)
@@ -249,8 +255,8 @@ export class Agent {
     this.#compare()
     const { nodeId } = this.#identity.file
     const given = permissions(frame.updates, nodeId, before, this.#session.seqW, this.#grants)
-    for (const { groupId, epoch, correlationId } of given) {
-      const grant = { groupId, epoch }
+    for (const { correlationId, ...grant } of given) {
+      const { groupId } = grant
       this.#toGuard({ t: 'grant', session: this.#session.number ?? 0, ...grant })
       // The guard hears of the grant before it hears of any start: no need to wait for its yes,
       // and if it says no, no start gets past it.
@@ -283,10 +289,7 @@ export class Agent {
   }
 
   #tellUnhosted(lacks: (type: string) => boolean): void {
-    const news = unhostedItems(this.#replica.hive, this.#grants, lacks).filter((item) => {
-      const seen = this.#statuses.get(item.resourceId)
-      return seen?.epoch !== item.epoch || seen.status !== item.status
-    })
+    const news = unhostedNews(this.#replica.hive, this.#grants, lacks, this.#statuses)
     for (const item of news) this.#statuses.set(item.resourceId, item)
     this.#session.status(news)
   }
@@ -381,19 +384,19 @@ export class Agent {
 
   /** For `holdfast-probe status`. */
   #info(): void {
-    const connected = this.#session.seqW !== null
     const { clusterName: cluster, url } = this.#identity.file
-    const status = {
+    const info = {
       cluster,
       url,
-      connected,
+      connected: this.#session.seqW !== null,
       session: this.#session.number,
       problem: this.#session.problem,
       localStops: this.#localStops.all.map((i) => i.resourceId),
       replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
       types: this.#monitors.types.map((t) => t.type),
+      ...this.#session.seen,
       resources: resourceRows(this.#statuses.values(), this.#replica.hive),
     }
-    this.#toGuard({ t: 'info', info: status })
+    this.#toGuard({ t: 'info', info })
   }
 }

@@ -12,9 +12,13 @@ import { bootMs } from '../clock.ts'
 import { refusedByHttp } from './refused.ts'
 
 export interface LinkEvents {
+  /** The socket is open, from this address of this host. */
+  reachedFrom(address: string): void
   frame(frame: ObjectFrame): void
   /** @param refused the control plane gave this answer instead of a socket */
   closed(why: string, refused?: { refusal: Refusal; lastAttempt: number | null }): void
+  /** Every so often while the leases run: it is time for a ping, whether or not one is sent. */
+  ticked(everyMs: number): void
   /** A lease was renewed by a request sent at this time (L1). */
   renewed(lease: 'pong' | 'authority', sentAtMs: number): void
 }
@@ -39,6 +43,9 @@ export class Link {
     this.#events = events
     this.#ws = new WebSocket(url, { headers, handshakeTimeout: OPEN_TIMEOUT_MS })
     this.#timers.push(setTimeout(() => this.close('no welcome in time'), WELCOME_TIMEOUT_MS))
+    this.#ws.on('upgrade', ({ socket }) => {
+      if (socket.localAddress !== undefined) events.reachedFrom(socket.localAddress)
+    })
     this.#ws.on('message', (data, binary) => {
       if (!binary && !this.#closed) this.#message(String(data))
     })
@@ -60,6 +67,11 @@ export class Link {
     })
   }
 
+  /** For how long the last ping has been waiting for its answer; 0 when none does. */
+  get unansweredMs(): number {
+    return this.#pingSentAt === null ? 0 : bootMs() - this.#pingSentAt
+  }
+
   send(frame: NodeFrame): void {
     if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(frame))
   }
@@ -72,7 +84,13 @@ export class Link {
     for (const timer of this.#timers.splice(0)) clearTimeout(timer)
     const tooLateMs = timing.ttlMs - timing.stopMs
     this.#ping(tooLateMs)
-    this.#timers.push(setInterval(() => this.#ping(tooLateMs), timing.pingMs))
+    this.#events.ticked(timing.pingMs)
+    this.#timers.push(
+      setInterval(() => {
+        this.#events.ticked(timing.pingMs)
+        this.#ping(tooLateMs)
+      }, timing.pingMs),
+    )
     this.#confirm()
     const every = Math.floor(timing.ttlAuthorityMs / 3)
     const untilNext = every - ((Date.now() + offsetMs) % every)

@@ -1,16 +1,18 @@
-import { guardToAgent } from '../../schema/ipc.ts'
+import { type AgentToGuard, guardToAgent } from '../../schema/ipc.ts'
 import { Agent } from './agent.ts'
 import { Identity } from './identity.ts'
 import { LocalStops } from './local-stops.ts'
+import { parsePeerListen } from './peer-listen.ts'
 import { Replica } from './replica.ts'
 
 /** The agent as a process: child of the guard, which restarts it. */
-export function runAgent(stateFolder: string): void {
+export function runAgent(stateFolder: string, peers: string): void {
   const replica = new Replica(stateFolder)
   replica.keepFile()
   const identity = new Identity(stateFolder)
   const localStops = new LocalStops(stateFolder)
-  const agent = new Agent(identity, replica, localStops, (frame) => process.send?.(frame))
+  const toGuard = (frame: AgentToGuard) => void process.send?.(frame)
+  const agent = new Agent(identity, replica, localStops, toGuard, parsePeerListen(peers))
   process.on('message', (message) => {
     const parsed = guardToAgent.safeParse(message)
     if (parsed.success) agent.fromGuard(parsed.data)

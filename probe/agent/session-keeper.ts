@@ -13,9 +13,12 @@ import { reconnectDelayMs } from '../core/reconnect.ts'
 import type { Identity } from './identity.ts'
 import type { Link } from './link.ts'
 import { Outbox } from './outbox.ts'
+import type { PeerListen } from './peer-listen.ts'
+import { Peers } from './peers.ts'
 import { refusedByBye } from './refused.ts'
 import { type Report, Reports } from './reports.ts'
-import { openLink, reportFrame } from './session-words.ts'
+import { logLine, openLink, reportFrame } from './session-words.ts'
+import { Standstill } from './standstill.ts'
 
 /** A session that ends sooner than this after its welcome was no success: it may be our own doing. */
 const LASTING_MS = 3_000
@@ -43,6 +46,8 @@ export interface SessionEvents {
   intentsTaken(intents: readonly LocalIntent[]): void
   fence(order: FenceOrder): void
   bye(code: string, detail: string): void
+  /** The name of a node, or its id while it is not known. */
+  nodeName(nodeId: string): string
   /** Something of `problem`, `number` or `seqW` is another than before. */
   changed(): void
 }
@@ -64,10 +69,45 @@ export class SessionKeeper {
   #leaseLeftUntil = 0
   #patience = PATIENT
   #problem = ''
+  readonly #peers: Peers
+  readonly #standstill = new Standstill(
+    (entries) => {
+      if (this.seqW === null) return false
+      this.log(entries)
+      return true
+    },
+    () => this.#events.changed(),
+  )
 
-  constructor(identity: Identity, events: SessionEvents) {
+  constructor(identity: Identity, listen: PeerListen, events: SessionEvents) {
     this.#identity = identity
     this.#events = events
+    const { clusterId, nodeId } = identity.file
+    this.#peers = new Peers({
+      clusterId,
+      nodeId,
+      listen,
+      answered: () => this.#isAnswered(),
+      tell: (frame) => this.answer(frame),
+      nameOf: (id) => events.nodeName(id),
+      log: (message) => this.log([logLine('COMM', message)]),
+      changed: () => events.changed(),
+    })
+  }
+
+  /** For `holdfast-probe status` (S-17). */
+  get seen() {
+    return { peers: this.#peers.info(), stoodStill: this.#standstill.info }
+  }
+
+  stoodStill(who: 'guard', ms: number): void {
+    this.#standstill.noticed(who, ms)
+  }
+
+  /** S-17: told to the peers, so that one that is cut off from the control plane is not vouched for. */
+  #isAnswered(): boolean {
+    if (this.seqW === null || this.#link === null || !this.#timing) return false
+    return this.#link.unansweredMs <= 2 * this.#timing.pingMs
   }
 
   /** The welcome's `seq`, or null while there is no welcomed session. */
@@ -93,7 +133,9 @@ export class SessionKeeper {
   connect(): void {
     if (this.#link) return
     this.#link = openLink(this.#identity, {
+      reachedFrom: (address) => this.#peers.reachedFrom(address),
       frame: (frame) => this.#frame(frame),
+      ticked: (everyMs) => this.#standstill.look(everyMs),
       closed: (why, answer) => {
         if (answer?.lastAttempt != null) this.#identity.attemptSeen(answer.lastAttempt)
         if (answer) this.#refused(answer.refusal)
@@ -115,7 +157,7 @@ export class SessionKeeper {
     return true
   }
 
-  /** An answer to an offer: worthless on any other session (O2). */
+  /** Worthless on any other session: an answer to an offer (O2), a word about a peer (S-17). */
   answer(frame: Parameters<Link['send']>[0]): void {
     this.#link?.send(frame)
   }
@@ -154,6 +196,8 @@ export class SessionKeeper {
     if (welcomedMs > 0 && performance.now() - welcomedMs > LASTING_MS) this.#failures = 0
     if (this.#session) this.#events.toGuard({ t: 'sessionClosed', session: this.#session.number })
     this.#session = null
+    this.#peers.closed()
+    this.#standstill.look(null)
     if (why !== this.#problem) process.stderr.write(`holdfast agent: session: ${why}\n`)
     this.#problem = why
     const left = this.#leaseLeftUntil - performance.now()
@@ -202,6 +246,9 @@ export class SessionKeeper {
         // C1: an order counts on the welcomed session only.
         if (this.seqW !== null) this.#events.fence(frame.order)
         break
+      case 'peers':
+        this.#peers.table(frame)
+        break
       case 'bye':
         this.#bye(frame.code, frame.detail)
         break
@@ -225,6 +272,8 @@ export class SessionKeeper {
     this.#events.toGuard({ t: 'welcomed', session: number, timing, policy })
     this.#link?.startLeases(frame.timing, frame.nowMs - Date.now())
     for (const report of this.#reports.pending()) this.#link?.send(report)
+    this.#peers.welcomed(frame.session, frame.timing)
+    this.#standstill.flush()
     this.#events.welcomed(session.intents)
   }
 

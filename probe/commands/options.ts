@@ -5,6 +5,13 @@ import type { Host } from './host.ts'
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
+/** Where the hosts of the cluster hear each other (S-17). */
+export const peersOption = (): Option =>
+  new Option(
+    '--peers <where>',
+    'address, address:port or :port where other hosts of the cluster are heard, or off',
+  ).default('auto', 'the address that reaches the control plane, any port')
+
 /** `30s`, `500ms`, `1m`: a time that something may take, in milliseconds. */
 export const timeout = (about: string, text: string): Option =>
   new Option('--timeout <time>', about).argParser(milliseconds).default(milliseconds(text), text)

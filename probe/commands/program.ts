@@ -12,6 +12,7 @@ import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import { DEFAULT_FOLDERS, Runner } from './host.ts'
 import { addJoin, refuseTokenIn } from './join.ts'
 import { addLeave } from './leave.ts'
+import { peersOption } from './options.ts'
 import { addService } from './service.ts'
 import { addStatus, addStop } from './status.ts'
 
@@ -82,7 +83,12 @@ function addRun(program: Command, runner: Runner): void {
   program
     .command('run')
     .description('runs the guard in the foreground, for a service manager')
-    .action(runner.action(async (host) => (await import('./run.ts')).run(host.folders)))
+    .addOption(peersOption())
+    .action(
+      runner.action<{ peers: string }>(async (host, { peers }) =>
+        (await import('./run.ts')).run({ ...host.folders, peers }),
+      ),
+    )
 }
 
 function everyCommand(command: Command, change: (one: Command) => void): void {

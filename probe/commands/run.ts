@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { probePage } from '../../schema/api/docs.ts'
 import { failureOf, failureText } from '../../schema/api/failure.ts'
 import { readIdentity } from '../agent/identity.ts'
+import { parsePeerListen } from '../agent/peer-listen.ts'
 import { takeLock } from '../guard/lock.ts'
 import { runGuard } from '../guard/main.ts'
 import { FATAL_EXITS } from '../host/fatal-exits.ts'
@@ -15,18 +16,24 @@ import { checkFolders } from '../host/folders.ts'
 import { killLeftovers } from '../host/leftovers.ts'
 import { DEFAULT_FOLDERS, type Folders } from './host.ts'
 
+export interface RunOptions extends Folders {
+  /** Where to listen for peers. */
+  readonly peers: string
+}
+
 /** @returns null when there is more to say of the command line than this understands */
-export function runFolders(args: readonly string[]): Folders | null {
+export function runOptions(args: readonly string[]): RunOptions | null {
   const text = { type: 'string' } as const
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { state: text, run: text, policy: text, json: { type: 'boolean' } },
+      options: { state: text, run: text, policy: text, peers: text, json: { type: 'boolean' } },
     })
     return {
       state: values.state ?? DEFAULT_FOLDERS.state,
       run: values.run ?? DEFAULT_FOLDERS.run,
       policy: values.policy ?? DEFAULT_FOLDERS.policy,
+      peers: values.peers ?? 'auto',
     }
   } catch {
     return null
@@ -34,9 +41,10 @@ export function runFolders(args: readonly string[]): Folders | null {
 }
 
 /** @returns when the guard runs, or why it does not is said: the exit code */
-export async function run({ state, run: runFolder, policy }: Folders): Promise<number> {
+export async function run({ state, run: runFolder, policy, peers }: RunOptions): Promise<number> {
   let nodeId: string | null = null
   try {
+    parsePeerListen(peers)
     const identity = readIdentity(state)
     nodeId = identity.nodeId
     checkFolders(state, runFolder)
@@ -45,6 +53,7 @@ export async function run({ state, run: runFolder, policy }: Folders): Promise<n
       stateFolder: state,
       runFolder,
       policyFile: policy,
+      peers,
       nodeId: identity.nodeId,
       nodeName: identity.nodeName,
       agentFile: join(here, 'holdfast-agent.js'),

@@ -13,36 +13,46 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { HoldfastError } from '../../schema/errors.ts'
+import { parsePeerListen } from '../agent/peer-listen.ts'
 import { otherManagersText, systemdRuns, UNIT_NAME, UNIT_PATH, unitText } from '../host/unit.ts'
 import { EXIT } from './exit-codes.ts'
 import { DEFAULT_FOLDERS, type Folders, type Host, type Runner } from './host.ts'
+import { peersOption } from './options.ts'
 
 interface ServiceOptions {
   readonly dryRun?: true
   readonly prefix: string
+  /** Of `install`. */
+  readonly peers?: string
 }
 
 export function addService(program: Command, runner: Runner): void {
   const service = program
     .command('service')
     .description('the guard as a unit of systemd, started at boot and again when it dies')
-  const add = (name: string, about: string, work: typeof install) =>
-    service
+  const add = (name: string, about: string, work: typeof install): Command => {
+    const command = service
       .command(name)
       .description(about)
       .option('--dry-run', 'says what would be done, and does nothing')
       .option('--prefix <folder>', 'root of another system, whose systemd is not spoken to', '/')
       .action(runner.action<ServiceOptions>(work))
+    return command
+  }
   add(
     'install',
     'writes, checks and enables the unit; starts it on a host that has joined',
     install,
-  )
+  ).addOption(peersOption())
   add('uninstall', 'stops and disables the unit and removes it', uninstall)
 }
 
-async function install(host: Host, { dryRun, prefix }: ServiceOptions): Promise<number> {
-  const words = guardWords(host.folders)
+async function install(
+  host: Host,
+  { dryRun, prefix, peers = 'auto' }: ServiceOptions,
+): Promise<number> {
+  parsePeerListen(peers)
+  const words = [...guardWords(host.folders), ...(peers === 'auto' ? [] : ['--peers', peers])]
   const text = unitText(words)
   const path = join(prefix, UNIT_PATH)
   const live = prefix === '/'

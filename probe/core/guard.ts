@@ -20,7 +20,7 @@ import {
   put,
 } from './guard-state.ts'
 import { clear, lapse, report, stopGroup, stopResource } from './guard-stops.ts'
-import { renewed, stopTime } from './lease.ts'
+import { mayStart, renewed, stopTime } from './lease.ts'
 
 export type {
   GuardEffect,
@@ -126,6 +126,13 @@ function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome
       return unreachable(event)
   }
 }
+
+/**
+ * Asked once more right before something starts: the record may have taken long to write, or the
+ * guard may have stood still since it said yes (G2, A5).
+ */
+export const leaseStands = (state: GuardState, nowMs: number): boolean =>
+  mayStart(state.leases, state.timing, nowMs)
 
 /** When the guard has to look again even if nothing is heard, or null. */
 export function guardDeadline(state: GuardState): number | null {

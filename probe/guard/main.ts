@@ -19,8 +19,10 @@ import {
   guardDeadline,
   guardStep,
   heldGroups,
+  leaseStands,
 } from '../core/guard.ts'
 import { listenGate } from '../gate/gate-listener.ts'
+import { watchStandstill } from '../os/standstill.ts'
 import { holdReserve } from '../reserve.ts'
 import { guardEvent } from './agent-frames.ts'
 import { GATE_GROUP, killHandles } from './cgroup.ts'
@@ -29,6 +31,7 @@ import { gateFolder } from './gate-folder.ts'
 import { takeLock } from './lock.ts'
 import { Monitors, monitorsOf } from './monitors.ts'
 import { endSoon, forgetIdentity, OperatorAsks } from './operator-asks.ts'
+import type { GuardOptions } from './options.ts'
 import { complain, readPolicy } from './policy.ts'
 import { RhsRequests } from './rhs-requests.ts'
 import { NO_FILE, Saver } from './saver.ts'
@@ -38,18 +41,6 @@ import { killOldTree, TreeChild } from './tree.ts'
 import { TREE_GROUP } from './tree-name.ts'
 import { Watchdog } from './watchdog.ts'
 import { Workloads } from './workloads.ts'
-
-export interface GuardOptions {
-  /** Folder that lasts: identity, replica. */
-  readonly stateFolder: string
-  /** Folder that does not survive a boot: guard.json, sockets, FIFOs. */
-  readonly runFolder: string
-  readonly policyFile: string
-  readonly nodeId: string
-  readonly nodeName: string
-  readonly agentFile: string
-  readonly rhsFile: string
-}
 
 /** After SIGTERM: how long the agent may take to have everything released in order. */
 const SHUTDOWN_MS = 30_000
@@ -117,7 +108,7 @@ class Guard {
       this.#monitors.answer({ requestId, ok: false, reason: 'stopping' }),
     )
     const env = this.#handles.mark(TREE_GROUP)
-    const args = [options.stateFolder, options.runFolder]
+    const args = [options.stateFolder, options.peers]
     this.#agent = new TreeChild(options.agentFile, args, env, {
       message: (frame) => this.#fromAgent(frame),
       up: () => {
@@ -173,6 +164,7 @@ class Guard {
     if (watchdog) this.#watchdog = new Watchdog({ ...watchdog, state: () => this.#state, step })
     await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
     this.#monitors.start()
+    watchStandstill((ms) => this.#toAgent({ t: 'stoodStill', ms }))
     // S3: a report that leaves something out says that it does not run.
     this.#workloads.whenNoStrays(() => this.#agent.start())
     process.on('SIGTERM', () => this.#shutDown())
@@ -229,7 +221,7 @@ class Guard {
         break
       }
       case 'answerGate':
-        this.#gateAnswer = this.#saver.lags ? { yes: false, reason: NO_FILE } : effect
+        this.#gateAnswer = this.#mayNotStart ? { yes: false, reason: this.#mayNotStart } : effect
         break
       case 'killRhs':
         this.#starts.forget(effect.monitor)
@@ -244,12 +236,19 @@ class Guard {
     }
   }
 
+  /** What came between the yes and this: a full disk, or time. */
+  get #mayNotStart(): string | null {
+    if (this.#saver.lags) return NO_FILE
+    return leaseStands(this.#state, bootMs()) ? null : 'noLease'
+  }
+
   /** In the same step as the lease check: nothing lies between the yes and the fork (G2). */
   #spawn(effect: Extract<GuardEffect, { type: 'spawn' }>): void {
     const { ask, spec } = effect
     const { requestId, resourceId } = ask
-    if (this.#saver.lags) {
-      this.#monitors.answer({ requestId, ok: false, reason: NO_FILE })
+    const reason = this.#mayNotStart
+    if (reason) {
+      this.#monitors.answer({ requestId, ok: false, reason })
       this.#step({ type: 'nothingRuns', resourceId, process: null })
       return
     }

@@ -32,6 +32,17 @@ interface AgentInfo {
   readonly connected?: boolean
   readonly problem?: string
   readonly replica?: { readonly seq: number; readonly hash: string }
+  readonly peers?: PeersInfo
+  readonly stoodStill?: {
+    readonly count: number
+    readonly last: { readonly who: string; readonly ms: number; readonly untilMs: number } | null
+  }
+}
+
+interface PeersInfo {
+  readonly listens: { readonly address: string; readonly port: number } | null
+  readonly problem: string
+  readonly peers: readonly { readonly name: string; readonly state: string }[]
 }
 
 export function renderHostStatus(answer: object): string {
@@ -75,9 +86,30 @@ function header({ node, nowMs, killHandles, guard, agent }: HostAnswer): string 
         `${guard.stops.length} stops under way`,
     ],
     ['agent', agent.pid === null ? 'not running' : `pid ${agent.pid}`],
+    ...(info.peers ? [['peers', peersText(info.peers)] as [string, string]] : []),
+    ...stoodStill(info, nowMs),
   ]
   const width = Math.max(...lines.map(([key]) => key.length))
   return lines.map(([key, value]) => `${key.padEnd(width)}  ${value}`).join('\n')
+}
+
+/** S-17: `heard on 10.0.0.1:7400; hears n2; silent n3`. */
+function peersText({ listens, problem, peers }: PeersInfo): string {
+  const where = listens ? `heard on ${listens.address}:${listens.port}` : 'not heard'
+  const states = [...new Set(peers.map((peer) => peer.state))].map((state) => {
+    const names = peers.filter((peer) => peer.state === state).map((peer) => peer.name)
+    return `${state === 'heard' ? 'hears' : state} ${names.join(', ')}`
+  })
+  return [problem ? `${where} (${problem})` : where, ...states].join('; ')
+}
+
+function stoodStill({ stoodStill: known }: AgentInfo, nowMs: number): [string, string][] {
+  if (!known?.last) return []
+  const { who, ms: forMs, untilMs } = known.last
+  const times = known.count === 1 ? 'once' : `${known.count} times`
+  return [
+    ['stood still', `${times}, last the ${who} for ${seconds(forMs)}, ${ago(untilMs, nowMs)}`],
+  ]
 }
 
 function monitors({ monitors: all }: HostAnswer): string {

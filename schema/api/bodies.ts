@@ -101,10 +101,14 @@ export const nodeView = z.object({
   name: z.string(),
   state: z.enum(['up', 'down', 'leaving']),
   paused: z.boolean(),
+  /** Lost again and again: until then it takes groups only when nobody else can. */
+  quarantinedUntilMs: instantMs.nullable(),
   /** Whether a welcomed session is open now. */
   connected: z.boolean(),
-  /** Milliseconds since the runtime last answered a ping of it; null without a session. */
+  /** Milliseconds since the runtime last answered a ping of it; null when that is not known. */
   lastAnswerAgoMs: z.number().nullable(),
+  /** Names of the nodes that hear it over the network of the hosts (S-17): evidence, no authority. */
+  heardBy: z.array(z.string()),
   position: z.int(),
   epoch,
   bootId: z.string().nullable(),

@@ -25,6 +25,17 @@ export const sessions = sqliteTable('sessions', {
   underFence: integer('under_fence').notNull().default(0),
   /** 1 while the hive has a fence agent for it. */
   fence: integer('fence').notNull().default(0),
+  /** Where it listens for its peers, and the session that said so; '' when it does not (S-17). */
+  peerAddress: text('peer_address').notNull().default(''),
+  peerPort: integer('peer_port').notNull().default(0),
+  peerSession: integer('peer_session').notNull().default(0),
+})
+
+/** Secrets that the keys of peers are made from: the newest, and the one before it (S-17). */
+export const peerSecrets = sqliteTable('peer_secrets', {
+  id: integer('id').primaryKey(),
+  secret: text('secret').notNull(),
+  madeAtMs: integer('made_at_ms').notNull(),
 })
 
 /** Rule L6: the write behind which confirms are answered. */

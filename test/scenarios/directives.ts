@@ -159,7 +159,7 @@ function show(world: World): void {
   world.say(`cluster ${view.name}: ${view.health}, view ${view.view}`)
   for (const node of view.nodes)
     world.say(
-      `  node ${node.name}: ${node.state}${node.paused ? ', paused' : ''}, epoch ${node.epoch}`,
+      `  node ${node.name}: ${node.state}${node.paused ? ', paused' : ''}${node.quarantinedUntilMs === null ? '' : ', quarantined'}, epoch ${node.epoch}`,
     )
   for (const group of view.groups) {
     const where = group.owner === null ? 'nowhere' : `on ${group.owner}`

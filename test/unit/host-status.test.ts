@@ -55,7 +55,19 @@ test('for people: leases with the time left, monitors, modules, groups; who is s
     },
     agent: {
       pid: 8,
-      info: { cluster: 'prod', connected: true, replica: { seq: 41, hash: 'abcdef' } },
+      info: {
+        ...{ cluster: 'prod', connected: true, replica: { seq: 41, hash: 'abcdef' } },
+        peers: {
+          listens: { address: '10.0.0.1', port: 7_400 },
+          problem: '',
+          peers: [
+            { name: 'n2', state: 'heard' },
+            { name: 'n3', state: 'silent' },
+            { name: 'n4', state: 'heard' },
+          ],
+        },
+        stoodStill: { count: 2, last: { who: 'agent', ms: 4_200, untilMs: 5_000 } },
+      },
     },
     monitors: [
       { monitor: 'rhs', pid: 9, generation: 2, uptimeMs: 61_000, tables: tables() },
@@ -71,6 +83,8 @@ authority lease  over
 guard            pid 7, boot boot-1, ends workloads by cgroup
 holds            1 groups, 1 workloads, 0 stops under way
 agent            pid 8
+peers            heard on 10.0.0.1:7400; hears n2, n4; silent n3
+stood still      2 times, last the agent for 4.2 s, 5.0 s ago
 
 MONITOR   PID  GENERATION  UP     MODULES    RESOURCES
 rhs       9    2           1 min  1          1

@@ -19,7 +19,10 @@ describe('timing profiles', () => {
 
   test('a profile that breaks one is named', () => {
     expect(timingProblems({ ...T, stopMs: 1_000 })).toEqual([expect.stringContaining('G6')])
-    expect(timingProblems({ ...T, pingMs: 2_000 })).toEqual([expect.stringContaining('L4')])
+    expect(timingProblems({ ...T, pingMs: 2_000 })).toEqual([
+      expect.stringContaining('L4'),
+      expect.stringContaining('S-17'),
+    ])
     expect(timingProblems({ ...T, ttlAuthorityMs: 5_000 })).toEqual([expect.stringContaining('L3')])
   })
 

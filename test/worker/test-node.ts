@@ -123,6 +123,7 @@ export class TestNode {
   async begin(over: Partial<Report> = {}): Promise<FrameOf<'welcome'>> {
     const challenge = await this.connect()
     this.line.send(await this.report(challenge, over))
+    this.session = challenge.session
     return this.line.next('welcome')
   }
 
@@ -151,6 +152,14 @@ export class TestNode {
       }
     }
   }
+
+  /** S-17: where it listens for its peers. */
+  listens(address = '10.0.0.1', port = 7_000): void {
+    this.line.send({ t: 'peerAddress', listens: { address, port } })
+  }
+
+  /** The session that is welcomed on its socket. */
+  session = 0
 
   async sign(text: string): Promise<string> {
     const bytes = new TextEncoder().encode(text)

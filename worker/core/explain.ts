@@ -1,6 +1,7 @@
 import type { Takeover } from '../../schema/fencing.ts'
-import type { Hive } from '../../schema/hive.ts'
+import type { Hive, Node } from '../../schema/hive.ts'
 import type { Because, Update } from '../../schema/update.ts'
+import { quarantineText } from './quarantine.ts'
 
 export interface Explained {
   /** Dotted event name, e.g. `group.owned`. */
@@ -25,9 +26,7 @@ export function explain(u: Update, hive: Hive): Explained {
       }
     case 'node': {
       const name = change.value?.name ?? hive.nodes.get(change.id)?.name ?? change.id
-      const what = change.value
-        ? `${change.value.state}${change.value.paused ? ', paused' : ''}`
-        : 'removed'
+      const what = change.value ? nodeText(change.value) : 'removed'
       const type = change.value
         ? (NODE_EVENTS[u.because.code] ?? `node.${change.value.state}`)
         : 'node.removed'
@@ -51,6 +50,11 @@ export function explain(u: Update, hive: Hive): Explained {
 
 const policyText = ({ takeover }: { takeover: Takeover }) =>
   takeover === 'lease' ? '' : `, takeover by ${takeover}`
+/** `down, quarantined until …`. */
+function nodeText(node: Node): string {
+  const paused = node.paused ? ', paused' : ''
+  return `${node.state}${paused}${node.quarantinedUntilMs === undefined ? '' : `, ${quarantineText(node)}`}`
+}
 
 function explainGroup(u: Update, hive: Hive, tail: string): Explained {
   const { change } = u
@@ -88,6 +92,7 @@ const NODE_EVENTS: Readonly<Record<string, string>> = {
   typesPublished: 'node.types',
   nodePaused: 'node.paused',
   nodeResumed: 'node.resumed',
+  quarantineEnded: 'node.resumed',
   nodeJoined: 'node.joined',
   fenceSet: 'fence.set',
   fenceRemoved: 'fence.removed',
@@ -95,7 +100,6 @@ const NODE_EVENTS: Readonly<Record<string, string>> = {
   policyTold: 'node.policy',
   policyTaken: 'node.policy',
 }
-
 /** Reason codes as sentences. Every code that the core uses is here; a test checks it. */
 export const REASONS: Readonly<Record<string, string>> = {
   clusterFormed: 'the cluster was formed',
@@ -104,6 +108,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   nodeLeft: 'its host left the cluster',
   nodePaused: 'paused by an operator',
   nodeResumed: 'resumed by an operator',
+  quarantineEnded: 'its quarantine is over',
   nodeUp: 'its report was accepted',
   sessionRenewed: 'a new session of a node that was up',
   typesPublished: 'it published what it can host',

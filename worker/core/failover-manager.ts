@@ -7,6 +7,7 @@ import type { OfferReason } from './decision.ts'
 import type { Draft } from './draft.ts'
 import { availableNodes } from './node-manager.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
+import { isQuarantined, quarantineText } from './quarantine.ts'
 import { failedBeyondRestart, seenStopped } from './rcm.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
@@ -294,7 +295,12 @@ function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void
       manager: 'FM',
       code: 'placed',
       rule: 'O2',
-      evidence: { node: target.name, after: free.reason, epoch: free.epoch + 1 },
+      evidence: {
+        node: target.name,
+        after: free.reason,
+        epoch: free.epoch + 1,
+        ...(isQuarantined(target, draft.nowMs) && { although: quarantineText(target) }),
+      },
       rejected: [...found.rejected],
     },
     free.correlationId,

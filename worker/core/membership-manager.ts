@@ -5,6 +5,7 @@ import { PROFILES, type Timing, waitMs } from '../../schema/timing.ts'
 import type { Because } from '../../schema/update.ts'
 import type { Draft } from './draft.ts'
 import { beginRelease, freeGroup } from './failover-manager.ts'
+import { withLoss } from './quarantine.ts'
 import { forgetResources, seenStopped, takeIntent } from './rcm.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
@@ -122,7 +123,7 @@ export function nodeLost(draft: Draft, event: Of<'nodeLost'>): void {
   if (node.under === 'fence') return
   const waitedFor = requiredWaitMs(timingOf(draft), event.evidence)
   if (event.evidence.waitedMs <= waitedFor) return
-  declareDown(draft, node, {
+  declareDown(draft, withLoss(node, draft.nowMs), {
     manager: 'NM',
     code: event.evidence.path === 'pong' ? 'leaseEnded' : 'authorityLeaseEnded',
     rule: 'D3',
@@ -241,7 +242,11 @@ function gives(group: Group | undefined, nodeId: string, epoch: number): boolean
 }
 
 function lossText(e: LossEvidence, waitedFor: number): Record<string, string | number> {
-  const common = { waitedMs: Math.round(e.waitedMs), neededMs: waitedFor }
+  const common = {
+    waitedMs: Math.round(e.waitedMs),
+    neededMs: waitedFor,
+    ...(e.heardBy !== undefined && { heardBy: e.heardBy }),
+  }
   return e.path === 'pong'
     ? { ...common, lastAnswerMs: e.lastAnswerMs, closedMs: e.closedMs, cause: e.cause }
     : { ...common, confirmedMs: e.confirmedMs }

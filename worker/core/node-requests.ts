@@ -4,6 +4,7 @@ import { LIMITS } from '../../schema/limits.ts'
 import { CLOSE } from '../../schema/session.ts'
 import type { Draft } from './draft.ts'
 import { nextView, ownedBy, removeNode } from './membership-manager.ts'
+import { withoutQuarantine } from './quarantine.ts'
 import { findNode, isRefusal, limitReached, nameTaken } from './refusals.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
@@ -59,9 +60,12 @@ export function joinNode(draft: Draft, r: Of<'joinNode'>, by: string): Refusal |
 export function pauseNode(draft: Draft, r: Of<'pauseNode'>, by: string): Refusal | null {
   const node = findNode(draft, r.nodeId)
   if (isRefusal(node)) return node
-  if (node.paused === r.paused) return null
+  const quarantined = node.quarantinedUntilMs !== undefined
+  if (node.paused === r.paused && (r.paused || !quarantined)) return null
+  // To resume a node is to trust it again, whatever it was kept back for.
+  const value = { ...(r.paused ? node : withoutQuarantine(node)), paused: r.paused }
   draft.put(
-    { table: 'node', id: node.id, value: { ...node, paused: r.paused } },
+    { table: 'node', id: node.id, value },
     { manager: 'NM', code: r.paused ? 'nodePaused' : 'nodeResumed', evidence: { by } },
   )
   return null

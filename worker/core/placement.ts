@@ -1,5 +1,6 @@
 import type { Group, Node } from '../../schema/hive.ts'
 import type { Draft } from './draft.ts'
+import { isQuarantined, quarantineText } from './quarantine.ts'
 
 export interface Candidates {
   /** In the order in which they are to be asked. */
@@ -22,16 +23,24 @@ export interface Question {
  * shows reasons shows these.
  *
  * Order (Q6): the target that was asked for, then preferred owners in their order, then the node
- * list in its order; nodes where the group failed within its failover period come last.
+ * list in its order; nodes where the group failed within its failover period come last. Nodes in
+ * quarantine are asked only when nobody else could take it.
  */
 export function candidates(draft: Draft, group: Group, question: Question = {}): Candidates {
-  const eligible: Node[] = []
+  const willing: Node[] = []
+  const quarantined: Node[] = []
   const rejected: { node: string; reason: string }[] = []
   for (const node of draft.nodes()) {
     const reason = whyNot(draft, group, node, question)
-    if (reason === null) eligible.push(node)
-    else rejected.push({ node: node.name, reason })
+    if (reason !== null) rejected.push({ node: node.name, reason })
+    // An operator who names a node has looked at it.
+    else if (isQuarantined(node, draft.nowMs) && node.id !== question.first) quarantined.push(node)
+    else willing.push(node)
   }
+  // Better interrupted now and then than not there for hours.
+  const eligible = willing.length > 0 ? willing : quarantined
+  if (willing.length > 0)
+    for (const node of quarantined) rejected.push({ node: node.name, reason: quarantineText(node) })
   const rank = (node: Node): number => {
     if (node.id === question.first) return -1
     const failedHere = recentFailovers(draft, group).some((f) => f.nodeId === node.id)

@@ -21,6 +21,7 @@ import {
   nodeSaidGoodbye,
 } from './membership-manager.ts'
 import { isCurrent, nodeTypesChanged } from './node-manager.ts'
+import { endQuarantines } from './quarantine.ts'
 import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
 
@@ -34,6 +35,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   const draft = new Draft(state, nowMs, causeOf(event, state))
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
+  endQuarantines(draft, state.hive.nodes.values())
   for (let round = 0; settleGroups(draft); round += 1)
     if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
   settleFences(draft)

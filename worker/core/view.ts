@@ -6,17 +6,25 @@ import type {
   ResourceView,
 } from '../../schema/api/bodies.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { PROFILES } from '../../schema/timing.ts'
 import type { ClusterState } from './decision.ts'
 import { fencedView, fenceProblems, heldByFence } from './fence-view.ts'
 import { failoverThreshold } from './placement.ts'
 
 /** What is known of a node's session now: the shell's knowledge, shown and never decided on. */
-export type SessionInfo = ReadonlyMap<string, { lastAnswerAgoMs: number | null }>
+export interface SessionInfo {
+  readonly connected: boolean
+  /** Null: never, or not known. */
+  readonly lastAnswerAgoMs: number | null
+  /** Names of the nodes that hear it. */
+  readonly heardBy: readonly string[]
+}
+export type Sessions = ReadonlyMap<string, SessionInfo>
 
 /** Everything on one screen. */
 export function viewCluster(
   state: ClusterState,
-  sessions: SessionInfo,
+  sessions: Sessions,
   hash: string,
   nowMs: number,
 ): ClusterView {
@@ -27,7 +35,10 @@ export function viewCluster(
   const groups = [...hive.groups.values()]
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((group) => viewGroup(state, group, nowMs))
-  const problems = [...findProblems(nodes, groups), ...fenceProblems(state, nodes, groups)]
+  const problems = [
+    ...findProblems(nodes, groups, PROFILES[cluster.profile].ttlMs),
+    ...fenceProblems(state, nodes, groups),
+  ]
   return {
     id: cluster.id,
     name: cluster.name,
@@ -49,7 +60,7 @@ export function nodesInOrder(state: ClusterState): Node[] {
   return [...state.hive.nodes.values()].sort((a, b) => a.position - b.position)
 }
 
-export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo): NodeView {
+export function viewNode(state: ClusterState, node: Node, sessions: Sessions): NodeView {
   const session = sessions.get(node.id)
   let groups = 0
   for (const g of state.hive.groups.values()) if (g.ownership.owner === node.id) groups += 1
@@ -58,8 +69,10 @@ export function viewNode(state: ClusterState, node: Node, sessions: SessionInfo)
     name: node.name,
     state: node.state,
     paused: node.paused,
-    connected: session !== undefined,
+    quarantinedUntilMs: node.quarantinedUntilMs ?? null,
+    connected: session?.connected ?? false,
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
+    heardBy: [...(session?.heardBy ?? [])],
     position: node.position,
     epoch: node.epoch,
     bootId: node.bootId,
@@ -128,6 +141,17 @@ export function viewResource(state: ClusterState, r: Resource): ResourceView {
   }
 }
 
+/** S-17: cut off from the control plane, and heard by its peers: it is not the host that is gone. */
+export function stillHeard(
+  node: Pick<NodeView, 'connected' | 'lastAnswerAgoMs' | 'heardBy'>,
+  ttlMs: number,
+): string | null {
+  const { connected, lastAnswerAgoMs: ago, heardBy } = node
+  if (heardBy.length === 0 || (connected && (ago ?? 0) <= ttlMs)) return null
+  const since = ago === null ? 'no session' : `no answer for ${Math.round(ago / 1_000)} s`
+  return `${since}, still heard by ${heardBy.join(', ')}`
+}
+
 /** One word for a group, from its ownership and what its members are observed to be. */
 function groupState(
   phase: GroupView['phase'],
@@ -167,6 +191,7 @@ function healthOf(
 function findProblems(
   nodes: readonly NodeView[],
   groups: readonly GroupView[],
+  ttlMs: number,
 ): ClusterView['problems'] {
   const problems: ClusterView['problems'] = []
   if (nodes.length === 0)
@@ -181,6 +206,22 @@ function findProblems(
         subject: node.name,
         message: `node ${node.name} is down`,
         remedy: `Start its host; it joins by itself. To see why: holdfast log`,
+      })
+  for (const node of nodes) {
+    const text = stillHeard(node, ttlMs)
+    if (node.state !== 'down' && text !== null)
+      problems.push({
+        subject: node.name,
+        message: `node ${node.name}: ${text}`,
+        remedy: `Its host lives: look at its way to the control plane (holdfast-probe doctor, on ${node.name}).`,
+      })
+  }
+  for (const node of nodes)
+    if (node.quarantinedUntilMs !== null)
+      problems.push({
+        subject: node.name,
+        message: `node ${node.name} was lost again and again: it is quarantined, and takes no groups while others can`,
+        remedy: `When its cause is gone: holdfast node resume ${node.name}. To see why: holdfast why ${node.name}`,
       })
   for (const group of groups) {
     if (group.state === 'waiting' && group.phase === 'free' && nodes.length > 0)

@@ -2,13 +2,15 @@
 import type { GroupView, NodeView, ResourceView } from '../../schema/api/bodies.ts'
 import type { WhyView } from '../../schema/api/why.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { PROFILES } from '../../schema/timing.ts'
 import type { Update } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { REASONS } from './explain.ts'
 import { fenceRemedy, heldByFence, lostText } from './fence-view.ts'
 import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
-import { viewGroup, viewNode, viewResource } from './view.ts'
+import { isQuarantined, quarantineText } from './quarantine.ts'
+import { type Sessions, stillHeard, viewGroup, viewNode, viewResource } from './view.ts'
 
 /** Verdict, nodes and advice; the chain of updates is the shell's to add. */
 export type Why = Pick<WhyView, 'verdict' | 'nodes' | 'change'>
@@ -44,22 +46,30 @@ function waitsForFence(
   return { verdict: `${view.name} waits: ${lostText(node)}`, change: [fenceRemedy(node)] }
 }
 
-export function whyNode(state: ClusterState, node: Node, trail: readonly Update[]): Why {
-  const view = viewNode(state, node, new Map())
+export function whyNode(
+  state: ClusterState,
+  node: Node,
+  trail: readonly Update[],
+  sessions: Sessions,
+): Why {
+  const view = viewNode(state, node, sessions)
   if (view.lost) return whyLost(view)
   const cause = trail.at(-1)
   const because = cause ? `: ${reasonText(cause)}` : ''
   const paused = node.paused ? ', and paused: it takes no new groups' : ''
+  const quarantined = node.quarantinedUntilMs === undefined ? '' : `, and ${quarantineText(node)}`
+  const { ttlMs } = PROFILES[state.hive.cluster?.profile ?? 'standard']
+  const heard = node.state === 'down' ? null : stillHeard(view, ttlMs)
   const pending = node.bootId === null && node.state === 'down'
   const verdict = pending
     ? `${node.name} has joined, but its host has not reported yet`
-    : `${node.name} is ${node.state}${paused}${because}`
+    : `${node.name} is ${node.state}${paused}${quarantined}${heard === null ? '' : `, ${heard}`}${because}`
   const change: string[] = []
   if (node.state === 'down') {
     change.push(`Start its host and the probe on it; ${node.name} comes back by itself.`)
     change.push(`If it will not come back: holdfast node remove ${node.name} --lost`)
   }
-  if (node.paused) change.push(`holdfast node resume ${node.name}`)
+  if (node.paused || quarantined !== '') change.push(`holdfast node resume ${node.name}`)
   if (node.state === 'up' && !node.paused) change.push(`holdfast node pause ${node.name}`)
   return { verdict, nodes: [], change }
 }
@@ -129,7 +139,10 @@ function placeText(draft: Draft, group: Group, node: Node): string {
   const place =
     preferred >= 0 ? `preferred owner ${preferred + 1}` : `place ${place1(draft, node)} of the list`
   const failed = recentFailovers(draft, group).some((f) => f.nodeId === node.id)
-  return failed ? `${place}, asked last: the group failed here lately` : place
+  const asked = failed ? `${place}, asked last: the group failed here lately` : place
+  return isQuarantined(node, draft.nowMs)
+    ? `${asked}, only because nobody else can: ${quarantineText(node)}`
+    : asked
 }
 
 const place1 = (draft: Draft, node: Node) => draft.nodes().indexOf(node) + 1
@@ -214,9 +227,9 @@ function nodeName(draft: Draft, u: Update): string {
 /** The reason of an update with what an operator wants to know of its evidence. */
 function reasonText(u: Update): string {
   const { code, evidence = {} } = u.because
-  const said = ['by', 'resource', 'node', 'to', 'detail', 'cause']
+  const said = ['by', 'resource', 'node', 'to', 'detail', 'cause', 'heardBy']
     .filter((key) => evidence[key] !== undefined && evidence[key] !== '')
-    .map((key) => `${key} ${evidence[key]}`)
+    .map((key) => `${key === 'heardBy' ? 'still heard by' : key} ${evidence[key]}`)
   return [REASONS[code] ?? code, ...said].join(', ')
 }
 
@@ -239,7 +252,7 @@ function groupAdvice(view: GroupView, nodes: readonly Row[]): string[] {
 /** What would make a node fit, by its reason. */
 function nodeAdvice({ node, reason }: Row): string {
   if (reason === 'down') return `Start the host of ${node}; why it is down: holdfast why ${node}`
-  if (reason === 'paused') return `holdfast node resume ${node}`
+  if (reason === 'paused' || reason.startsWith('quarantined')) return `holdfast node resume ${node}`
   const resource = /^not a possible owner of (\S+)$/.exec(reason)?.[1]
   if (resource)
     return `Let ${node} own ${resource}: holdfast resource change ${resource} --possible-owners all`

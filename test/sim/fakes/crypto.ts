@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 
-export { createHash } from 'node:crypto'
+export { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
 interface Key {
   readonly id: string
@@ -25,6 +25,9 @@ export const sign = (_: null, text: Buffer, key: Key): Buffer => digest(key.id, 
 
 export const verify = (_: null, text: Buffer, key: Key, signature: Buffer): boolean =>
   digest(key.id, text).equals(signature)
+
+/** Of the same chance as everything else: up to 32 bytes. */
+export const randomBytes = (size: number): Buffer => digest('bytes', randomUUID()).subarray(0, size)
 
 export const randomUUID = (): string => globalThis.crypto.randomUUID()
 

@@ -217,9 +217,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
         replace: '    return hash !== ""\n',
       },
       {
-        file: 'worker/cluster-object.ts',
-        find: 'if (seq > this.#loaded().hive.seq || this.#store.hashAt(seq) !== hash) return -1',
-        replace: 'if (seq > this.#loaded().hive.seq || hash === "") return -1',
+        file: 'worker/welcome.ts',
+        find: 'if (seq > newest || store.hashAt(seq) !== hash) return -1',
+        replace: 'if (seq > newest || hash === "") return -1',
       },
     ],
     secondLine:

@@ -25,6 +25,8 @@ function open() {
     `ws://127.0.0.1:${port}`,
     {},
     {
+      reachedFrom: () => {},
+      ticked: () => {},
       frame: () => {},
       closed: (why) => closed.push(why),
       renewed: () => {},
