@@ -123,6 +123,8 @@ export const fencing = z.strictObject({
       deadlineMs: instantMs,
     })
     .nullable(),
+  /** Its host is back with a guard that cannot speak for this boot, and is refused until it is over. */
+  atTheDoor: z.literal(true).optional(),
   /** Requests so far: the number of the next one. */
   requests: z.int().nonnegative(),
   round: z.int().nonnegative(),

@@ -42,6 +42,9 @@ const ASKS = {
   evictLost: (o, random) => o.evict(o.aNode(random), true),
   deleteGroup: (o, random) => o.remove(o.aGroup(random)),
   createGroup: (o, random) => o.create(random),
+  confirmFence: (o) => o.confirmOver(),
+  takeoverFence: (o) => o.takeover('fence'),
+  takeoverLease: (o) => o.takeover('lease'),
   readHive: (o) => o.read(),
 } satisfies Record<string, AskOf>
 

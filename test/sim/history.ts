@@ -59,6 +59,11 @@ export async function playHistory(
   watch(scene)
   if (stopAtFirst) stopEarly(kernel, () => witness.broken || mirror.problems.length > 0)
   formCluster(scene)
+  operator.overNow = () =>
+    [...mirror.nodes.values()].flatMap(({ id, bootId: boot }) => {
+      const host = scene.hosts.find((h) => h.nodeId === id)
+      return host && boot !== null && (!host.on || host.boot !== boot) ? [{ nodeId: id, boot }] : []
+    })
   strike(scene, struck)
   watchReplicas(scene, mirror, problems)
   kernel.at(plan.endMs, null, () => mend(made))

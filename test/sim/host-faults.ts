@@ -19,6 +19,9 @@ export interface ModuleState {
   failStarts: number
   slowMs: number
   managerLateMs: number
+  /** Of the fence agents that it runs. */
+  fenceFails: number
+  fenceLateMs: number
 }
 
 export const WELL: Readonly<ModuleState> = {
@@ -28,6 +31,8 @@ export const WELL: Readonly<ModuleState> = {
   failStarts: 0,
   slowMs: 0,
   managerLateMs: 0,
+  fenceFails: 0,
+  fenceLateMs: 0,
 }
 
 /** Its usual behaviour with what the faults of now do to it. */

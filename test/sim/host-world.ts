@@ -21,6 +21,14 @@ export interface HostWorld {
   /** The process that writes dies after so many more writes, in the middle of one. */
   writesLeft: number
   died(): void
+  /** Its address among the hosts, or '' where they do not hear each other. */
+  address: string
+  /** Who listens for packets of peers. */
+  hears: ((packet: Buffer, from: string) => void) | null
+  tellPeer(from: string, to: string, packet: Buffer): void
+  /** A fence agent that this host runs switches another one off, and makes sure of it. */
+  fence(target: string): Promise<{ outcome: 'off' | 'failed'; detail: string }>
+  switchOn(target: string): void
   dial(url: string, headers: Record<string, string>, events: DialEvents): Dialled
 }
 

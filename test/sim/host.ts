@@ -47,6 +47,8 @@ export class SimHost {
   nodeId = ''
   publicKey = ''
   on = false
+  /** Whether packets of peers come and go. */
+  lan = true
   guard: SimGuard | null = null
   agent: { actor: Actor; agent: Agent; replica: Replica } | null = null
   rhs: SimRhs | null = null
@@ -87,6 +89,11 @@ export class SimHost {
       diskFull: false,
       writesLeft: Number.POSITIVE_INFINITY,
       died: () => this.killAgent(),
+      address: '',
+      hears: null,
+      tellPeer: () => {},
+      fence: async () => ({ outcome: 'failed', detail: 'there is no plug' }),
+      switchOn: () => {},
       dial: (url, headers, events) => this.#dial(url, headers, events),
     }
     this.reinstall()
@@ -96,6 +103,7 @@ export class SimHost {
   mend(): void {
     this.#mended = true
     this.modules = { ...WELL }
+    this.lan = true
     Object.assign(this.weather, { up: true, down: true, loss: 0 })
     this.#world.diskFull = false
     this.#world.writesLeft = Number.POSITIVE_INFINITY
@@ -103,6 +111,11 @@ export class SimHost {
     this.manager.goneUntilMs = 0
     if (this.guard) this.guard.effectsLeft = Number.POSITIVE_INFINITY
     this.powerOn()
+  }
+
+  /** The boot of now; what ran under another one is over. */
+  get boot(): string {
+    return this.#boot
   }
 
   get world(): HostWorld {
@@ -264,6 +277,7 @@ export class SimHost {
 
   #endAgent(silently: boolean): void {
     this.agent = null
+    this.#world.hears = null
     this.#agentActor?.die()
     this.#agentActor = null
     for (const line of this.#lines) line.end(silently)

@@ -3,7 +3,7 @@ import { PROFILES } from '../../schema/timing.ts'
 import type { Code } from './code.ts'
 import { SimHost } from './host.ts'
 import type { HostFaults } from './host-faults.ts'
-import { Kernel } from './kernel.ts'
+import { type Actor, actorNow, Kernel } from './kernel.ts'
 import { Operator } from './operator.ts'
 import type { Plan } from './plan.ts'
 import { Platform } from './platform.ts'
@@ -64,11 +64,50 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
         },
       ),
   )
+  connect(kernel, hosts, plan, () => calm)
   return {
     scene: { plan, kernel, platform, hosts, witness, operator },
     calm: () => {
       calm = true
     },
+  }
+}
+
+/** Wires between the hosts: to hear each other by, and plugs to switch each other off by. */
+function connect(
+  kernel: Kernel,
+  hosts: readonly SimHost[],
+  { world }: Plan,
+  calm: () => boolean,
+): void {
+  const { random } = kernel
+  const byName = new Map(hosts.map((host) => [host.name, host]))
+  const byAddress = new Map(hosts.map((host, n) => [`10.0.0.${n + 1}`, host]))
+  for (const [address, host] of byAddress) {
+    if (world.peers) host.world.address = address
+    host.world.tellPeer = (from, to, packet) => {
+      const other = byAddress.get(to)
+      if (!other || !host.lan || !other.lan || random.chance(host.weather.loss)) return
+      const late = random.between(0.05, world.delayMaxMs)
+      kernel.at(kernel.nowMs + late, null, () => other.on && other.world.hears?.(packet, from))
+    }
+    if (world.fencing === 'none') continue
+    host.world.switchOn = (target) => byName.get(target)?.powerOn()
+    host.world.fence = (target) => {
+      const actor = actorNow() as Actor
+      const fails = !calm() && host.modules.fenceFails > 0
+      const ms = random.between(20, 150) + (calm() ? 0 : host.modules.fenceLateMs)
+      if (fails) host.modules.fenceFails -= 1
+      // The plug is pulled, whatever becomes of who asked for it.
+      else kernel.at(kernel.nowMs + ms / 2, null, () => byName.get(target)?.powerCut(true))
+      return new Promise((resolve) => {
+        actor.after(ms, () =>
+          resolve(
+            fails ? { outcome: 'failed', detail: 'exit 1' } : { outcome: 'off', detail: 'off' },
+          ),
+        )
+      })
+    }
   }
 }
 
@@ -83,6 +122,8 @@ export function formCluster({ plan, kernel, operator, hosts }: Scene): void {
   if (!first) throw new Error('a cluster of no hosts')
   const { profile } = plan
   operator.ask({ type: 'formCluster', clusterId: first.clusterId, name: 'prod', profile }, () => {
+    operator.fencing = plan.world.fencing
+    if (plan.world.fencing === 'fence') operator.ask({ type: 'setTakeover', takeover: 'fence' })
     for (const host of hosts) operator.join(host, () => host.powerOn())
   })
   kernel.at(700, null, () => {

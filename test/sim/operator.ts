@@ -27,6 +27,8 @@ interface KnownGroup {
 /** Restarts come fast and a failed group is tried again soon: a history is short. */
 const RESTART = { attempts: 3, periodMs: 5_000, delayMs: 0, retryAfterMs: 1_000 }
 const DELAY_MAX_MS = 30
+/** When an operator looks after the hosts, after a bad day. */
+const LOOKS_MS = [5_000, 15_000, 30_000]
 
 export class Operator {
   readonly #kernel: Kernel
@@ -35,6 +37,9 @@ export class Operator {
   readonly groups = new Map<string, KnownGroup>()
   /** Nodes that are members, by GUID. */
   readonly nodes: string[] = []
+  fencing: 'none' | 'lease' | 'fence' = 'none'
+  /** Nodes of which it is sure that the boot that the hive has for them is over. */
+  overNow: () => readonly { nodeId: string; boot: string }[] = () => []
   #made = 0
 
   constructor(kernel: Kernel, platform: Platform) {
@@ -169,8 +174,18 @@ export class Operator {
     const { nodeId, name, publicKey } = host
     this.ask({ type: 'joinNode', nodeId, name, publicKey }, (ok) => {
       if (ok) this.nodes.push(nodeId)
+      if (this.fencing !== 'none') this.ask({ type: 'setFence', nodeId, fence: AGENT })
       joined()
     })
+  }
+
+  /** Who has looked, and seen that the host is off, says so (F5, A8). */
+  confirmOver(): void {
+    for (const over of this.overNow()) this.ask({ type: 'confirmFence', ...over })
+  }
+
+  takeover(takeover: 'lease' | 'fence'): void {
+    if (this.fencing !== 'none') this.ask({ type: 'setTakeover', takeover })
   }
 
   aGroup(random: Random): string {
@@ -189,6 +204,10 @@ export class Operator {
   /** After a bad day: nothing paused, and hosts that are no members any more are joined anew. */
   tidyUp(hosts: readonly SimHost[]): void {
     const members = this.#members
+    // Under policy `fence` somebody has to say that what ran before is over, where no agent can.
+    if (this.fencing !== 'none')
+      for (const ms of LOOKS_MS)
+        this.#kernel.at(this.#kernel.nowMs + ms, null, () => this.confirmOver())
     for (const nodeId of members()) this.ask({ type: 'pauseNode', nodeId, paused: false })
     for (const host of hosts) {
       if (members().includes(host.nodeId)) continue
@@ -199,4 +218,14 @@ export class Operator {
   }
 }
 
+const AGENT = {
+  agent: 'fence_sim',
+  options: {},
+  secrets: null,
+  helpers: null,
+  timeoutMs: 10_000,
+  attempts: 2,
+  delayMs: 0,
+  switchOn: true,
+}
 const GATED = { domain: 'guest', xml: '<domain/>' }

@@ -101,7 +101,9 @@ function take(draft: Draft, [directive = '', ...words]: string[]): string | null
   }
 }
 
-const WORLD: Readonly<Record<keyof WorldPlan, 'number' | 'boolean'>> = {
+const FENCING: readonly string[] = ['none', 'lease', 'fence']
+
+const WORLD: Readonly<Record<keyof WorldPlan, 'number' | 'boolean' | 'fencing'>> = {
   delayMaxMs: 'number',
   loss: 'number',
   alarmLateMaxMs: 'number',
@@ -115,14 +117,19 @@ const WORLD: Readonly<Record<keyof WorldPlan, 'number' | 'boolean'>> = {
   lies: 'number',
   managerLateMaxMs: 'number',
   extremeClocks: 'boolean',
+  peers: 'boolean',
+  fencing: 'fencing',
 }
 
 function takeWorld(draft: Draft, words: readonly string[]): string | null {
-  const world: Record<string, number | boolean> = {}
+  const world: Record<string, number | boolean | string> = {}
   for (const word of words) {
     const [key = '', value = ''] = word.split('=')
     if (!Object.hasOwn(WORLD, key)) return `the world has no "${key}"`
-    if (WORLD[key as keyof WorldPlan] === 'boolean') world[key] = value === 'true'
+    const kind = WORLD[key as keyof WorldPlan]
+    if (kind === 'boolean') world[key] = value === 'true'
+    else if (kind === 'fencing' && FENCING.includes(value)) world[key] = value
+    else if (kind === 'fencing') return `fencing is one of ${FENCING.join(', ')}, not "${value}"`
     else {
       const wrong = number(value, (n) => Object.assign(world, { [key]: n }), 0, false)
       if (wrong) return `${key}: ${wrong}`

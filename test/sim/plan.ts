@@ -52,6 +52,10 @@ export interface WorldPlan {
   readonly lies: number
   /** A manager executes a start so much later. */
   readonly managerLateMaxMs: number
+  /** Hosts hear each other, by packets that are lost or late as all others. */
+  readonly peers: boolean
+  /** Every node has a fence agent, and the takeover policy asks for it or does not. */
+  readonly fencing: 'none' | 'lease' | 'fence'
   /** Clocks are off by up to ρ; `true`: by exactly that, one way or the other. */
   readonly extremeClocks: boolean
 }
@@ -112,12 +116,17 @@ export function drawPlan(seed: number, draw: Draw = {}): Plan {
         ...drawAsks(random, LIFE_ASK_MS, stormEndMs, stormEndMs + lifeMs),
       ]
     : []
+  const groups = drawGroups(random, nodes)
+  const world = drawWorld(random, profile)
+  // Last, so that histories are what they were before there were peers and fence agents.
+  const peers = nodes <= 8 && random.chance(0.2)
+  const fencing = random.chance(0.3) ? random.pick(['lease', 'fence'] as const) : 'none'
   return {
     seed,
     profile,
     nodes,
-    groups: drawGroups(random, nodes),
-    world: drawWorld(random, profile),
+    groups,
+    world: { ...world, fencing, peers: peers && lifeMs === 0 },
     strikes,
     asks,
     endMs: Math.round(stormEndMs + lifeMs),
@@ -171,6 +180,8 @@ function drawWorld(random: Random, profile: ProfileName): WorldPlan {
     lies: some(0.15, 0.02),
     managerLateMaxMs: random.chance(0.5) ? random.between(1, 20) : random.between(20, 4_000),
     extremeClocks: random.chance(0.4),
+    peers: false,
+    fencing: 'none',
   }
 }
 

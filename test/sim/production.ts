@@ -42,6 +42,10 @@ function surroundings(mutation: Mutation | null): Plugin {
           return { path: pathToFileURL(fake('fs.ts')).href, external: true }
         if (ours && path === 'node:crypto')
           return { path: pathToFileURL(fake('crypto.ts')).href, external: true }
+        if (ours && path.endsWith('/fence/fence.ts'))
+          return { path: pathToFileURL(fake('fence.ts')).href, external: true }
+        if (ours && path.endsWith('/peer-socket.ts'))
+          return { path: pathToFileURL(fake('peer-socket.ts')).href, external: true }
         if (ours && path.endsWith('/clock.ts'))
           return { path: pathToFileURL(fake('clock.ts')).href, external: true }
         if (path.startsWith('.') && SHARED.test(join(resolveDir, path)))

@@ -212,9 +212,9 @@ function settle(draft: Draft, lost: Node, fencing: Fencing): void {
   const now = stillAsked(draft, lost, fencing)
   const node = draft.node(lost.id) ?? lost
   if (now.asked) return look(draft, node.id, now, now.asked.deadlineMs)
-  // Nothing that is wanted would be won by it: the host is left alone.
-  if (!node.fence || node.bootId === null || !ownsWanted(draft, node))
-    return look(draft, node.id, now, null)
+  // Nothing that is wanted would be won by it, nor the node itself: the host is left alone.
+  const wins = now.atTheDoor === true || ownsWanted(draft, node)
+  if (!node.fence || node.bootId === null || !wins) return look(draft, node.id, now, null)
   if (now.dueMs > draft.nowMs) return look(draft, node.id, now, now.dueMs)
   ask(draft, node, node.fence, node.bootId, now)
 }

@@ -41,7 +41,10 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
   for (const intent of event.intents) takeIntent(draft, nodeId, intent)
   if (isOtherGuard(node, event)) {
     // One that is connected is no case for a fence: the other one is a copy of it.
-    const fenced = node.under === 'fence' && draft.fencing(nodeId) !== undefined
+    const fencing = draft.fencing(nodeId)
+    const fenced = node.under === 'fence' && fencing !== undefined
+    if (fenced)
+      draft.observe({ table: 'fencing', id: nodeId, value: { ...fencing, atTheDoor: true } })
     const until = fenced ? "that boot's end is confirmed" : "that one's lease has surely ended"
     const detail = `${node.name} is up, and what it runs is known to another guard (boot ${node.bootId}): until ${until} nothing else can speak for it`
     const code = fenced ? 'waitsForFence' : 'otherGuard'

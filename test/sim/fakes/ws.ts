@@ -20,6 +20,8 @@ export default class WebSocket extends EventEmitter {
     this.#line = worldNow().dial(url, headers, {
       opened: () => {
         this.readyState = 1
+        const { address } = worldNow()
+        if (address !== '') this.emit('upgrade', { socket: { localAddress: address } })
         this.emit('open')
       },
       message: (text) => this.emit('message', text, false),

@@ -28,6 +28,16 @@ export const ON_MODULES = {
       host.modules.slowMs = 0
     })
   },
+  fenceFails: ({ host, random }) => {
+    host.modules.fenceFails = 1 + random.integer(4)
+  },
+  /** The result comes when the host that it is about has long been back (F2, F6). */
+  fenceLate: (blow) => {
+    blow.host.modules.fenceLateMs = lastingMs(blow)
+    later(blow.scene, lastingMs(blow), () => {
+      blow.host.modules.fenceLateMs = 0
+    })
+  },
   managerGone: (blow) => {
     blow.host.manager.goneUntilMs = blow.scene.kernel.nowMs + lastingMs(blow)
   },

@@ -32,6 +32,13 @@ export const ON_NETWORK = {
     }
     again()
   },
+  /** Its peers do not hear it, and it does not hear them (S-17). */
+  cutFromPeers: (blow) => {
+    blow.host.lan = false
+    later(blow.scene, lastingMs(blow), () => {
+      blow.host.lan = true
+    })
+  },
   lossy: (blow) => {
     const { scene, host, random } = blow
     const before = host.weather.loss
