@@ -111,6 +111,8 @@ export function fenceReported(draft: Draft, event: Of<'fenceReported'>): void {
       component: 'NM',
       message: `fence result of ${helper} ignored: boot ${boot} of ${node?.name ?? target} is over, and the node is ${now} (F2, request ${request})`,
     })
+    // Two helpers at once: the later one has switched off again what the other had switched on.
+    if (node?.state === 'down' && node.bootId === boot) switchOn(draft, node, event)
     return
   }
   const { fence } = node
@@ -125,11 +127,15 @@ export function fenceReported(draft: Draft, event: Of<'fenceReported'>): void {
       evidence: { helper, agent: fence?.agent ?? 'none', boot, request },
     },
   )
-  // Only now, and whatever comes of it: what is on record does not depend on it.
-  if (fence?.switchOn) {
-    const order = orderOf(node, fence, 'on', request)
-    draft.effects.push({ type: 'fence', nodeId: event.nodeId, order })
-  }
+  switchOn(draft, node, event)
+}
+
+/** Only once its end is on record, which does not depend on what comes of this. */
+function switchOn(draft: Draft, node: Node, event: Of<'fenceReported'>): void {
+  const { fence } = node
+  if (!fence?.switchOn) return
+  const order = orderOf(node, fence, 'on', event.request)
+  draft.effects.push({ type: 'fence', nodeId: event.nodeId, order })
 }
 
 /** F2, F5: as under D3 without the wait; the boot is remembered as over (F3). */
