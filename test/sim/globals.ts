@@ -1,5 +1,5 @@
 /** The globals that production code asks for time and chance, answered by the actor that asks. */
-import { actorNow, type Timer } from './kernel.ts'
+import { type Actor, actorNow, type Timer } from './kernel.ts'
 
 /** @returns how to put the real ones back */
 export function installGlobals(): () => void {
@@ -15,6 +15,7 @@ export function installGlobals(): () => void {
   }
   const clear = (handle: unknown) => {
     if (handle instanceof Handle) {
+      if (handle.every === null && !handle.timer.cancelled && !handle.rung) handle.actor.timers -= 1
       handle.timer.cancelled = true
       handle.every = null
     } else real.clearTimeout(handle as NodeJS.Timeout)
@@ -22,7 +23,15 @@ export function installGlobals(): () => void {
   const later = (work: () => void, ms = 0) => {
     const actor = actorNow()
     if (!actor) return real.setTimeout(work, ms)
-    return new Handle(actor.after(ms, work), null)
+    const handle: Handle = new Handle(
+      actor,
+      actor.timer(ms, () => {
+        handle.rung = true
+        work()
+      }),
+      null,
+    )
+    return handle
   }
   const repeat = (work: () => void, ms = 0) => {
     const actor = actorNow()
@@ -32,7 +41,7 @@ export function installGlobals(): () => void {
       handle.timer = actor.after(handle.every, again)
       work()
     }
-    const handle = new Handle(actor.after(ms, again), ms)
+    const handle = new Handle(actor, actor.after(ms, again), ms)
     return handle
   }
   globalThis.setTimeout = later as never
@@ -61,10 +70,13 @@ export function installGlobals(): () => void {
 
 /** What `setTimeout` gives, as far as anybody uses it. */
 class Handle {
+  readonly actor: Actor
   timer: Timer
   every: number | null
+  rung = false
 
-  constructor(timer: Timer, every: number | null) {
+  constructor(actor: Actor, timer: Timer, every: number | null) {
+    this.actor = actor
     this.timer = timer
     this.every = every
   }

@@ -79,6 +79,11 @@ export async function playHistory(
     problems.push(String(error))
   }
   problems.push(...checkCalls(operator.calls, mirror))
+  // A5 is assumed away, but not where nobody takes over without a confirmed fence.
+  const fenced =
+    plan.world.fencing === 'fence' && !plan.asks.some((a) => a.kind === 'takeoverLease')
+  if (fenced)
+    problems.push(...witness.excused.map((o) => `OVERLAP under policy fence of ${o.group}`))
   // What was broken first, first.
   const broken = [
     ...witness.overlaps.map(

@@ -49,6 +49,18 @@ export class Actor {
     return current.run(this, work)
   }
 
+  /** Timers of it that have not rung: while there are any, the platform lets nobody sleep. */
+  timers = 0
+
+  /** A timer that its own code has set. */
+  timer(ms: number, work: () => void): Timer {
+    this.timers += 1
+    return this.after(ms, () => {
+      this.timers -= 1
+      work()
+    })
+  }
+
   /** After so many milliseconds of its own clock, if it still lives then. */
   after(ms: number, work: () => void): Timer {
     return this.kernel.at(this.kernel.nowMs + Math.max(0, ms) / this.rate, this, work)

@@ -28,7 +28,8 @@ interface KnownGroup {
 const RESTART = { attempts: 3, periodMs: 5_000, delayMs: 0, retryAfterMs: 1_000 }
 const DELAY_MAX_MS = 30
 /** When an operator looks after the hosts, after a bad day. */
-const LOOKS_MS = [5_000, 15_000, 30_000]
+const LOOKS_MS = [5_000, 15_000, 30_000, 40_000]
+const CYCLE_MS = 20_000
 
 export class Operator {
   readonly #kernel: Kernel
@@ -201,13 +202,27 @@ export class Operator {
     return random.pick(this.nodes.length > 0 ? this.nodes : ['none'])
   }
 
+  /**
+   * Under policy `fence` somebody has to say that what ran before is over, where no agent can; and
+   * where a guard has lost its memory without a boot, to power-cycle the host first.
+   */
+  #lookAfter(hosts: readonly SimHost[]): void {
+    const at = (ms: number, work: () => void) =>
+      void this.#kernel.at(this.#kernel.nowMs + ms, null, work)
+    for (const ms of LOOKS_MS) at(ms, () => this.confirmOver())
+    at(CYCLE_MS, () => {
+      for (const host of hosts) {
+        if (this.#platform.socketsOf(host.name).length > 0) continue
+        host.powerCut(false)
+        host.powerOn()
+      }
+    })
+  }
+
   /** After a bad day: nothing paused, and hosts that are no members any more are joined anew. */
   tidyUp(hosts: readonly SimHost[]): void {
     const members = this.#members
-    // Under policy `fence` somebody has to say that what ran before is over, where no agent can.
-    if (this.fencing !== 'none')
-      for (const ms of LOOKS_MS)
-        this.#kernel.at(this.#kernel.nowMs + ms, null, () => this.confirmOver())
+    if (this.fencing !== 'none') this.#lookAfter(hosts)
     for (const nodeId of members()) this.ask({ type: 'pauseNode', nodeId, paused: false })
     for (const host of hosts) {
       if (members().includes(host.nodeId)) continue

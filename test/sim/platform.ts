@@ -274,7 +274,8 @@ export class Platform {
   /** Hibernation: memory goes, sockets stay. */
   hibernate(): void {
     const p = this.#now
-    if (!p || p.gate) return
+    // Neither in the middle of something, nor while a timer of it is to ring.
+    if (!p || p.gate || p.actor.timers > 0) return
     p.actor.die()
     p.actor = this.#actor()
     p.object = null

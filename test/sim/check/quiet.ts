@@ -30,7 +30,9 @@ export function checkQuiet(scene: Scene, before: Idle, after: Idle): string[] {
   const resources = [...scene.operator.groups.values()].flatMap((g) => g.resources).length
   // A ping is some turns of its own; a check of health is some more.
   const most =
-    (LOOK_MS / t.pingMs) * 12 * scene.hosts.length +
+    (LOOK_MS / t.pingMs) *
+      (12 + (scene.plan.world.peers ? 8 * scene.hosts.length : 0)) *
+      scene.hosts.length +
     (LOOK_MS / t.ttlAuthorityMs) * 60 * scene.hosts.length +
     (LOOK_MS / 1_000) * 12 * (resources + scene.hosts.length) +
     200
