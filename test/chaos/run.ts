@@ -1,0 +1,120 @@
+/** The faults, one after the other, and what has come of them. */
+
+import { Random } from '../sim/random.ts'
+import type { Arguments } from './arguments.ts'
+import { type Drawn, draw, strike } from './faults.ts'
+import { judge } from './judge.ts'
+import type { Scene } from './scene.ts'
+import { openScene, WITNESSES } from './scene.ts'
+import type { Sum } from './sum.ts'
+import { BOUND_MS, becomesWell, replicasDiffer } from './well.ts'
+
+/** Chance of a second fault at the same time. */
+const PAIR = 0.3
+/** Writes to the API while a fault is at work. */
+const WRITES = 4
+
+export async function run(
+  args: Arguments,
+  folder: string,
+  say: (line: string) => void,
+): Promise<Sum> {
+  const begun = performance.now()
+  const scene = await openScene(folder)
+  for (const [kind, reason] of scene.missing) say(`skipped  ${kind}: ${reason}`)
+  const kinds = args.only.filter((kind) => !scene.missing.has(kind))
+  if (kinds.length === 0) throw new Error('none of the faults is to be had on this machine')
+  say(`seed ${args.seed}; all is well ${Math.round(performance.now() - begun)} ms after the start`)
+  say(`bound of recovery ${BOUND_MS} ms: W(TTL_A) + T_stop + a pause before a connection + a start`)
+  const random = new Random(args.seed)
+  const sum: Sum = {
+    rounds: [],
+    overlaps: [],
+    byFreeze: 0,
+    refusedWrites: 0,
+    lost: [],
+    differ: [],
+    resumeOverlapMs: [],
+    acks: 0,
+  }
+  for (let n = 0; n < args.faults; ) {
+    const pair = random.chance(PAIR) && n + 1 < args.faults
+    const drawn = [draw(random, kinds), ...(pair ? [draw(random, kinds)] : [])]
+    n += drawn.length
+    const round = await play(scene, drawn)
+    sum.rounds.push(round)
+    take(scene, sum)
+    say(line(n, round, sum))
+    if (round.problem !== null && round.recoverMs === null) break
+  }
+  await scene.promises.check().catch((error: unknown) => sum.lost.push(`not compared: ${error}`))
+  sum.lost.push(...scene.promises.lost)
+  sum.acks = scene.promises.acks
+  sum.differ.push(...(await replicasDiffer(scene)))
+  take(scene, sum)
+  for (const what of [...sum.overlaps, ...sum.lost, ...sum.differ]) say(`PROBLEM  ${what}`)
+  scene.vm?.stop()
+  return sum
+}
+
+export interface Round {
+  readonly faults: readonly Drawn[]
+  readonly tookMs: number
+  /** From the end of the fault until all was well; null: never. */
+  readonly recoverMs: number | null
+  readonly problem: string | null
+}
+
+async function play(scene: Scene, faults: readonly Drawn[]): Promise<Round> {
+  const begun = performance.now()
+  let left = WRITES
+  const go = () => {
+    left -= 1
+    return left >= 0
+  }
+  const writes = Promise.all([scene.promises.write(go), scene.promises.change(go)])
+  await Promise.all(faults.map((one) => strike(scene, one)))
+  const well = await becomesWell(scene)
+  await writes
+  await scene.promises.check()
+  const recoverMs = typeof well === 'number' ? well : null
+  const late = recoverMs === null || recoverMs > BOUND_MS
+  return {
+    faults,
+    tookMs: performance.now() - begun,
+    recoverMs,
+    problem: late ? `not recovered in time: ${recoverMs ?? well}` : null,
+  }
+}
+
+function take(scene: Scene, sum: Sum): void {
+  const { freezes, vm } = scene
+  const verdicts = WITNESSES.map((name) =>
+    judge(scene.demo.ledger(name), scene.demo.writes(name), freezes.all),
+  )
+  const total = (what: 'byFreeze' | 'refusedWrites') =>
+    verdicts.reduce((all, verdict) => all + verdict[what], 0)
+  sum.overlaps = [
+    ...verdicts.flatMap((verdict) => verdict.overlaps),
+    ...(vm?.overlaps ?? []),
+    ...freezes.neverEnded,
+  ]
+  sum.byFreeze = total('byFreeze') + (vm?.byFreeze ?? 0)
+  sum.refusedWrites = total('refusedWrites')
+  sum.resumeOverlapMs = freezes.resumeOverlapMs
+}
+
+function line(n: number, round: Round, sum: Sum): string {
+  const names = round.faults.map((one) => {
+    const { kind, host, group, ms } = one
+    return `${kind} (n${host + 1} ${group} ${ms} ms)`
+  })
+  const recovered = round.recoverMs === null ? 'NOT WELL' : `${Math.round(round.recoverMs)} ms`
+  const bad = [
+    ...(round.problem === null ? [] : [round.problem]),
+    ...(sum.overlaps.length > 0 ? [`${sum.overlaps.length} OVERLAPS`] : []),
+  ]
+  return [`${String(n).padStart(4)}  ${recovered.padStart(9)}  ${names.join(' + ')}`, ...bad].join(
+    '  ',
+  )
+}
