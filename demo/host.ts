@@ -165,6 +165,8 @@ export class DemoHost {
     writeFileSync(file, `${this.#boot}\n`)
     const bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
     return ['unshare', '--mount', 'sh', '-c', bind, file]
+  }
+
   #inside(...words: string[]): string[] {
     return [...(this.options.enter ?? []), ...words]
   }

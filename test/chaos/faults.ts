@@ -16,6 +16,8 @@ import { askMove, type Scene, WITNESSES } from './scene.ts'
 export interface Drawn {
   readonly kind: FaultKind
   readonly host: number
+  /** The host that owns the group, instead. */
+  readonly aimed: boolean
   readonly group: (typeof WITNESSES)[number]
   readonly ms: number
   readonly coin: boolean
@@ -23,13 +25,40 @@ export interface Drawn {
   readonly amount: number
 }
 
-export function draw(random: Random, kinds: readonly FaultKind[]): Drawn {
+/** Every kind once, in any order, before one comes again. */
+export class Urn {
+  readonly #random: Random
+  readonly #kinds: readonly FaultKind[]
+  #left: FaultKind[] = []
+
+  constructor(random: Random, kinds: readonly FaultKind[]) {
+    this.#random = random
+    this.#kinds = kinds
+  }
+
+  next(): Drawn {
+    if (this.#left.length === 0) this.#left = [...this.#kinds]
+    const [kind] = this.#left.splice(this.#random.integer(this.#left.length), 1)
+    return draw(this.#random, kind as FaultKind)
+  }
+}
+
+/** Shorter than the pong lease, about as long, and longer than the authority lease. */
+const SPANS: [number, number][] = [
+  [100, 1_200],
+  [100, 1_200],
+  [1_200, 3_500],
+  [1_200, 3_500],
+  [3_500, 7_500],
+]
+
+function draw(random: Random, kind: FaultKind): Drawn {
   return {
-    kind: random.pick(kinds),
+    kind,
     host: random.integer(3),
     group: random.pick(WITNESSES),
-    // Shorter than a lease, and longer.
-    ms: Math.round(random.chance(0.5) ? random.between(100, 1_200) : random.between(1_200, 3_500)),
+    aimed: random.chance(0.5),
+    ms: Math.round(random.between(...random.pick(SPANS))),
     coin: random.chance(0.5),
     amount: random.next(),
   }
@@ -41,7 +70,12 @@ export function strike(scene: Scene, drawn: Drawn): Promise<void> {
 
 type Fault = (scene: Scene, drawn: Drawn) => Promise<void>
 
-const hostOf = ({ demo }: Scene, { host }: Drawn) => demo.hosts[host] as DemoHost
+function hostOf({ demo }: Scene, { host, aimed, group }: Drawn): DemoHost {
+  const owner = demo.ledger(group).findLast((line) => line.what === 'start')?.owner
+  const found = aimed ? demo.hosts.find((one) => one.name === owner) : undefined
+  return found ?? (demo.hosts[host] as DemoHost)
+}
+
 const relayOf = (scene: Scene, drawn: Drawn) => scene.relays.get(hostOf(scene, drawn).name) as Relay
 
 /** A process by what it is. */
@@ -111,7 +145,8 @@ const off =
   (how: (host: DemoHost, drawn: Drawn) => Promise<void>): Fault =>
   async (scene, drawn) => {
     const { hosts } = scene.demo
-    const turned = [...hosts.slice(drawn.host), ...hosts.slice(0, drawn.host)]
+    const first = hosts.indexOf(hostOf(scene, drawn))
+    const turned = [...hosts.slice(first), ...hosts.slice(0, first)]
     const host = turned.find((one) => !scene.down.has(one)) as DemoHost
     scene.down.add(host)
     try {

@@ -2,7 +2,7 @@
  * The line from one host to the control plane, byte by byte: it delays, and stalls either way in the
  * middle of whatever is under way. What is sent is never lost: losing is left to the network.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 /** From the host, and to it. */
 export type Way = 'out' | 'in'
@@ -26,6 +26,10 @@ export class Relay {
       relay.#server.listen(port, host, resolve)
     })
     return relay
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
   }
 
   delay(ms: number): void {

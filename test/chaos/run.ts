@@ -2,7 +2,7 @@
 
 import { Random } from '../sim/random.ts'
 import type { Arguments } from './arguments.ts'
-import { type Drawn, draw, strike } from './faults.ts'
+import { type Drawn, strike, Urn } from './faults.ts'
 import { judge } from './judge.ts'
 import type { Scene } from './scene.ts'
 import { openScene, WITNESSES } from './scene.ts'
@@ -10,7 +10,7 @@ import type { Sum } from './sum.ts'
 import { BOUND_MS, becomesWell, replicasDiffer } from './well.ts'
 
 /** Chance of a second fault at the same time. */
-const PAIR = 0.3
+const PAIR = 0.4
 /** Writes to the API while a fault is at work. */
 const WRITES = 4
 
@@ -27,6 +27,7 @@ export async function run(
   say(`seed ${args.seed}; all is well ${Math.round(performance.now() - begun)} ms after the start`)
   say(`bound of recovery ${BOUND_MS} ms: W(TTL_A) + T_stop + a pause before a connection + a start`)
   const random = new Random(args.seed)
+  const urn = new Urn(random, kinds)
   const sum: Sum = {
     rounds: [],
     overlaps: [],
@@ -39,7 +40,7 @@ export async function run(
   }
   for (let n = 0; n < args.faults; ) {
     const pair = random.chance(PAIR) && n + 1 < args.faults
-    const drawn = [draw(random, kinds), ...(pair ? [draw(random, kinds)] : [])]
+    const drawn = [urn.next(), ...(pair ? [urn.next()] : [])]
     n += drawn.length
     const round = await play(scene, drawn)
     sum.rounds.push(round)
@@ -106,8 +107,8 @@ function take(scene: Scene, sum: Sum): void {
 
 function line(n: number, round: Round, sum: Sum): string {
   const names = round.faults.map((one) => {
-    const { kind, host, group, ms } = one
-    return `${kind} (n${host + 1} ${group} ${ms} ms)`
+    const { kind, host, aimed, group, ms } = one
+    return `${kind} (${aimed ? `owner of ${group}` : `n${host + 1} ${group}`}, ${ms} ms)`
   })
   const recovered = round.recoverMs === null ? 'NOT WELL' : `${Math.round(round.recoverMs)} ms`
   const bad = [
