@@ -1,5 +1,7 @@
 /** The faults, one after the other, and what has come of them. */
 
+import type { LedgerLine } from '../../demo/cluster.ts'
+import { bootMs } from '../../probe/clock.ts'
 import { Random } from '../sim/random.ts'
 import type { Arguments } from './arguments.ts'
 import { type Drawn, strike, Urn } from './faults.ts'
@@ -64,10 +66,13 @@ export interface Round {
   /** From the end of the fault until all was well; null: never. */
   readonly recoverMs: number | null
   readonly problem: string | null
+  /** The longest time in which one of the witnesses wrote nothing. */
+  readonly silentMs: number
 }
 
 async function play(scene: Scene, faults: readonly Drawn[]): Promise<Round> {
   const begun = performance.now()
+  const begunMs = bootMs()
   let left = WRITES
   const go = () => {
     left -= 1
@@ -84,8 +89,21 @@ async function play(scene: Scene, faults: readonly Drawn[]): Promise<Round> {
     faults,
     tookMs: performance.now() - begun,
     recoverMs,
+    silentMs: Math.max(
+      ...WITNESSES.map((name) => longestSilence(scene.demo.writes(name), begunMs)),
+    ),
     problem: late ? `not recovered in time: ${recoverMs ?? well}` : null,
   }
+}
+
+/** Between two writes, whoever made them, since the last one before a moment. */
+function longestSilence(writes: readonly LedgerLine[], fromMs: number): number {
+  const times = writes.map((line) => line.atMs)
+  const first = Math.max(
+    0,
+    times.findLastIndex((time) => time < fromMs),
+  )
+  return Math.max(0, ...times.slice(first + 1).map((time, i) => time - (times[first + i] ?? time)))
 }
 
 function take(scene: Scene, sum: Sum): void {
@@ -115,7 +133,9 @@ function line(n: number, round: Round, sum: Sum): string {
     ...(round.problem === null ? [] : [round.problem]),
     ...(sum.overlaps.length > 0 ? [`${sum.overlaps.length} OVERLAPS`] : []),
   ]
-  return [`${String(n).padStart(4)}  ${recovered.padStart(9)}  ${names.join(' + ')}`, ...bad].join(
-    '  ',
-  )
+  const silent = `silent ${Math.round(round.silentMs)} ms`
+  return [
+    `${String(n).padStart(4)}  ${recovered.padStart(9)}  ${silent.padEnd(15)}  ${names.join(' + ')}`,
+    ...bad,
+  ].join('  ')
 }

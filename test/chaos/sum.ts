@@ -42,20 +42,18 @@ export function passed(result: ReturnType<typeof summary>): boolean {
   return result.overlaps + result.unrecovered + result.lostWrites + result.replicasDiffer === 0
 }
 
-/** One line per fault that came alone. */
+/** One line per fault that came alone: until all was well, and the longest silence of a workload. */
 export function table(sum: Sum): string {
   const rows = FAULT_KINDS.flatMap((kind) => {
-    const took = sum.rounds
-      .filter((round) => round.faults.length === 1 && round.faults[0]?.kind === kind)
-      .flatMap((round) => round.recoverMs ?? [])
+    const alone = sum.rounds.filter((r) => r.faults.length === 1 && r.faults[0]?.kind === kind)
+    const took = alone.flatMap((round) => round.recoverMs ?? [])
+    const silent = alone.map((round) => round.silentMs)
     if (took.length === 0) return []
-    const cells = [took.length, at(took, 0.5), at(took, 1)].map((x) => String(x).padStart(8))
-    return [`${kind.padEnd(16)}${cells.join(' ')}`]
+    const numbers = [took.length, at(took, 0.5), at(took, 1), at(silent, 0.5), at(silent, 1)]
+    return [`${kind.padEnd(16)}${numbers.map((x) => String(x).padStart(9)).join('')}`]
   })
-  return [
-    'fault, alone        times   median      max  (ms from its end until all is well)',
-    ...rows,
-  ].join('\n')
+  const head = 'fault, alone        times   median      max   silent      max  (milliseconds)'
+  return [head, ...rows].join('\n')
 }
 
 /** The value at this part of the list, whole milliseconds; of none, 0. */

@@ -73,7 +73,7 @@ describe('sum', () => {
     ...{ rounds: [], overlaps: [], byFreeze: 3, refusedWrites: 2, acks: 5 },
     ...{ lost: [], differ: [], resumeOverlapMs: [12, 40, 20] },
   }
-  const late = { faults: [], tookMs: 1, recoverMs: 99_999, problem: 'not recovered in time' }
+  const late = { faults: [], tookMs: 1, recoverMs: 99_999, silentMs: 0, problem: 'late' }
   const sumOf = (more: Partial<Sum>) => summary({ ...none, ...more }, parseArguments([]))
 
   test('what freezes do is reported, and fails nothing', () => {
