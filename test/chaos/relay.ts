@@ -1,6 +1,6 @@
 /**
- * The line from one host to the control plane, byte by byte: it delays, and stalls either way in the
- * middle of whatever is under way. What is sent is never lost: losing is left to the network.
+ * The line from one host to the control plane, in user space: it delays, is cut, and stalls either
+ * way in the middle of whatever is under way. Losing single packets is left to the network.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
@@ -12,6 +12,7 @@ export class Relay {
   readonly #lines = new Set<Line>()
   readonly #delayMs: Record<Way, number> = { out: 0, in: 0 }
   readonly #stalled = new Set<Way>()
+  #cut = false
   /** Where the control plane listens. */
   target = { host: '127.0.0.1', port: 0 }
 
@@ -42,6 +43,17 @@ export class Relay {
     this.#stalled.add(way)
   }
 
+  /** Nothing gets through any more, nothing is closed: as when a network loses everything. */
+  cut(): void {
+    this.#cut = true
+  }
+
+  /** What was connected before is gone by now. */
+  heal(): void {
+    this.#cut = false
+    for (const line of this.#lines) line.destroy()
+  }
+
   flow(way: Way): void {
     this.#stalled.delete(way)
     for (const line of this.#lines) line.pump()
@@ -64,22 +76,28 @@ export class Relay {
     }
   }
 
-  #state(way: Way) {
-    return { delayMs: this.#delayMs[way], stalled: this.#stalled.has(way) }
+  #state(way: Way): State {
+    return { delayMs: this.#delayMs[way], stalled: this.#stalled.has(way), cut: this.#cut }
   }
+}
+
+interface State {
+  readonly delayMs: number
+  readonly stalled: boolean
+  readonly cut: boolean
 }
 
 /** One way of one connection. */
 class Line {
   readonly #from: Socket
   readonly #to: Socket
-  readonly #state: () => { delayMs: number; stalled: boolean }
+  readonly #state: () => State
   /** What is under way; null is the end. */
   readonly #queue: { dueMs: number; bytes: Buffer | null }[] = []
   #split = false
   #ended: () => void = () => {}
 
-  constructor(from: Socket, to: Socket, state: () => { delayMs: number; stalled: boolean }) {
+  constructor(from: Socket, to: Socket, state: () => State) {
     this.#from = from
     this.#to = to
     this.#state = state
@@ -102,7 +120,8 @@ class Line {
   }
 
   pump(): void {
-    const { stalled } = this.#state()
+    const { stalled, cut } = this.#state()
+    if (cut) return
     if (!stalled) this.#split = false
     for (let first = this.#queue[0]; first; first = this.#queue[0]) {
       if (first.dueMs > performance.now()) {
@@ -119,7 +138,11 @@ class Line {
       }
       this.#queue.shift()
       if (first.bytes) this.#to.write(first.bytes)
-      else this.destroy()
+      else {
+        // After what was written before it.
+        this.#to.destroySoon()
+        this.#ended()
+      }
     }
   }
 
