@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CLUSTER } from '../../demo/cluster.ts'
 import { type DemoHost, killPid } from '../../demo/host.ts'
 import { identityOf, isAlive } from '../../probe/gate/proc.ts'
+import { PROFILES, waitMs } from '../../schema/timing.ts'
 import type { Random } from '../sim/random.ts'
 import { livingWitnesses, signal } from './freezes.ts'
 import type { FaultKind } from './kinds.ts'
@@ -76,6 +77,10 @@ function hostOf({ demo }: Scene, { host, aimed, group }: Drawn): DemoHost {
   return found ?? (demo.hosts[host] as DemoHost)
 }
 
+/** What stands still matters where something runs. */
+const ownerOf = (scene: Scene, drawn: Drawn) => hostOf(scene, { ...drawn, aimed: true })
+/** After this nobody waits any more for a host that was lost. */
+const LEASE_MS = waitMs(PROFILES.test.ttlMs, PROFILES.test.marginMs)
 const relayOf = (scene: Scene, drawn: Drawn) => scene.relays.get(hostOf(scene, drawn).name) as Relay
 
 /** A process by what it is. */
@@ -174,14 +179,14 @@ const FAULTS: Record<FaultKind, Fault> = {
   // With its agent cut off, or the lease would be renewed behind its back.
   freezeGuard: async (scene, drawn) => {
     const cut = [rule('in', drawn), rule('out', drawn)]
-    const host = hostOf(scene, drawn)
-    const standing = scene.freezes.stand(host, 'guard', drawn.ms + 1_500)
+    const host = ownerOf(scene, drawn)
+    const standing = scene.freezes.stand(host, 'guard', drawn.ms + LEASE_MS)
     await scene.network.add(host.name, ...cut)
     await standing
     await scene.network.remove(host.name, ...cut)
   },
   freezeHost: (scene, drawn) =>
-    scene.freezes.stand(hostOf(scene, drawn), 'host', drawn.ms + (drawn.coin ? 1_500 : 0)),
+    scene.freezes.stand(ownerOf(scene, drawn), 'host', drawn.ms + (drawn.coin ? LEASE_MS : 0)),
   powerCut: off(async (host, { ms }) => {
     host.powerCut()
     await sleep(ms)

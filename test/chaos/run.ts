@@ -113,11 +113,9 @@ function take(scene: Scene, sum: Sum): void {
   )
   const total = (what: 'byFreeze' | 'refusedWrites') =>
     verdicts.reduce((all, verdict) => all + verdict[what], 0)
-  sum.overlaps = [
-    ...verdicts.flatMap((verdict) => verdict.overlaps),
-    ...(vm?.overlaps ?? []),
-    ...freezes.neverEnded,
-  ]
+  const overlaps = verdicts.flatMap((verdict) => verdict.overlaps)
+  // Of many writes of one epoch, one is told.
+  sum.overlaps = [...new Set([...overlaps, ...(vm?.overlaps ?? []), ...freezes.neverEnded])]
   sum.byFreeze = total('byFreeze') + (vm?.byFreeze ?? 0)
   sum.refusedWrites = total('refusedWrites')
   sum.resumeOverlapMs = freezes.resumeOverlapMs
