@@ -13,6 +13,8 @@ import { BOUND_MS, becomesWell, replicasDiffer } from './well.ts'
 
 /** Chance of a second fault at the same time. */
 const PAIR = 0.4
+/** Chance that both are done to the same host, or group. */
+const TOGETHER = 0.6
 /** Writes to the API while a fault is at work. */
 const WRITES = 4
 
@@ -42,7 +44,8 @@ export async function run(
   }
   for (let n = 0; n < args.faults; ) {
     const pair = random.chance(PAIR) && n + 1 < args.faults
-    const drawn = [urn.next(), ...(pair ? [urn.next()] : [])]
+    const first = urn.next()
+    const drawn = [first, ...(pair ? [beside(first, urn.next(), random)] : [])]
     n += drawn.length
     const round = await play(scene, drawn)
     sum.rounds.push(round)
@@ -58,6 +61,11 @@ export async function run(
   for (const what of [...sum.overlaps, ...sum.lost, ...sum.differ]) say(`PROBLEM  ${what}`)
   scene.vm?.stop()
   return sum
+}
+
+/** The second of two meets the first one, more often than not. */
+function beside({ host, aimed, group }: Drawn, second: Drawn, random: Random): Drawn {
+  return random.chance(TOGETHER) ? { ...second, host, aimed, group } : second
 }
 
 export interface Round {
