@@ -58,7 +58,8 @@ function draw(random: Random, kind: FaultKind): Drawn {
     kind,
     host: random.integer(3),
     group: random.pick(WITNESSES),
-    aimed: random.chance(0.5),
+    // What stands still matters where something runs.
+    aimed: random.chance(0.5) || kind === 'freezeHost' || kind === 'freezeGuard',
     ms: Math.round(random.between(...random.pick(SPANS))),
     coin: random.chance(0.5),
     amount: random.next(),
@@ -77,8 +78,6 @@ function hostOf({ demo }: Scene, { host, aimed, group }: Drawn): DemoHost {
   return found ?? (demo.hosts[host] as DemoHost)
 }
 
-/** What stands still matters where something runs. */
-const ownerOf = (scene: Scene, drawn: Drawn) => hostOf(scene, { ...drawn, aimed: true })
 /** After this nobody waits any more for a host that was lost. */
 const LEASE_MS = waitMs(PROFILES.test.ttlMs, PROFILES.test.marginMs)
 const relayOf = (scene: Scene, drawn: Drawn) => scene.relays.get(hostOf(scene, drawn).name) as Relay
@@ -179,14 +178,14 @@ const FAULTS: Record<FaultKind, Fault> = {
   // With its agent cut off, or the lease would be renewed behind its back.
   freezeGuard: async (scene, drawn) => {
     const cut = [rule('in', drawn), rule('out', drawn)]
-    const host = ownerOf(scene, drawn)
+    const host = hostOf(scene, drawn)
     const standing = scene.freezes.stand(host, 'guard', drawn.ms + LEASE_MS)
     await scene.network.add(host.name, ...cut)
     await standing
     await scene.network.remove(host.name, ...cut)
   },
   freezeHost: (scene, drawn) =>
-    scene.freezes.stand(ownerOf(scene, drawn), 'host', drawn.ms + (drawn.coin ? LEASE_MS : 0)),
+    scene.freezes.stand(hostOf(scene, drawn), 'host', drawn.ms + (drawn.coin ? LEASE_MS : 0)),
   powerCut: off(async (host, { ms }) => {
     host.powerCut()
     await sleep(ms)
