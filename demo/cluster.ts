@@ -9,7 +9,7 @@ import type { HostPolicy } from '../schema/host-policy.ts'
 import type { ProfileName } from '../schema/timing.ts'
 import { bundleProbe } from '../tools/bundle-probe.ts'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
-import { DemoHost } from './host.ts'
+import { DemoHost, type HostOptions } from './host.ts'
 import { type LibvirtHost, libvirtMissing, startLibvirtHost } from './libvirt-host.ts'
 import { tinyDomainXml, writeTinyImage } from './vm/domain.ts'
 
@@ -27,6 +27,8 @@ export interface DemoOptions {
   readonly env?: Record<string, string>
   /** Each host with boot ids of its own, as machines have them (needs root). */
   readonly ownBoot?: boolean
+  /** What is different for one of the hosts. */
+  hostOptions?(name: string, control: ControlPlane): Partial<HostOptions>
   /** Another port will not do, should this one be taken. */
   readonly thisPortOnly?: boolean
   readonly alarmsLateMs?: number
@@ -87,6 +89,7 @@ export class Demo {
           ...(libvirt && { libvirt }),
           ...(options.env && { env: options.env }),
           ...(options.ownBoot && { ownBoot: true }),
+          ...options.hostOptions?.(name, control),
         }),
       )
     }
@@ -98,13 +101,14 @@ export class Demo {
 
   async #join(): Promise<void> {
     // Joining again with the same key changes nothing but the address: the port may be another one.
-    const fresh = this.hosts.filter((host) => host.url !== this.control.url)
+    const reached = (host: DemoHost) => host.options.controlUrl ?? this.control.url
+    const fresh = this.hosts.filter((host) => host.url !== reached(host))
     if (fresh.length === 0) return
     const { token } = await this.api('createToken', {
       params: { cluster: CLUSTER },
       body: { uses: fresh.length, ttlMs: 600_000 },
     })
-    for (const host of fresh) await host.join(this.control.url, token)
+    for (const host of fresh) await host.join(reached(host), token)
   }
 
   /** One more machine, which has not joined yet. */
@@ -203,8 +207,15 @@ export class Demo {
     })
   }
 
-  async addWitness(name: string, group: string, restart: Partial<RestartPolicy> = {}) {
+  /** @param writeMs how often it writes to the store that all hosts share; 0: never */
+  async addWitness(
+    name: string,
+    group: string,
+    restart: Partial<RestartPolicy> = {},
+    writeMs: number = 0,
+  ): Promise<void> {
     const args = [program('witness.ts'), this.witnessFolder(name)]
+    if (writeMs > 0) args.push('0', String(writeMs))
     await this.addProcess(name, group, args, { restart })
   }
 
@@ -237,6 +248,11 @@ export class Demo {
     return readLines(join(this.witnessFolder(name), 'ledger'))
   }
 
+  /** What the witness has written to the store that all hosts share, in the store's order. */
+  writes(name: string): LedgerLine[] {
+    return readLines(join(this.witnessFolder(name), 'writes'))
+  }
+
   overlaps(name: string): number {
     return this.ledger(name).filter((line) => line.what === 'overlap').length
   }
@@ -257,7 +273,7 @@ export class Demo {
 }
 
 export interface LedgerLine {
-  what: 'start' | 'end' | 'overlap'
+  what: 'start' | 'end' | 'overlap' | 'write'
   /** Milliseconds since boot. */
   atMs: number
   owner: string

@@ -14,6 +14,8 @@ export interface ControlPlane {
   readonly port: number
   /** Pid of workerd, to be killed by whoever wants to see what happens then. */
   workerdPid(): number | null
+  /** The runtime drops the objects from memory, as it does for reasons of its own. */
+  evict(webSockets: 'close' | 'hibernate'): Promise<void>
   stop(): Promise<void>
 }
 
@@ -31,6 +33,7 @@ export interface ControlPlaneOptions {
   log?(level: string, message: string): void
 }
 
+const WORKER = 'holdfast'
 const ROOT = new URL('..', import.meta.url).pathname
 
 /**
@@ -62,6 +65,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     key,
     port,
     workerdPid: () => findWorkerd(),
+    async evict(webSockets) {
+      for (const id of await miniflare.listDurableObjectIds('CLUSTER', WORKER))
+        await miniflare.unsafeEvictDurableObject(WORKER, 'Cluster', { id, webSockets })
+    },
     stop: () => miniflare.dispose(),
   }
 }
@@ -111,7 +118,7 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
     workers: [
       {
         config: {
-          name: 'holdfast',
+          name: WORKER,
           compatibilityDate: '2026-10-01',
           compatibilityFlags: ['nodejs_compat'],
           manifest: {
@@ -120,7 +127,7 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
           },
           exports: { Cluster: { type: 'durable-object', storage: 'sqlite' } },
           env: {
-            CLUSTER: { type: 'durable-object', worker: 'holdfast', exportName: 'Cluster' },
+            CLUSTER: { type: 'durable-object', worker: WORKER, exportName: 'Cluster' },
             DB: { type: 'd1', id: 'tenants' },
           },
         },

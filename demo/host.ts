@@ -7,7 +7,9 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -35,6 +37,10 @@ export interface HostOptions {
   readonly ownBoot?: boolean
   /** More words for `holdfast-probe run`. */
   readonly runWords?: readonly string[]
+  /** Words before each command of this host that bring it into a namespace of its own. */
+  readonly enter?: readonly string[]
+  /** Where this host reaches the control plane, if not where everybody does. */
+  readonly controlUrl?: string
 }
 
 /** What `holdfast-probe status --json` says, as far as tests look at it. */
@@ -96,11 +102,11 @@ export class DemoHost {
 
   /** With a real join token, through the real command. @returns whether it was new */
   async join(url: string, token: string): Promise<boolean> {
-    const child = promisify(execFile)(
-      process.execPath,
-      [this.options.probe, 'join', '--url', url, '--name', this.name, '--json', ...this.#folders()],
-      { env: { ...process.env, HOLDFAST_JOIN_TOKEN: token } },
-    )
+    const words = ['join', '--url', url, '--name', this.name, '--json', ...this.#folders()]
+    const [command = '', ...args] = this.#inside(process.execPath, this.options.probe, ...words)
+    const child = promisify(execFile)(command, args, {
+      env: { ...process.env, HOLDFAST_JOIN_TOKEN: token },
+    })
     return JSON.parse((await child).stdout).changed
   }
 
@@ -118,6 +124,9 @@ export class DemoHost {
     const { libvirt } = this.options
     if (libvirt && libvirt.daemonPid() === null) await libvirt.start()
     this.#boot = randomUUID()
+    if (this.options.ownBoot)
+      for (const name of readdirSync(this.runFolder))
+        rmSync(join(this.runFolder, name), { recursive: true, force: true })
     this.start()
   }
 
@@ -125,7 +134,8 @@ export class DemoHost {
     this.#wanted = true
     const log = openSync(join(this.options.folder, 'probe.log'), 'a')
     const words = [process.execPath, '--max-semi-space-size=1', this.options.probe, 'run']
-    const [command = '', ...args] = [...this.#ownBoot(), ...words, ...this.#runWords()]
+    const boot = this.#ownBoot()
+    const [command = '', ...args] = this.#inside(...boot, ...words, ...this.#runWords())
     const child = spawn(command, args, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.options.env },
@@ -155,6 +165,10 @@ export class DemoHost {
     writeFileSync(file, `${this.#boot}\n`)
     const bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
     return ['unshare', '--mount', 'sh', '-c', bind, file]
+  }
+
+  #inside(...words: string[]): string[] {
+    return [...(this.options.enter ?? []), ...words]
   }
 
   #runWords(): string[] {

@@ -7,8 +7,8 @@ import { CLUSTER, type Demo, type LedgerLine } from '../../demo/cluster.ts'
 import type { DemoHost } from '../../demo/host.ts'
 import { bootMs } from '../../probe/clock.ts'
 import { PROFILES, waitMs } from '../../schema/timing.ts'
+import { Relay } from '../chaos/relay.ts'
 import { endDemo, eventually, startDemo, starts } from './demo.ts'
-import { Relay } from './relay.ts'
 
 const FAST = PROFILES.fast
 const LATE_MS = 60_000
@@ -18,13 +18,14 @@ let relay: Relay
 beforeAll(async () => {
   // Every alarm of the platform is a minute late, as it may be.
   demo = await startDemo({ alarmsLateMs: LATE_MS })
-  relay = await Relay.to(demo.control.port)
+  relay = await Relay.listen('127.0.0.1', 0)
+  relay.target = { host: '127.0.0.1', port: demo.control.port }
   const host = demo.addHost('n4')
   const { token } = await demo.api('createToken', {
     params: { cluster: CLUSTER },
     body: { uses: 1 },
   })
-  await host.join(relay.url, token)
+  await host.join(`http://127.0.0.1:${relay.port}`, token)
   host.start()
   await demo.allUp()
   await demo.addGroup('web', { failoverThreshold: 1_000, failoverPeriodMs: 1 })
@@ -33,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await endDemo(demo)
-  relay?.end()
+  relay?.close()
 })
 
 /** What the agent says of its peers. */
