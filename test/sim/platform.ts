@@ -249,9 +249,10 @@ export class Platform {
 
   // ── What happens to it ───────────────────────────────────────────────────────────────────────
 
-  /** Sockets of a host that the instance of now holds, the latest last. */
+  /** Sockets of a host that the instance of now holds open, the latest last. */
   socketsOf(hostName: string): ObjectSocket[] {
-    return [...(this.#now?.sockets ?? [])].filter((ws) => ws.hostName === hostName)
+    const all = [...(this.#now?.sockets ?? [])]
+    return all.filter((ws) => ws.hostName === hostName && ws.readyState === 1)
   }
 
   /** Its process is busy, with this object or with others. */
