@@ -138,7 +138,7 @@ function asPeer(row: PeerRow, a: Attachment, secrets: readonly Secret[]): Peer {
 /** Known to the two nodes of a pair and to nobody else in the cluster. */
 function pairKey(secret: string, one: string, other: string): string {
   const pair = [one, other].sort().join(' ')
-  return createHmac('sha256', secret).update(`holdfast peers ${pair}`).digest('base64url')
+  return createHmac('sha256', secret).update(`key of peers ${pair}`).digest('base64url')
 }
 
 function tableHash(peers: readonly PeerRow[], secrets: readonly Secret[]): string {
