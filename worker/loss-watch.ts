@@ -186,12 +186,12 @@ export class LossWatch {
 
   #tryLost(nodeId: string): void {
     if (this.#deps.sockets.welcomed(nodeId)) return
-    const evidence = this.#live.evidence(nodeId, Date.now())
-    if (!evidence) return
-    const heardBy = (this.#deps.heardBy().get(nodeId) ?? [])
-      .join(', ')
-      .slice(0, LIMITS.detailLengthMax)
-    this.#deps.tryLost(nodeId, { ...evidence, ...(heardBy !== '' && { heardBy }) })
+    const waited = this.#live.evidence(nodeId, Date.now())
+    if (!waited) return
+    const names = (this.#deps.heardBy().get(nodeId) ?? []).join(', ')
+    const heardBy = names.slice(0, LIMITS.detailLengthMax)
+    const evidence: LossEvidence = heardBy === '' ? waited : { ...waited, heardBy }
+    this.#deps.tryLost(nodeId, evidence)
     // Not long enough after all (a clock that stepped back): wait for the rest.
     this.waitFor(nodeId)
   }
