@@ -97,7 +97,9 @@ export function lostText(node: NodeView): string {
   const last = lost.failures.at(-1)
   const failed = last ? ` (last failure, by ${last.helper}: ${last.reason})` : ''
   const busy = lost.helper ? `: ${lost.helper} is fencing it` : ''
-  return `${name} is unreachable${needs}${busy}${failed}`
+  // Whoever is about to confirm that its host is off has to know that it is heard (F5, S-17).
+  const heard = node.heardBy.length > 0 ? `, still heard by ${node.heardBy.join(', ')}` : ''
+  return `${name} is unreachable${heard}${needs}${busy}${failed}`
 }
 
 export function fenceRemedy(node: NodeView): string {

@@ -209,7 +209,7 @@ function findProblems(
       })
   for (const node of nodes) {
     const text = stillHeard(node, ttlMs)
-    if (node.state !== 'down' && text !== null)
+    if (node.state !== 'down' && node.lost === null && text !== null)
       problems.push({
         subject: node.name,
         message: `node ${node.name}: ${text}`,

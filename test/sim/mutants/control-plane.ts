@@ -74,7 +74,7 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'worker/loss-watch.ts',
-        find: "    this.#deps.tryLost(nodeId, { ...evidence, ...(heardBy !== '' && { heardBy }) })\n",
+        find: '    this.#deps.tryLost(nodeId, evidence)\n',
         replace: '    void evidence\n',
       },
     ],
