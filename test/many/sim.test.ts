@@ -31,7 +31,6 @@ test('A5: freezes of guards and hosts, counted apart', async () => {
   process.stdout.write(`${JSON.stringify(result.freezes)}\n`)
   expect(result, stdout).toMatchObject({ violations: 0 })
   expect(result.freezes.overlaps).toBeGreaterThan(0)
-  expect(result.freezes.refusedWrites).toBeGreaterThan(0)
 }, 300_000)
 
 test.each([

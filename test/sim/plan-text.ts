@@ -122,7 +122,8 @@ const WORLD: Readonly<Record<keyof WorldPlan, 'number' | 'boolean' | 'fencing'>>
 }
 
 function takeWorld(draft: Draft, words: readonly string[]): string | null {
-  const world: Record<string, number | boolean | string> = {}
+  // Histories that were kept before there were peers and fence agents have none.
+  const world: Record<string, number | boolean | string> = { peers: false, fencing: 'none' }
   for (const word of words) {
     const [key = '', value = ''] = word.split('=')
     if (!Object.hasOwn(WORLD, key)) return `the world has no "${key}"`
