@@ -129,10 +129,11 @@ function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome
 
 /**
  * Asked once more right before something starts: the record may have taken long to write, or the
- * guard may have stood still since it said yes (G2, A5).
+ * guard may have stood still since it said yes (G2, A5). Under policy `fence` no lease is asked for:
+ * the grant stands for as long as this boot does (C3, C6).
  */
 export const leaseStands = (state: GuardState, nowMs: number): boolean =>
-  mayStart(state.leases, state.timing, nowMs)
+  state.policy.takeover === 'fence' || mayStart(state.leases, state.timing, nowMs)
 
 /** When the guard has to look again even if nothing is heard, or null. */
 export function guardDeadline(state: GuardState): number | null {

@@ -58,4 +58,7 @@ test('G2: the lease is asked once more right before the fork, after the record i
   expect(guard.types).toEqual(['persist', 'spawn'])
   expect(leaseStands(guard.state, STOP_MS - 1)).toBe(true)
   expect(leaseStands(guard.state, STOP_MS)).toBe(false)
+  // C6: under policy `fence` the grant alone is enough, however long the lease is over.
+  const policy = { takeover: 'fence' as const, number: 1 }
+  expect(leaseStands({ ...guard.state, policy }, 100 * STOP_MS)).toBe(true)
 })
