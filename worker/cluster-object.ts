@@ -226,17 +226,7 @@ export class Cluster extends DurableObject<Env> {
     const nonce = crypto.randomUUID()
     const { 0: client, 1: server } = new WebSocketPair()
     this.ctx.acceptWebSocket(server, [nodeId])
-    this.#sockets.attach(server, {
-      nodeId,
-      session,
-      nonce,
-      phase: 'challenged',
-      welcomedMs: 0,
-      run: '',
-      sentSeq: 0,
-      peersTold: '',
-      hears: {},
-    })
+    this.#sockets.begin(server, { nodeId, session, nonce })
     this.#sockets.send(server, { t: 'challenge', session, nonce, protocol: PROTOCOL })
     return new Response(null, { status: 101, webSocket: client })
   }

@@ -42,6 +42,12 @@ export class Sockets {
     return attachment && 'nodeId' in attachment ? attachment : null
   }
 
+  /** A socket that was opened now: challenged, and nothing is known of its other end. */
+  begin(ws: WebSocket, of: Pick<Attachment, 'nodeId' | 'session' | 'nonce'>): void {
+    const nothing = { welcomedMs: 0, run: '', sentSeq: 0, peersTold: '', hears: {} }
+    this.attach(ws, { ...of, phase: 'challenged', ...nothing })
+  }
+
   attach(ws: WebSocket, attachment: Attachment): void {
     ws.serializeAttachment(attachment)
   }

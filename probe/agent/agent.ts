@@ -166,8 +166,8 @@ export class Agent {
       case 'ready': {
         const changed = this.#monitors.ready(monitor, frame.types)
         this.#desk.holds(monitor, frame.holding)
-        const { types } = this.#monitors
-        if (changed && this.#session.seqW !== null) this.#session.tell({ t: 'types', types })
+        if (changed && this.#session.seqW !== null)
+          this.#session.tell({ t: 'types', types: this.#monitors.types })
         this.#act()
         // One report with all types, if all monitors come up in time.
         if (!this.#session.begun)
@@ -273,7 +273,9 @@ export class Agent {
     if (!this.#monitors.someReady || this.#replica.hive.seq === 0) return
     const monitorOf = (type: string) => this.#monitors.monitorOf(type)
     const lacks = (type: string) => this.#monitors.lacks(type)
-    this.#tellUnhosted(lacks)
+    const unhosted = unhostedNews(this.#replica.hive, this.#grants, lacks, this.#statuses)
+    for (const item of unhosted) this.#statuses.set(item.resourceId, item)
+    this.#session.status(unhosted)
     this.#desk.act(monitorOf, {
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
@@ -286,12 +288,6 @@ export class Agent {
       // Nobody is there to take our groups one by one: the host stops them itself, in order.
       shutsDown: this.#mode !== 'member' && this.#session.seqW === null,
     })
-  }
-
-  #tellUnhosted(lacks: (type: string) => boolean): void {
-    const news = unhostedNews(this.#replica.hive, this.#grants, lacks, this.#statuses)
-    for (const item of news) this.#statuses.set(item.resourceId, item)
-    this.#session.status(news)
   }
 
   #stopped(groupId: string, epoch: number): void {

@@ -56,15 +56,7 @@ export class Operator {
       .map((row) => String(row['id']))
 
   ask(request: Request, answered: (ok: boolean | null) => void = () => {}): void {
-    const call: Call = {
-      request,
-      invokedAt: this.#kernel.turns,
-      answeredAt: null,
-      ok: null,
-      seq: 0,
-      hash: null,
-    }
-    this.calls.push(call)
+    const call = this.#begin(request)
     // On the way to the object, and back again.
     this.#later(() => {
       void this.#platform
@@ -81,15 +73,7 @@ export class Operator {
   }
 
   read(): void {
-    const call: Call = {
-      request: 'readHive',
-      invokedAt: this.#kernel.turns,
-      answeredAt: null,
-      ok: null,
-      seq: 0,
-      hash: null,
-    }
-    this.calls.push(call)
+    const call = this.#begin('readHive')
     this.#later(() => {
       void this.#platform
         .call((object) => object.read({ what: 'hive' }))
@@ -101,6 +85,13 @@ export class Operator {
           )
         })
     })
+  }
+
+  #begin(request: Call['request']): Call {
+    const invokedAt = this.#kernel.turns
+    const call: Call = { request, invokedAt, answeredAt: null, ok: null, seq: 0, hash: null }
+    this.calls.push(call)
+    return call
   }
 
   #later(work: () => void): void {
