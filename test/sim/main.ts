@@ -3,6 +3,7 @@
  *
  *   npm run sim -- [--seeds 200] [--from 1] [--nodes N] [--json]
  *   npm run sim -- --storm                  without the hours of daily life behind each storm
+ *   npm run sim -- --life                   those hours alone: a fault every ten minutes
  *   npm run sim -- --freezes                hosts and guards that stand still (A5), counted apart
  *   npm run sim -- --seed N [--log]         one history, with everything that happened in it
  *   npm run sim -- --replay FILE [--log]    a history that was kept
@@ -43,7 +44,7 @@ async function main(): Promise<number> {
   const draw: Draw = {
     ...(values.nodes !== undefined && { nodes: count('--nodes', values.nodes, 1, 64) }),
     freezes: values.freezes,
-    stormOnly: values.storm,
+    only: values.storm ? 'storm' : values.life ? 'life' : undefined,
   }
   const from = count('--from', values.from, 1)
   if (values.replay !== undefined) {
@@ -76,6 +77,7 @@ function options() {
         mutants: { type: 'boolean', default: false },
         freezes: { type: 'boolean', default: false },
         storm: { type: 'boolean', default: false },
+        life: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         log: { type: 'boolean', default: false },
       },

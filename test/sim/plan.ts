@@ -89,23 +89,25 @@ export interface Draw {
   readonly profile?: ProfileName | undefined
   /** Freezes of a guard or a whole host, which the rules assume away (A5). */
   readonly freezes?: boolean | undefined
-  /** Nothing but the storm: no hours of daily life behind it. */
-  readonly stormOnly?: boolean | undefined
+  /** Nothing but the storm: no hours of daily life behind it. Or those hours without the storm. */
+  readonly only?: 'storm' | 'life' | undefined
 }
 
 export function drawPlan(seed: number, draw: Draw = {}): Plan {
   const random = new Random(seed)
-  const profile = draw.profile ?? drawProfile(random)
+  const profile = draw.profile ?? (draw.only === 'life' ? 'standard' : drawProfile(random))
   const nodes = draw.nodes ?? drawNodes(random)
   const unitMs = PROFILES[profile].ttlMs
   const startMs = formedMs(profile)
   const kinds = draw.freezes ? [...STRIKE_KINDS, ...FREEZE_KINDS] : STRIKE_KINDS
   const swarm = drawSwarm(random, kinds, unitMs)
   // A storm, and in some histories hours of a cluster's daily life behind it.
-  const stormEndMs = startMs + unitMs * random.between(6, 14)
+  const stormMs = unitMs * random.between(6, 14)
+  const stormEndMs = draw.only === 'life' ? startMs : startMs + stormMs
   const long = profile === 'standard' || profile === 'wan'
-  const life = long && random.chance(LIVES) ? random.between(0.5, 4) * 3_600_000 : 0
-  const lifeMs = draw.stormOnly ? 0 : life
+  const lives = long && (random.chance(LIVES) || draw.only === 'life')
+  const life = lives ? random.between(0.5, 4) * 3_600_000 : 0
+  const lifeMs = draw.only === 'storm' ? 0 : life
   const strikes = [
     ...drawStrikes(random, swarm, startMs, stormEndMs, nodes),
     ...drawStrikes(random, sparse(swarm, lifeMs), stormEndMs, stormEndMs + lifeMs, nodes),

@@ -28,11 +28,11 @@ test.each(kept)('%s, which once failed', async (name) => {
 })
 
 test('one seed gives one history, and its text gives the same one', async () => {
-  const plan = drawPlan(7, { stormOnly: true })
+  const plan = drawPlan(7, { only: 'storm' })
   const first = await playHistory(plan, code)
   expect(first.problems).toEqual([])
   expect(first.starts).toBeGreaterThan(0)
-  expect(await playHistory(drawPlan(7, { stormOnly: true }), code)).toEqual(first)
+  expect(await playHistory(drawPlan(7, { only: 'storm' }), code)).toEqual(first)
   expect(await playHistory(parsePlan(planText(plan), 'seed-7'), code)).toEqual(first)
 })
 
@@ -65,7 +65,7 @@ test.each(['D3', 'L4', 'C5', 'G5'])(
     const mutant = MUTANTS.find((m) => m.rule === rule)
     const broken = await loadCode(mutant?.edits)
     for (let seed = 1; ; seed += 1) {
-      const plan = drawPlan(seed, { stormOnly: true })
+      const plan = drawPlan(seed, { only: 'storm' })
       const { problems } = await playHistory(plan, broken, { stopAtFirst: true })
       if (problems.length > 0) break
       expect(seed).toBeLessThan(60)

@@ -1,10 +1,28 @@
 /**
- * `node:crypto`, with signatures that cost nothing: what is signed is told apart by a digest of key
- * and text. Digests themselves are the real ones.
+ * `node:crypto`, with signatures and MACs that cost nothing: what is signed is told apart by a digest of
+ * key and text. Digests themselves are the real ones. (Beats were a quarter of a simulation's time: a
+ * key object for each.)
  */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 
-export { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+export { createHash, timingSafeEqual } from 'node:crypto'
+
+type Encoding = 'base64url' | 'hex'
+
+export function createHmac(_: string, key: string | Buffer) {
+  const parts = [Buffer.from(key)]
+  const mac = {
+    update(part: string | Buffer) {
+      parts.push(Buffer.from(part))
+      return mac
+    },
+    digest(encoding?: Encoding): string | Buffer {
+      const all = Buffer.concat(parts)
+      return encoding ? hash('sha256', all, encoding) : hash('sha256', all, 'buffer')
+    },
+  }
+  return mac
+}
 
 interface Key {
   readonly id: string

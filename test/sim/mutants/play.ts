@@ -52,7 +52,7 @@ async function seedsUntilFound(
     () => {
       if (best !== null || next >= from + seeds) return null
       next += 1
-      return { seed: next - 1, draw: { stormOnly: true }, mutant }
+      return { seed: next - 1, draw: { only: 'storm' }, mutant }
     },
     (order, { result }) => {
       const [problem] = result.problems
