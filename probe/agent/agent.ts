@@ -222,6 +222,7 @@ export class Agent {
     this.#compared = true
     // The hive had them before the welcome, and the replica has what it made of them.
     this.#localStops.settle(this.#toldIntents)
+    for (const item of this.#localStops.waited(this.#statuses)) this.#stoppedHere(item)
     this.#replicaCurrent = true
     this.#session.status([...this.#statuses.values()].filter((item) => this.#current(item)))
     this.#session.flushStatus()
@@ -331,8 +332,8 @@ export class Agent {
   }
 
   #heardOf(item: StatusItem): void {
-    const { resourceId, status } = item
-    if (status === 'offline' || status === 'failed') this.#localStops.done(resourceId)
+    const { status } = item
+    if (status === 'offline' || status === 'failed') this.#localStops.done(item.resourceId)
     if (status === 'stopped') this.#stoppedHere(item)
   }
 
@@ -340,8 +341,9 @@ export class Agent {
   #stoppedHere(item: StatusItem): void {
     const { resourceId, epoch, detail } = item
     if (this.#localStops.has(resourceId, epoch)) return
-    // While the replica is fetched anew nobody here knows what is wanted; the control plane does.
+    // The control plane knows what is wanted; told with 0 it would be older than all that ever was.
     const known = this.#replica.hive.seq > 0
+    if (!known && this.#replica.knownSeq === 0) return this.#localStops.wait(item)
     const wanted = this.#replica.hive.resources.get(resourceId)?.persistentState
     if (known && (wanted !== 1 || !this.#current(item))) return
     const intent = localStop(resourceId, epoch, this.#replica.knownSeq, detail)

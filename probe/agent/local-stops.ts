@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { LIMITS } from '../../schema/limits.ts'
-import { type LocalIntent, localIntent } from '../../schema/session.ts'
+import { type LocalIntent, localIntent, type StatusItem } from '../../schema/session.ts'
 import type { Override } from '../core/duties.ts'
 import { writeDurably } from '../host/durable.ts'
 
@@ -19,6 +19,8 @@ export class LocalStops {
   readonly #intents = new Map<string, LocalIntent>()
   /** What an operator has asked for and is not done yet, whatever the hive has heard of it. */
   readonly #orders = new Map<string, Override>()
+  /** Seen to have happened by an agent that knows nothing of the hive yet. */
+  #waiting: StatusItem[] = []
   #retry: NodeJS.Timeout | null = null
 
   constructor(folder: string) {
@@ -49,6 +51,18 @@ export class LocalStops {
       { epoch, how: 'stop', knownSeq },
     ])
     return new Map([...intents, ...this.#orders])
+  }
+
+  /** Until the replica is there: RHS goes on saying so to every agent, so that no file is needed. */
+  wait(item: StatusItem): void {
+    this.#waiting.push(item)
+  }
+
+  /** What waited, as far as it is still so. */
+  waited(statuses: ReadonlyMap<string, StatusItem>): readonly StatusItem[] {
+    const waited = this.#waiting
+    this.#waiting = []
+    return waited.filter((item) => statuses.get(item.resourceId) === item)
   }
 
   has(resourceId: string, epoch: number): boolean {

@@ -115,11 +115,16 @@ export function answered(
       }
       if (run.held.persistentState === 0 && run.status === 'offline')
         work.status(run, 'online', UNEXPECTED)
-      else work.status({ ...run, gaveUp: false, restartAtMs: null }, 'online', detail)
+      else {
+        const back = { ...run, gaveUp: false, restartAtMs: null, deliberate: false }
+        work.status(back, 'online', detail)
+      }
       return
     case 'offline':
     case 'failed':
       if (run.status === 'offline' || run.status === 'failed') return
+      // That it has ended is what was said: an agent that asks anew has to hear on whose word (S-62).
+      if (run.status === 'stopped') return
       if (run.held.target === 1) failed(work, run, detail ?? status)
       else work.status(run, 'offline', detail)
       return
@@ -130,7 +135,7 @@ export function answered(
       return
     case 'unknown':
       // What was stopped here stays so, whether or not its manager can be asked.
-      if (run.status === 'offline' && run.held.target === 0) return
+      if (run.status === 'stopped' || (run.status === 'offline' && run.held.target === 0)) return
       work.status(run, 'unknown', detail)
       return
     case 'onlinePending':

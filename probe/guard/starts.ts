@@ -1,4 +1,5 @@
 import type { WorkloadRecord } from '../../schema/ipc.ts'
+import type { ProcessRef } from '../../schema/workload.ts'
 import { isAlive } from '../gate/proc.ts'
 import type { Workloads } from './workloads.ts'
 
@@ -13,20 +14,23 @@ interface Ask {
 export class Starts {
   readonly #workloads: Pick<Workloads, 'isEnding' | 'endedElsewhere'>
   readonly #refuse: (requestId: number) => void
+  readonly #isAlive: (process: ProcessRef) => boolean
   readonly #waiting = new Map<string, Ask & { start: () => void }>()
 
   constructor(
     workloads: Pick<Workloads, 'isEnding' | 'endedElsewhere'>,
     refuse: (requestId: number) => void,
+    alive: (process: ProcessRef) => boolean = isAlive,
   ) {
     this.#workloads = workloads
     this.#refuse = refuse
+    this.#isAlive = alive
   }
 
   whenEnded(ask: Ask, record: WorkloadRecord | undefined, start: () => void): void {
     const { resourceId } = ask
     // RHS may see an end before the guard has looked. A daemon outlives its main process.
-    if (record?.process && !record.daemon && !isAlive(record.process))
+    if (record?.process && !record.daemon && !this.#isAlive(record.process))
       this.#workloads.endedElsewhere(record, record.process)
     if (!this.#workloads.isEnding(resourceId)) return start()
     this.cancel(resourceId)

@@ -4,9 +4,16 @@ import type { Identity } from '../../probe/agent/identity.ts'
 import type { Link } from '../../probe/agent/link.ts'
 import type { LocalStops } from '../../probe/agent/local-stops.ts'
 import type { Replica } from '../../probe/agent/replica.ts'
-import type { adoptGuard, guardDeadline, guardStep, heldGroups } from '../../probe/core/guard.ts'
+import type {
+  adoptGuard,
+  guardDeadline,
+  guardStep,
+  heldGroups,
+  leaseStands,
+} from '../../probe/core/guard.ts'
 import type { emptyRhs, rhsDeadline, rhsStep } from '../../probe/core/rhs.ts'
 import type { Saver } from '../../probe/guard/saver.ts'
+import type { Starts } from '../../probe/guard/starts.ts'
 import type { step } from '../../worker/core/step.ts'
 import type { ClusterClass } from './platform.ts'
 import { type Mutation, production } from './production.ts'
@@ -19,10 +26,12 @@ export interface Code {
   readonly LocalStops: typeof LocalStops
   readonly Replica: typeof Replica
   readonly Saver: typeof Saver
+  readonly Starts: typeof Starts
   readonly adoptGuard: typeof adoptGuard
   readonly guardDeadline: typeof guardDeadline
   readonly guardStep: typeof guardStep
   readonly heldGroups: typeof heldGroups
+  readonly leaseStands: typeof leaseStands
   readonly emptyRhs: typeof emptyRhs
   readonly rhsDeadline: typeof rhsDeadline
   readonly rhsStep: typeof rhsStep
@@ -39,10 +48,12 @@ export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
       LocalStops: 'probe/agent/local-stops.ts',
       Replica: 'probe/agent/replica.ts',
       Saver: 'probe/guard/saver.ts',
+      Starts: 'probe/guard/starts.ts',
       adoptGuard: 'probe/core/guard.ts',
       guardDeadline: 'probe/core/guard.ts',
       guardStep: 'probe/core/guard.ts',
       heldGroups: 'probe/core/guard.ts',
+      leaseStands: 'probe/core/guard.ts',
       emptyRhs: 'probe/core/rhs.ts',
       rhsDeadline: 'probe/core/rhs.ts',
       rhsStep: 'probe/core/rhs.ts',

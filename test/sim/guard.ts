@@ -3,7 +3,13 @@
  * probe/guard/saver.ts) with the processes of the simulation in place of real ones. What
  * probe/guard/main.ts does with effects is done here in the same order.
  */
-import type { GuardEffect, GuardEvent, GuardFile, GuardOutcome } from '../../probe/core/guard.ts'
+import type {
+  GuardEffect,
+  GuardEvent,
+  GuardFile,
+  GuardOutcome,
+  StartAsk,
+} from '../../probe/core/guard.ts'
 import type { AgentToGuard, GuardToAgent, GuardToRhs, WorkloadRecord } from '../../schema/ipc.ts'
 import type { ProcessRef } from '../../schema/workload.ts'
 import type { Code } from './code.ts'
@@ -18,6 +24,8 @@ export interface GuardSurroundings {
   file: GuardFile | null
   readonly fileFull: boolean
   killMs(): number
+  /** Until what an ended workload has left behind is gone too. */
+  leftMs(): number
   toAgent(frame: GuardToAgent): void
   toRhs(frame: GuardToRhs): void
   killRhs(): void
@@ -37,7 +45,9 @@ export class SimGuard {
   readonly actor: Actor
   readonly #around: GuardSurroundings
   readonly #saver
-  readonly #kills = new Set<string>()
+  /** What is being ended, by start, and the resource that it was started for. */
+  readonly #kills = new Map<string, string>()
+  readonly #starts
   #state
   #timer: ReturnType<typeof setTimeout> | null = null
   #gateYes = false
@@ -46,6 +56,8 @@ export class SimGuard {
   #shutsDown = false
   /** It dies before it has carried out that many more effects (G9). */
   effectsLeft = Number.POSITIVE_INFINITY
+  /** It dies behind the next word that a group is stopped: called just before. */
+  diesBehindStop: (() => void) | null = null
 
   constructor(actor: Actor, around: GuardSurroundings) {
     this.actor = actor
@@ -57,6 +69,14 @@ export class SimGuard {
       file as never,
       () => this.#state,
       (effect) => this.#effect(effect),
+    )
+    this.#starts = new code.Starts(
+      {
+        isEnding: (resourceId) => [...this.#kills.values()].includes(resourceId),
+        endedElsewhere: (record, process) => this.#processEnded(record.resourceId, process),
+      },
+      (requestId) => around.toRhs({ t: 'answer', requestId, ok: false, reason: 'stopping' }),
+      (process) => around.processes.lives(process),
     )
     const { kernel } = actor
     const adopted = code.adoptGuard(
@@ -94,6 +114,12 @@ export class SimGuard {
       running: records.map((r) => r.resourceId),
       fence: null,
     }
+  }
+
+  /** Until its own clock makes it do something; null: nothing is due. */
+  get dueInMs(): number | null {
+    const at = this.#around.code.guardDeadline(this.#state)
+    return at === null ? null : at - this.actor.bootMs
   }
 
   records(): WorkloadRecord[] {
@@ -174,7 +200,9 @@ export class SimGuard {
   /** RHS asks for a yes (G2, G3). */
   start(ask: { requestId: number; resourceId: string; groupId: string; epoch: number }): void {
     const spec = { command: '/bin/workload', args: [], env: {} }
-    this.#step({ type: 'childAsked', ask: { ...ask, monitor: 'rhs' }, spec })
+    this.#whenEnded({ ...ask, monitor: 'rhs' }, (asked) =>
+      this.#step({ type: 'childAsked', ask: asked, spec }),
+    )
   }
 
   /** G4 (b): the manager may be asked; its process has to ask for itself. */
@@ -182,7 +210,19 @@ export class SimGuard {
     ask: { requestId: number; resourceId: string; groupId: string; epoch: number },
     gateName: string,
   ): void {
-    this.#step({ type: 'gatePermitAsked', ask: { ...ask, monitor: 'rhs' }, gateName })
+    this.#whenEnded({ ...ask, monitor: 'rhs' }, (asked) =>
+      this.#step({ type: 'gatePermitAsked', ask: asked, gateName }),
+    )
+  }
+
+  #whenEnded(ask: StartAsk, start: (ask: StartAsk) => void): void {
+    const record = this.#state.records.find((r) => r.resourceId === ask.resourceId)
+    this.#starts.whenEnded(ask, record, () => start(ask))
+  }
+
+  /** Nobody would know of what starts now. */
+  rhsEnded(): void {
+    this.#starts.forget('all')
   }
 
   /**
@@ -190,9 +230,9 @@ export class SimGuard {
    *
    * @returns the epoch that it runs under, whichever request it was that the manager has executed
    */
-  gateAsks(gateName: string, process: ProcessRef, resourceId: string): number | null {
+  gateAsks(gateName: string, process: Process): number | null {
     this.#gateYes = false
-    const { pid, startTicks } = process
+    const { pid, startTicks, resourceId } = process
     try {
       this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks } })
     } catch (error) {
@@ -202,22 +242,25 @@ export class SimGuard {
     if (!this.#gateYes) return null
     if (this.actor.alive)
       this.#around.toRhs({ t: 'gatePassed', resourceId, process: { pid, startTicks } })
-    return this.#state.records.find((r) => r.gateName === gateName)?.epoch ?? null
+    return this.#state.records.find((r) => r.gateName === gateName)?.epoch ?? process.epoch
   }
 
   stop(resourceId: string, requestId: number): void {
+    this.#starts.cancel(resourceId)
     this.#step({ type: 'resourceStopAsked', resourceId, requestId })
   }
 
   /** A workload has ended; the guard sees it a little later. */
   seen(process: Process): void {
-    const { resourceId } = process
-    const record = this.#state.records.find((r) => r.resourceId === resourceId)
-    const ref = { pid: process.pid, startTicks: process.startTicks }
+    const { pid, startTicks, resourceId } = process
+    this.#processEnded(resourceId, { pid, startTicks })
+  }
+
+  /** What it left behind goes too, and may take its time. */
+  #processEnded(resourceId: string, process: ProcessRef): void {
     const exit = { code: null, signal: 'SIGKILL' }
-    this.#around.toRhs({ t: 'exited', resourceId, process: ref, exit })
-    if (record?.process?.pid === process.pid)
-      this.#step({ type: 'nothingRuns', resourceId, process: ref })
+    this.#around.toRhs({ t: 'exited', resourceId, process, exit })
+    this.#untilGone(resourceId, process, this.#around.leftMs())
   }
 
   #write(state: GuardFile): void {
@@ -236,6 +279,12 @@ export class SimGuard {
       if (this.effectsLeft <= 0) return this.#crash()
       this.effectsLeft -= 1
       this.#effect(effect)
+      const saidStopped = effect.type === 'toAgent' && effect.frame.t === 'stopped'
+      if (saidStopped && this.diesBehindStop) {
+        this.diesBehindStop()
+        this.diesBehindStop = null
+        return this.#crash()
+      }
     }
     if (this.#timer) clearTimeout(this.#timer)
     const at = this.#around.code.guardDeadline(this.#state)
@@ -267,9 +316,10 @@ export class SimGuard {
         return this.#around.toRhs({ t: 'answer', ...answer })
       }
       case 'answerGate':
-        this.#gateYes = effect.yes && !this.#saver.lags
+        this.#gateYes = effect.yes && this.#mayNotStart === null
         return
       case 'killRhs':
+        this.#starts.forget('all')
         return this.#around.killRhs()
       case 'spawn':
         return this.#spawn(effect)
@@ -278,10 +328,17 @@ export class SimGuard {
     }
   }
 
+  /** As in main.ts: what came between the yes and this. */
+  get #mayNotStart(): string | null {
+    if (this.#saver.lags) return 'no file'
+    return this.#around.code.leaseStands(this.#state, this.actor.bootMs) ? null : 'noLease'
+  }
+
   #spawn({ ask }: Extract<GuardEffect, { type: 'spawn' }>): void {
     const { requestId, resourceId } = ask
-    if (this.#saver.lags) {
-      this.#around.toRhs({ t: 'answer', requestId, ok: false, reason: 'no file' })
+    const reason = this.#mayNotStart
+    if (reason) {
+      this.#around.toRhs({ t: 'answer', requestId, ok: false, reason })
       return this.#step({ type: 'nothingRuns', resourceId, process: null })
     }
     const { pid, startTicks } = this.#around.processes.fork(ask)
@@ -292,15 +349,23 @@ export class SimGuard {
 
   /** SIGKILL until nothing of it is seen any more, then says so (G5). */
   #terminate({ resourceId, process }: WorkloadRecord): void {
+    // Where no process is known, whatever may be that of an earlier guard has to be gone.
+    const leftMs = process ? 0 : this.#around.leftMs()
+    if (process) this.#around.processes.kill(process.pid, this.#around.killMs())
+    this.#untilGone(resourceId, process ?? null, leftMs)
+  }
+
+  #untilGone(resourceId: string, process: ProcessRef | null, leftMs: number): void {
     const key = `${resourceId} ${process?.pid ?? ''}`
     if (this.#kills.has(key)) return
-    this.#kills.add(key)
-    if (process) this.#around.processes.kill(process.pid, this.#around.killMs())
+    this.#kills.set(key, resourceId)
+    const goneAtMs = this.actor.bootMs + leftMs
     const look = () => {
-      if (process && this.#around.processes.lives(process))
-        return void setTimeout(look, KILL_CHECK_MS)
+      const lives = process !== null && this.#around.processes.lives(process)
+      if (lives || this.actor.bootMs < goneAtMs) return void setTimeout(look, KILL_CHECK_MS)
       this.#kills.delete(key)
-      this.#step({ type: 'nothingRuns', resourceId, process: process as ProcessRef | null })
+      this.#step({ type: 'nothingRuns', resourceId, process })
+      if (![...this.#kills.values()].includes(resourceId)) this.#starts.ended(resourceId)
     }
     setTimeout(look, 0)
   }

@@ -7,6 +7,12 @@ export interface HostFaults extends ModuleFaults {
   wallOffsetMs(): number
   killMs(): number
   managerLateMs(): number
+  /** Until what an ended workload has left behind is gone: a part of T_kill and T_term too. */
+  leftMs(): number
+  /** Its run folder is no file system in memory: the guard's file is there after a boot (G10). */
+  readonly runFolderLasts: boolean
+  /** A message between two of its processes. */
+  ipcMs(): number
   /** The service manager brings the guard back within T_gap (A6). */
   guardBackMs(): number
 }
@@ -19,6 +25,9 @@ export interface ModuleState {
   failStarts: number
   slowMs: number
   managerLateMs: number
+  /** A SIGKILL takes so long, and the guard is back after so long; null: as usual. */
+  killMs: number | null
+  guardBackMs: number | null
   /** Of the fence agents that it runs. */
   fenceFails: number
   fenceLateMs: number
@@ -31,6 +40,8 @@ export const WELL: Readonly<ModuleState> = {
   failStarts: 0,
   slowMs: 0,
   managerLateMs: 0,
+  killMs: null,
+  guardBackMs: null,
   fenceFails: 0,
   fenceLateMs: 0,
 }
@@ -50,6 +61,8 @@ export function outOfOrder(usual: HostFaults, now: () => ModuleState, kernel: Ke
     crashes: () => once('crashes') || usual.crashes(),
     failsOnline: () => once('failStarts') || usual.failsOnline(),
     lie: () => now().lie ?? usual.lie(),
+    killMs: () => now().killMs ?? usual.killMs(),
+    guardBackMs: () => now().guardBackMs ?? usual.guardBackMs(),
     managerLateMs: () => usual.managerLateMs() + now().managerLateMs,
   }
 }

@@ -8,16 +8,16 @@ import { publicKeyOf } from './fakes/crypto.ts'
 import { SimGuard } from './guard.ts'
 import { type HostFaults, type ModuleState, outOfOrder, WELL } from './host-faults.ts'
 import { type DialEvents, type Dialled, type HostWorld, livesIn } from './host-world.ts'
+import { identityFiles } from './identity-files.ts'
 import { Actor, actorNow, type Kernel } from './kernel.ts'
 import { Manager } from './manager.ts'
+import { Pipe } from './pipe.ts'
 import type { Platform } from './platform.ts'
 import { Processes } from './processes.ts'
 import { SimRhs } from './rhs.ts'
 import type { Weather } from './sockets.ts'
 import type { Witness } from './witness.ts'
 
-/** A message between two processes of one host. */
-const IPC_MS = 0.2
 const FORK_MS = 60
 /** An agent that says nothing after a lapse is replaced after so long. */
 const AGENT_WORD_MS = 10_000
@@ -40,7 +40,7 @@ export class SimHost {
   readonly #kernel: Kernel
   readonly #faults: HostFaults
   readonly #world: HostWorld
-  /** What outlives a guard and not a boot: guard.json. */
+  /** What outlives a guard, and on most hosts no boot: guard.json. */
   readonly #run = { file: null as GuardFile | null, fileFull: false }
   #clock = { rate: 1, wallOffsetMs: 0, bootTrueMs: 0 }
   #boot = ''
@@ -50,13 +50,14 @@ export class SimHost {
   /** Whether packets of peers come and go. */
   lan = true
   guard: SimGuard | null = null
-  agent: { actor: Actor; agent: Agent; replica: Replica } | null = null
+  agent: { actor: Actor; agent: Agent; replica: Replica; pipe: Pipe } | null = null
   rhs: SimRhs | null = null
   #generation = 0
   #mended = false
   /** From the fork on, before there is anything to talk to. */
   #agentActor: Actor | null = null
   #rhsActor: Actor | null = null
+  #rhsPipe: Pipe
   readonly #lines = new Set<Dialled>()
 
   constructor(
@@ -69,6 +70,7 @@ export class SimHost {
     this.clusterId = who.clusterId
     this.weather = who.weather
     this.#faults = outOfOrder(who.faults, () => this.modules, parts.kernel)
+    this.#rhsPipe = this.#pipe()
     this.processes = new Processes(parts.kernel, parts.witness, who.name)
     this.processes.onEnd = (process) => {
       const { guard } = this
@@ -81,7 +83,7 @@ export class SimHost {
       mayPass: (ask, process) => {
         const { guard } = this
         if (!this.on || !guard || guard.actor.frozenUntilMs > this.#kernel.nowMs) return null
-        return guard.actor.run(() => guard.gateAsks(ask.gateName, process, ask.resourceId))
+        return guard.actor.run(() => guard.gateAsks(ask.gateName, process))
       },
     })
     this.#world = {
@@ -109,7 +111,10 @@ export class SimHost {
     this.#world.writesLeft = Number.POSITIVE_INFINITY
     this.#run.fileFull = false
     this.manager.goneUntilMs = 0
-    if (this.guard) this.guard.effectsLeft = Number.POSITIVE_INFINITY
+    if (this.guard) {
+      this.guard.effectsLeft = Number.POSITIVE_INFINITY
+      this.guard.diesBehindStop = null
+    }
     this.powerOn()
   }
 
@@ -142,7 +147,7 @@ export class SimHost {
     if (this.on) return
     this.on = true
     this.#boot = this.#kernel.random.uuid()
-    this.#run.file = null
+    if (!this.#faults.runFolderLasts) this.#run.file = null
     this.#clock = {
       rate: this.#faults.clockRate(),
       wallOffsetMs: this.#faults.wallOffsetMs(),
@@ -181,6 +186,10 @@ export class SimHost {
     return actor
   }
 
+  #pipe(): Pipe {
+    return new Pipe(this.#kernel, () => this.#faults.ipcMs())
+  }
+
   // ── Guard ────────────────────────────────────────────────────────────────────────────────────
 
   #startGuard(): void {
@@ -202,6 +211,7 @@ export class SimHost {
             return run.fileFull
           },
           killMs: this.#faults.killMs,
+          leftMs: this.#faults.leftMs,
           toAgent: (frame) => this.#toAgent(frame),
           toRhs: (frame) => this.#toRhs(frame),
           killRhs: () => this.killRhs(),
@@ -249,11 +259,11 @@ export class SimHost {
     actor.after(FORK_MS, () => {
       const { Agent, Identity, LocalStops, Replica } = this.#parts.code
       // What is on the pipe arrives, whatever becomes of who wrote it.
-      const toGuard = (frame: AgentToGuard) =>
-        void this.#kernel.at(this.#kernel.nowMs + IPC_MS, guard.actor, () => guard.fromAgent(frame))
+      const pipe = this.#pipe()
+      const toGuard = (frame: AgentToGuard) => pipe.write(guard.actor, () => guard.fromAgent(frame))
       const replica = new Replica('/state')
       const agent = new Agent(new Identity('/state'), replica, new LocalStops('/state'), toGuard)
-      this.agent = { actor, agent, replica }
+      this.agent = { actor, agent, replica, pipe: this.#pipe() }
       agent.fromGuard(structuredClone(guard.hello()))
       if (this.rhs) agent.fromGuard({ t: 'rhsUp', monitor: 'rhs', generation: this.#generation })
     })
@@ -263,7 +273,7 @@ export class SimHost {
     const { agent } = this
     if (!agent) return
     const copy = structuredClone(frame)
-    agent.actor.after(IPC_MS, () => agent.agent.fromGuard(copy))
+    agent.pipe.write(agent.actor, () => agent.agent.fromGuard(copy))
   }
 
   killAgent(): void {
@@ -301,8 +311,9 @@ export class SimHost {
     this.#rhsActor = actor
     this.#generation += 1
     actor.after(FORK_MS, () => {
-      const ask = (work: () => void) =>
-        void this.#kernel.at(this.#kernel.nowMs + IPC_MS, guard.actor, work)
+      const [toGuard, toAgent] = [this.#pipe(), this.#pipe()]
+      this.#rhsPipe = this.#pipe()
+      const ask = (work: () => void) => toGuard.write(guard.actor, work)
       this.rhs = new SimRhs(
         actor,
         {
@@ -311,9 +322,7 @@ export class SimHost {
           manager: this.manager,
           toAgent: (frame: FromRhs) => {
             const copy = structuredClone(frame)
-            this.#kernel.at(this.#kernel.nowMs + IPC_MS, null, () =>
-              this.#toAgent({ t: 'fromRhs', monitor: 'rhs', frame: copy }),
-            )
+            toAgent.write(null, () => this.#toAgent({ t: 'fromRhs', monitor: 'rhs', frame: copy }))
           },
           start: (request) => ask(() => guard.start(request)),
           permit: (request, gateName) => ask(() => guard.permit(request, gateName)),
@@ -321,6 +330,7 @@ export class SimHost {
           crashed: () => this.killRhs(),
         },
         guard.records(),
+        (process) => this.processes.lives(process),
       )
       this.#toAgent({ t: 'rhsUp', monitor: 'rhs', generation: this.#generation })
     })
@@ -330,13 +340,14 @@ export class SimHost {
     const { rhs } = this
     if (!rhs) return
     const copy = structuredClone(frame)
-    rhs.actor.after(IPC_MS, () => rhs.fromGuard(copy))
+    this.#rhsPipe.write(rhs.actor, () => rhs.fromGuard(copy))
   }
 
   killRhs(): void {
     if (!this.#rhsActor) return
     this.#endRhs()
     const { guard } = this
+    guard?.rhsEnded()
     this.#toAgent({ t: 'rhsDown', monitor: 'rhs', generation: this.#generation, detail: 'SIGKILL' })
     guard?.actor.after(20, () => this.#startRhs())
   }
@@ -377,22 +388,4 @@ export class SimHost {
     this.#lines.add(line)
     return line
   }
-}
-
-function identityFiles(
-  key: string,
-  who: { name: string; nodeId: string; clusterId: string },
-): Map<string, string> {
-  const identity = {
-    nodeId: who.nodeId,
-    nodeName: who.name,
-    clusterId: who.clusterId,
-    clusterName: 'prod',
-    url: 'https://control.test',
-    sessionPath: '/v1/sessions/prod',
-  }
-  return new Map([
-    ['/state/identity.json', JSON.stringify(identity)],
-    ['/state/identity.key', key],
-  ])
 }

@@ -13,6 +13,8 @@ import { Witness } from './witness.ts'
 
 /** ρ of the rules: no clock is off by more (A1). */
 const RATE_ERROR = 0.01
+/** A message between two processes of one host that is not busy. */
+const IPC_MS = 0.2
 
 export interface MakeScene {
   readonly scene: Scene
@@ -30,6 +32,8 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
   const clockRate = () => drawRate(random, world.extremeClocks)
   const platform = new Platform(kernel, code.Cluster, {
     alarmLateMs: () => (chance(world.alarmLate) ? upTo(world.alarmLateMaxMs) : upTo(5)),
+    // Its commit fails, and it is long until somebody tells it.
+    hangsMs: () => (chance(0.4) ? random.between(0, 12) * PROFILES[plan.profile].ttlMs : 0),
     syncMs: () => upTo(calm ? 5 : world.syncMaxMs),
     clockRate,
   })
@@ -48,6 +52,9 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
     lie: () =>
       chance(world.lies) ? random.pick(['online', 'offline', 'failed', 'unknown']) : null,
     guardBackMs: () => upTo(PROFILES[plan.profile].gapMs * 0.9),
+    leftMs: () => upTo(!calm && random.chance(0.3) ? world.killMaxMs : 2),
+    runFolderLasts: world.runFolderLasts,
+    ipcMs: () => IPC_MS + (calm || world.ipcMaxMs === 0 ? 0 : random.between(0, world.ipcMaxMs)),
     managerLateMs: () => upTo(calm ? 20 : world.managerLateMaxMs),
   }
   const delayMs = () => upTo(world.delayMaxMs)

@@ -171,9 +171,16 @@ export class Operator {
     })
   }
 
-  /** Who has looked, and seen that the host is off, says so (F5, A8). */
-  confirmOver(): void {
-    for (const over of this.overNow()) this.ask({ type: 'confirmFence', ...over })
+  /**
+   * Who has looked, and seen that the host is off, says so (F5, A8).
+   *
+   * @param afterMs from looking at the host to saying so: it may have booted anew by then
+   */
+  confirmOver(afterMs = 0): void {
+    for (const over of this.overNow())
+      this.#kernel.at(this.#kernel.nowMs + afterMs, null, () =>
+        this.ask({ type: 'confirmFence', ...over }),
+      )
   }
 
   takeover(takeover: 'lease' | 'fence'): void {

@@ -117,13 +117,16 @@ const WORLD: Readonly<Record<keyof WorldPlan, 'number' | 'boolean' | 'fencing'>>
   lies: 'number',
   managerLateMaxMs: 'number',
   extremeClocks: 'boolean',
+  ipcMaxMs: 'number',
+  runFolderLasts: 'boolean',
   peers: 'boolean',
   fencing: 'fencing',
 }
 
 function takeWorld(draft: Draft, words: readonly string[]): string | null {
-  // Histories that were kept before there were peers and fence agents have none.
-  const world: Record<string, number | boolean | string> = { peers: false, fencing: 'none' }
+  // What a history does not have that was kept before there was such a thing.
+  const none = { peers: false, fencing: 'none', ipcMaxMs: 0, runFolderLasts: false }
+  const world: Record<string, number | boolean | string> = none
   for (const word of words) {
     const [key = '', value = ''] = word.split('=')
     if (!Object.hasOwn(WORLD, key)) return `the world has no "${key}"`

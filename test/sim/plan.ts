@@ -50,6 +50,10 @@ export interface WorldPlan {
   /** Of a check: that it is not answered, or answered with something untrue. */
   readonly hangs: number
   readonly lies: number
+  /** A message between two processes of a host, later than usual by that at most. */
+  readonly ipcMaxMs: number
+  /** The guard's file is there after a boot. */
+  readonly runFolderLasts: boolean
   /** A manager executes a start so much later. */
   readonly managerLateMaxMs: number
   /** Hosts hear each other, by packets that are lost or late as all others. */
@@ -182,6 +186,8 @@ function drawWorld(random: Random, profile: ProfileName): WorldPlan {
     lies: some(0.15, 0.02),
     managerLateMaxMs: random.chance(0.5) ? random.between(1, 20) : random.between(20, 4_000),
     extremeClocks: random.chance(0.4),
+    ipcMaxMs: some(0.3, 40),
+    runFolderLasts: random.chance(0.15),
     peers: false,
     fencing: 'none',
   }

@@ -24,6 +24,8 @@ export type ClusterClass = new (ctx: object, env: object) => ClusterObject
 /** Alarms come late, by up to a minute where the faults say so. */
 export interface PlatformFaults {
   alarmLateMs(): number
+  /** A superseded instance whose commit fails is reset so much later; its runtime lives until then. */
+  hangsMs(): number
   syncMs(): number
   clockRate(): number
 }
@@ -101,7 +103,8 @@ export class Platform {
       shut: (afterMs: number) => {
         if (p.gated) return
         p.gated = true
-        this.kernel.at(this.kernel.nowMs + afterMs, null, () => this.#end(p, true))
+        const inMs = afterMs + this.#faults.hangsMs()
+        this.kernel.at(this.kernel.nowMs + inMs, null, () => this.#end(p, true))
       },
     }
     const syncMs = () => this.#faults.syncMs()
@@ -266,10 +269,11 @@ export class Platform {
     this.#awayUntilMs = 0
   }
 
-  /** Its wall clock steps, and goes on from there. */
+  /** Its wall clock steps, and goes on from there. Alarms are kept by it, timers are not (D6). */
   stepClock(byMs: number): void {
     this.wallOffsetMs += byMs
     for (const p of [this.#now, ...this.#old]) if (p) p.actor.wallOffsetMs = this.wallOffsetMs
+    this.#armAlarm()
   }
 
   /** Hibernation: memory goes, sockets stay. */

@@ -55,12 +55,19 @@ export class SimRhs {
   readonly #aborted = new Set<number>()
   #nextRequest: number
 
-  constructor(actor: Actor, around: RhsSurroundings, records: readonly WorkloadRecord[]) {
+  constructor(
+    actor: Actor,
+    around: RhsSurroundings,
+    records: readonly WorkloadRecord[],
+    lives: (process: ProcessRef) => boolean,
+  ) {
     this.actor = actor
     this.#around = around
     this.#state = around.code.emptyRhs()
     this.#nextRequest = actor.kernel.random.integer(1_000_000_000)
-    for (const r of records) if (r.process) this.#processes.set(r.resourceId, r.process)
+    // A module that adopts looks whether it runs.
+    for (const { resourceId, process } of records)
+      if (process && lives(process)) this.#processes.set(resourceId, process)
     this.#onRecord = new Set(records.map((r) => r.resourceId))
     this.#ready()
   }
@@ -92,6 +99,12 @@ export class SimRhs {
       case 'tables':
         return
     }
+  }
+
+  /** Its module has seen that somebody has stopped it, outside of us (S-68). */
+  stoppedByHand(guid: string): void {
+    const seen = { type: 'pushed', guid, status: 'stopped', detail: 'by hand' } as const
+    this.actor.soon(() => this.#step(seen))
   }
 
   #ready(): void {
@@ -170,7 +183,8 @@ export class SimRhs {
     if (!run) return
     // A call that was given up starts nothing (make-call.ts).
     if (this.#aborted.has(id)) return ended({ ok: false, error: 'given up' })
-    if (this.#processes.has(guid)) return ended({ ok: true })
+    // One that lies about it does not know itself.
+    if (this.#processes.has(guid) && !this.#around.faults.lie()) return ended({ ok: true })
     if (this.#around.faults.failsOnline()) return ended({ ok: false, error: 'exit 1' })
     const { groupId, epoch, type } = run.held
     const answered = (then: (process: ProcessRef | undefined) => void) => {

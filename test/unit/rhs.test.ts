@@ -46,20 +46,6 @@ describe('the table of what is wanted and what is reported', () => {
     },
   )
 
-  test('S-62, S-68: stopped by its own manager: reported, and not started again', () => {
-    rhs.online().push('stopped', 'virsh shutdown')
-    expect(rhs.reports).toMatchObject([{ status: 'stopped', detail: 'virsh shutdown' }])
-    rhs.wait(60_000)
-    expect(rhs.calls).toEqual([])
-    // The hive follows; when somebody wants it again it is started.
-    rhs.hold({ persistentState: 0, target: 0 })
-    expect(rhs.reports).toMatchObject([{ status: 'offline' }])
-    expect(rhs.hold({ persistentState: 1, target: 1 })).toMatchObject([
-      { type: 'call', fn: 'online' },
-      { type: 'report' },
-    ])
-  })
-
   test('S-73: not wanted, and online: reported, not stopped', () => {
     rhs.hold({ persistentState: 0, target: 0 })
     rhs.end()

@@ -12,6 +12,7 @@ import type { Because } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
 import type { Draft } from './draft.ts'
 import { declareDown, ownedBy, timingOf } from './membership-manager.ts'
+import { withLoss } from './quarantine.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 
@@ -149,7 +150,7 @@ export function bootIsOver(
   if (boot === null) throw new Error('a node without a boot cannot be over')
   const overBoots = [...(node.overBoots ?? []), boot].slice(-LIMITS.overBootsKept)
   const lastFence: LastFence = { boot, ...said, atMs: draft.nowMs }
-  declareDown(draft, { ...node, overBoots, lastFence }, because)
+  declareDown(draft, withLoss({ ...node, overBoots, lastFence }, draft.nowMs), because)
   const detail = `boot ${boot} was declared over`
   draft.effects.push({ type: 'closeSession', nodeId: node.id, code: CLOSE.fenced, detail })
 }

@@ -10,7 +10,7 @@ import type { Draft } from './draft.ts'
 /** Lost so often within the period: for so long it is asked last. */
 export const QUARANTINE = { losses: 3, periodMs: 3_600_000, forMs: 7_200_000 } as const
 
-/** It was declared Down without having said goodbye. */
+/** It was declared Down without having said goodbye: its lease ran out, or a fence ended its boot. */
 export function withLoss(node: Node, nowMs: number): Node {
   const recent = (node.losses ?? []).filter((atMs) => atMs > nowMs - QUARANTINE.periodMs)
   const losses = [...recent, nowMs].slice(-QUARANTINE.losses)

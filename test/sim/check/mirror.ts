@@ -36,6 +36,8 @@ export class Mirror {
   #session = 0
   #reports = new Map<string, { run: string; n: number; runs: Set<string> }>()
   #journal = 0
+  /** By resource: the update in which an operator last said what is wanted of it. */
+  readonly #said = new Map<string, number>()
 
   constructor(kernel: Kernel, disk: Disk, witness: Witness) {
     this.#kernel = kernel
@@ -71,8 +73,10 @@ export class Mirror {
     const rows = this.#disk.prepared(
       'select seq, hash, body from updates where seq > ? order by seq',
     )
-    for (const row of rows.statement.all(this.seq) as { seq: number; hash: string; body: string }[])
+    const before = this.seq
+    for (const row of rows.statement.all(before) as { seq: number; hash: string; body: string }[])
       this.#update(row)
+    if (this.seq > before) this.#downOwnsNothing()
     this.#counters()
   }
 
@@ -89,7 +93,15 @@ export class Mirror {
     this.#apply(update)
   }
 
-  #apply({ change }: Update): void {
+  /** From the very commit on that says that a node is Down, all that it owned is free (D4). */
+  #downOwnsNothing(): void {
+    for (const { name, ownership } of this.groups.values()) {
+      const owner = ownership.owner === null ? null : this.nodes.get(ownership.owner)
+      if (owner?.state === 'down') this.#wrong(`DOWN OWNER: ${owner.name} owns ${name} (D4)`)
+    }
+  }
+
+  #apply({ seq, because, change }: Update): void {
     switch (change.table) {
       case 'node':
         this.#grows(`node ${change.id}`, change.value?.epoch)
@@ -97,6 +109,8 @@ export class Mirror {
         return
       case 'resource':
         put(this.resources, change.id, change.value)
+        if (because.code === 'operatorOnline' || because.code === 'operatorOffline')
+          this.#said.set(change.id, seq)
         return
       case 'group':
         this.#grows(`group ${change.id}`, change.value?.ownership.epoch)
@@ -159,16 +173,29 @@ export class Mirror {
     if (value < this.#session) this.#wrong(`SESSION number goes back to ${value} (S1)`)
     this.#session = value
     const entries = this.#disk
-      .prepared('select id, event from journal where id > ? order by id')
-      .statement.all(this.#journal) as { id: number; event: string }[]
-    for (const { id, event } of entries) {
+      .prepared('select id, first_seq as firstSeq, event from journal where id > ? order by id')
+      .statement.all(this.#journal) as { id: number; firstSeq: number; event: string }[]
+    for (const { id, firstSeq, event: text } of entries) {
       this.#journal = id
-      this.#onceOnly(JSON.parse(event) as { type: string; nodeId?: string })
+      const event = JSON.parse(text) as JournalEvent
+      this.#onceOnly(event)
+      for (const intent of event.intents ?? []) this.#notUndone(intent, firstSeq)
+      if (event.intent) this.#notUndone(event.intent, firstSeq)
     }
   }
 
+  /** What was done on a host changes nothing that an operator said after the host knew (S-68). */
+  #notUndone({ resourceId, knownSeq }: LocalIntent, firstSeq: number): void {
+    const followed = this.committed.slice(firstSeq - 1).some(({ update: { change, because } }) => {
+      return change.id === resourceId && because.code === 'changedOnHost'
+    })
+    const said = this.#said.get(resourceId) ?? 0
+    if (followed && said > knownSeq)
+      this.#wrong(`UNDONE: a host that knew ${knownSeq} undoes what was said in ${said} (S-68)`)
+  }
+
   /** A report has its effect once: each one that has an effect has a number of its own (S-16). */
-  #onceOnly(event: { type: string; nodeId?: string }): void {
+  #onceOnly(event: JournalEvent): void {
     if (!NUMBERED.has(event.type) || event.nodeId === undefined) return
     const row = this.#disk.prepared('select run, report_n as n from sessions where node_id = ?')
     const mark = row.statement.get(event.nodeId) as { run: string; n: number } | undefined
@@ -191,6 +218,19 @@ export class Mirror {
       resources: [...this.resources.values()],
     }
   }
+}
+
+interface LocalIntent {
+  readonly resourceId: string
+  readonly knownSeq: number
+}
+
+/** As far as it is looked at here. */
+interface JournalEvent {
+  readonly type: string
+  readonly nodeId?: string
+  readonly intent?: LocalIntent
+  readonly intents?: readonly LocalIntent[]
 }
 
 const NUMBERED: ReadonlySet<string> = new Set([

@@ -18,8 +18,8 @@ export class Disk {
   onCommit: () => void = () => {}
   /** Told when an instance dies right behind a commit: nothing of it leaves. */
   onDeath: () => void = () => {}
-  /** Told when somebody waits for what it has just written. */
-  onSync: () => void = () => {}
+  /** Told when somebody waits for what it has just written; may say how long that takes. */
+  onSync: () => number | null = () => null
   /** So many of the next transactions fail. */
   failCommits = 0
   dieAfterCommit = false
@@ -202,10 +202,10 @@ export class FakeStorage {
   async sync(): Promise<void> {
     const actor = actorNow()
     const durable = this.#isCurrent
-    this.#disk.onSync()
+    const syncMs = this.#disk.onSync() ?? this.syncMs()
     await new Promise<void>((resolve) => {
       if (!durable) return
-      if (actor) actor.after(this.syncMs(), resolve)
+      if (actor) actor.after(syncMs, resolve)
       else resolve()
     })
   }

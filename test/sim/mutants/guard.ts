@@ -22,6 +22,11 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         find: "if (!mayStart(state.leases, state.timing, nowMs)) return 'noLease'",
         replace: 'void mayStart\n  void nowMs',
       },
+      {
+        file: 'probe/core/guard.ts',
+        find: "state.policy.takeover === 'fence' || mayStart(state.leases, state.timing, nowMs)",
+        replace: 'nowMs > 0 || mayStart(state.leases, state.timing, nowMs)',
+      },
     ],
   },
   {

@@ -3,6 +3,7 @@
  * is a second line of defence is not found alone, and says what the first line is.
  */
 import { CONTROL_PLANE_MUTANTS } from './control-plane.ts'
+import { FENCING_MUTANTS } from './fencing.ts'
 import { GUARD_MUTANTS } from './guard.ts'
 import { LEASE_MUTANTS } from './leases.ts'
 import type { Mutant } from './mutant.ts'
@@ -13,4 +14,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...GUARD_MUTANTS,
   ...SESSION_MUTANTS,
   ...CONTROL_PLANE_MUTANTS,
+  ...FENCING_MUTANTS,
 ]

@@ -5,21 +5,25 @@ import { MUTANTS } from './index.ts'
 export interface MutantsRun {
   readonly seeds: number
   readonly from: number
-  /** Only mutants of this rule, or of all. */
+  /** Only mutants of this rule, or with this in their text; null: all. */
   readonly only: string | null
   readonly json: boolean
   say(line: string): void
 }
 
+/** Nothing is expected of these: enough to see whether one has become a first line. */
+const SECOND_LINE_SEEDS = 200
+
 export async function playMutants({ seeds, from, only, json, say }: MutantsRun): Promise<number> {
   const chosen = MUTANTS.map((mutant, at) => ({ mutant, at })).filter(
-    ({ mutant }) => only === null || mutant.rule === only,
+    ({ mutant }) => only === null || mutant.rule === only || mutant.breaks.includes(only),
   )
   const survived: string[] = []
   const secondLine: string[] = []
   let found = 0
   for (const { mutant, at } of chosen) {
-    const within = await seedsUntilFound(at, seeds, from)
+    const most = mutant.secondLine ? Math.min(seeds, SECOND_LINE_SEEDS) : seeds
+    const within = await seedsUntilFound(at, most, from)
     const name = `${mutant.rule}: ${mutant.breaks}`
     if (within) {
       found += 1

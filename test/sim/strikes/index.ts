@@ -3,10 +3,11 @@ import { FREEZES } from './freezes.ts'
 import { ON_CONTROL_PLANE } from './on-control-plane.ts'
 import { ON_HOSTS } from './on-hosts.ts'
 import { ON_MODULES } from './on-modules.ts'
+import { ON_MOVES } from './on-moves.ts'
 import { ON_NETWORK } from './on-network.ts'
 import type { Blow, StrikeOf } from './strike.ts'
 
-const ORDINARY = { ...ON_HOSTS, ...ON_NETWORK, ...ON_CONTROL_PLANE, ...ON_MODULES }
+const ORDINARY = { ...ON_HOSTS, ...ON_NETWORK, ...ON_CONTROL_PLANE, ...ON_MODULES, ...ON_MOVES }
 const ALL = { ...ORDINARY, ...FREEZES }
 
 export type StrikeKind = keyof typeof ALL

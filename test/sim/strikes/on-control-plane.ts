@@ -19,10 +19,14 @@ export const ON_CONTROL_PLANE = {
   /** Just while somebody waits for a write to be durable (L6). */
   supersededAtSync: ({ scene, random }) => {
     const { disk } = scene.platform
-    const forMs = random.between(1, 12) * unitMs(scene)
+    const forMs = random.between(1, 14) * unitMs(scene)
+    // A write that takes its time has others come in behind it.
+    const slowMs = random.chance(0.5) ? random.between(100, 2_500) : null
     disk.onSync = () => {
-      disk.onSync = () => {}
-      scene.kernel.at(scene.kernel.nowMs, null, () => scene.platform.supersede(forMs))
+      disk.onSync = () => null
+      const inMs = slowMs === null ? 0 : slowMs * random.next() ** 2
+      scene.kernel.at(scene.kernel.nowMs + inMs, null, () => scene.platform.supersede(forMs))
+      return slowMs
     }
   },
   objectSlow: ({ scene, random }) => scene.platform.slow(random.between(0.01, 1.5) * unitMs(scene)),

@@ -1,4 +1,6 @@
 /** Faults of hosts and their processes, as far as the assumptions A5 and A6 allow. */
+import { PROFILES } from '../../../schema/timing.ts'
+import type { SimGuard } from '../guard.ts'
 import { lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 const REPLICA = '/state/hive.json'
@@ -27,6 +29,27 @@ export const ON_HOSTS = {
   /** Between two effects: what is on file and what has left differ at most by that (G9). */
   guardDiesAtEffect: ({ host, random }) => {
     if (host.guard) host.guard.effectsLeft = random.integer(12)
+  },
+  /** All of T_stop is needed: the guard goes just before the deadline, and all that follows is slow. */
+  slowestLapse: (blow) => {
+    const { scene, host, random } = blow
+    const { stopMs, gapMs } = PROFILES[scene.plan.profile]
+    host.weather.up = host.weather.down = false
+    const { modules } = host
+    modules.killMs = (stopMs - gapMs) * 0.985
+    modules.guardBackMs = gapMs * 0.98
+    const dies = (guard: SimGuard | null, triesLeft: number): void => {
+      const dueMs = guard?.dueInMs ?? null
+      if (guard === null || guard !== host.guard || dueMs === null || triesLeft === 0) return
+      const earlyMs = random.between(1, 30)
+      if (dueMs <= earlyMs + 1) return host.killGuard()
+      later(scene, (dueMs - earlyMs) / guard.actor.rate, () => dies(guard, triesLeft - 1))
+    }
+    dies(host.guard, 20)
+    later(scene, random.between(2, 8) * unitMs(scene), () => {
+      modules.killMs = modules.guardBackMs = null
+      host.weather.up = host.weather.down = true
+    })
   },
   killAgent: ({ host }) => host.killAgent(),
   agentDiesAtWrite: ({ host, random }) => {

@@ -17,6 +17,14 @@ export const ON_MODULES = {
       host.modules.lie = null
     })
   },
+  /** Somebody on the host stops it, and means it (S-68). */
+  stoppedByHand: ({ host, random }) => {
+    const all = host.processes.list()
+    if (all.length === 0) return
+    const { resourceId, pid } = random.pick(all)
+    host.rhs?.stoppedByHand(resourceId)
+    host.processes.kill(pid, 1)
+  },
   /** It fails k times; sometimes more often than it is tried (S-75, S-76). */
   startsFail: ({ host, random }) => {
     host.modules.failStarts = 1 + random.integer(6)

@@ -1,4 +1,5 @@
 /** Faults of the network between a host and the control plane. */
+import { PROFILES } from '../../../schema/timing.ts'
 import { type Blow, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {
@@ -20,6 +21,22 @@ export const ON_NETWORK = {
   /** The control plane's side of the network: everybody at once. */
   cutAll: (blow) => {
     for (const host of blow.scene.hosts) cut({ ...blow, host }, ['up', 'down'])
+  },
+  /** An answer to a ping arrives when the lease of that ping has nearly run out, or has (L1). */
+  latePong: ({ scene, host, random }) => {
+    const t = PROFILES[scene.plan.profile]
+    const pingsMs = 1.2 * t.pingMs
+    host.weather.down = false
+    later(scene, pingsMs, () => {
+      host.weather.up = false
+    })
+    const lateMs = (t.ttlMs - t.stopMs) * random.between(0.6, 0.95)
+    later(scene, lateMs, () => {
+      host.weather.down = true
+    })
+    later(scene, pingsMs + random.between(2, 5) * t.ttlMs, () => {
+      host.weather.up = true
+    })
   },
   flapping: (blow) => {
     const { scene, host, random } = blow

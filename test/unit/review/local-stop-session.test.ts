@@ -35,6 +35,20 @@ test('the hive has decided otherwise: from the ack on its word counts, also if n
   await eventually('wanted again', () => bench.told(nginx)?.persistentState === 1)
 })
 
+test('a stop by its own manager, told to an agent whose replica was lost, is told once that is there', async () => {
+  const lost = new AgentBench(world)
+  lost.snapshots = false
+  await lost.start([{ groupId: world.id('group', 'web'), epoch: 1 }])
+  lost.status({ resourceId: nginx, epoch: 1, status: 'stopped', restarts: 0, gaveUp: false })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  // It would count as older than all that was ever wanted, and be declined.
+  expect(lost.intent()).toBeUndefined()
+  lost.snapshot()
+  const { knownSeq } = await eventually('told', () => lost.intent())
+  expect(knownSeq).toBe(world.hive.seq)
+  lost.end()
+})
+
 test('a stop by its own manager while the replica is being fetched anew is told once it is there', async () => {
   online('online')
   await new Promise((resolve) => setTimeout(resolve, 50))
