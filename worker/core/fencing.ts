@@ -112,8 +112,9 @@ export function fenceReported(draft: Draft, event: Of<'fenceReported'>): void {
       component: 'NM',
       message: `fence result of ${helper} ignored: boot ${boot} of ${node?.name ?? target} is over, and the node is ${now} (F2, request ${request})`,
     })
-    // Two helpers at once: the later one has switched off again what the other had switched on.
-    if (node?.state === 'down' && node.bootId === boot) switchOn(draft, node, event)
+    // The power has been off all the same, perhaps only just now: what another helper had switched
+    // on, or what had come back by itself (F6). Whatever is on stays on.
+    if (node) switchOn(draft, node, event)
     return
   }
   const { fence } = node
