@@ -44,6 +44,8 @@ class Placement {
   alarmRuns = false
   /** It has written what cannot be committed: nothing of it leaves any more (A3). */
   gated = false
+  /** Superseded, it hangs with its first write in vain instead of being reset. */
+  hangs = false
   constructor(number: number, actor: Actor) {
     this.number = number
     this.actor = actor
@@ -103,6 +105,7 @@ export class Platform {
       shut: (afterMs: number) => {
         if (p.gated) return
         p.gated = true
+        if (p.hangs) return
         const inMs = afterMs + this.#faults.hangsMs()
         this.kernel.at(this.kernel.nowMs + inMs, null, () => this.#end(p, true))
       },
@@ -265,6 +268,7 @@ export class Platform {
 
   mend(): void {
     this.disk.failCommits = 0
+    this.disk.onSync = () => null
     this.disk.dieAfterCommit = false
     this.#awayUntilMs = 0
   }
@@ -303,9 +307,10 @@ export class Platform {
   }
 
   /** Another instance begins elsewhere; this one's runtime answers pings until it is ended. */
-  supersede(forMs: number): void {
+  supersede(forMs: number, hangs = false): void {
     const p = this.#now
     if (!p) return
+    p.hangs = hangs
     this.#now = null
     this.#old.add(p)
     if (!this.#isAway) this.#placement()

@@ -1,6 +1,6 @@
 /** Faults of the platform that runs the Durable Object. */
 import { PROFILES } from '../../../schema/timing.ts'
-import { type StrikeOf, unitMs } from './strike.ts'
+import { later, type StrikeOf, unitMs } from './strike.ts'
 
 export const ON_CONTROL_PLANE = {
   /** Machine gone: memory and sockets; hosts are reset, or find out by themselves. */
@@ -28,6 +28,26 @@ export const ON_CONTROL_PLANE = {
       scene.kernel.at(scene.kernel.nowMs + inMs, null, () => scene.platform.supersede(forMs))
       return slowMs
     }
+  },
+  /**
+   * One slow write, and confirms that come in behind it, when there is another instance already (L6):
+   * the old one lives for longer than the leases that it must not give, and stopping takes its time.
+   */
+  supersededAtConfirms: ({ scene, random }) => {
+    const { disk } = scene.platform
+    const { stopMs, gapMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
+    const slowMs = random.between(0.15, 0.4) * ttlAuthorityMs
+    const inMs = random.between(0, 0.2) * slowMs
+    const forMs = random.between(1.2, 2) * ttlAuthorityMs
+    disk.onSync = () => {
+      disk.onSync = () => null
+      scene.kernel.at(scene.kernel.nowMs + inMs, null, () => scene.platform.supersede(forMs, true))
+      return slowMs
+    }
+    for (const { modules } of scene.hosts) modules.killMs = (stopMs - gapMs) * 0.95
+    later(scene, forMs + slowMs, () => {
+      for (const { modules } of scene.hosts) modules.killMs = null
+    })
   },
   objectSlow: ({ scene, random }) => scene.platform.slow(random.between(0.01, 1.5) * unitMs(scene)),
   /**
