@@ -25,7 +25,10 @@ export const typeName = z
  */
 export const monitorId = z
   .string()
-  .regex(/^rhs(?:-exec|:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/)
+  .regex(/^rhs(?:-exec)?(?::[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/)
+
+/** Of one resource alone. */
+export const isSeparate = (monitor: string): boolean => monitor.includes(':')
 
 /** Milliseconds since the Unix epoch on the Durable Object's clock, never a host's. */
 export const instantMs = z.int().nonnegative()

@@ -86,6 +86,8 @@ export const agentToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('stopGroup'), groupId: guid, epoch }),
   /** An envelope for one resource monitor: the guard does not open it, RHS does. */
   z.strictObject({ t: z.literal('toRhs'), monitor: monitorId, frame: z.custom<ToRhs>() }),
+  /** S-29: all single resources that have a monitor of their own, from now on. */
+  z.strictObject({ t: z.literal('monitors'), separate: z.array(monitorId).max(10_000) }),
   /** The agent has released everything after a `shutdown`: the guard may end. */
   z.strictObject({ t: z.literal('shutdownDone') }),
   /** S4: our report was refused. Everything is void and has to be stopped. */
@@ -223,8 +225,8 @@ export const guardToRhs = z.discriminatedUnion('t', [
     reason: z.string().optional(),
     process: processRef.optional(),
   }),
-  /** A gate process was let through and has become the workload. */
-  z.strictObject({ t: z.literal('gatePassed'), resourceId: guid, process: processRef }),
+  /** It runs: a gate process was let through, or another monitor has had it started (S-29). */
+  z.strictObject({ t: z.literal('started'), resourceId: guid, process: processRef }),
   z.strictObject({
     t: z.literal('exited'),
     resourceId: guid,

@@ -272,12 +272,11 @@ export class Agent {
   #act(): void {
     // An empty replica knows nothing: by it everything would have to be dropped.
     if (!this.#monitors.someReady || this.#replica.hive.seq === 0) return
-    const monitorOf = (type: string) => this.#monitors.monitorOf(type)
     const lacks = (type: string) => this.#monitors.lacks(type)
     const unhosted = unhostedNews(this.#replica.hive, this.#grants, lacks, this.#statuses)
     for (const item of unhosted) this.#statuses.set(item.resourceId, item)
     this.#session.status(unhosted)
-    this.#desk.act(monitorOf, {
+    this.#desk.act(this.#monitors, {
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
       grants: this.#grants,

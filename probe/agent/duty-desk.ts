@@ -1,12 +1,17 @@
 import type { AgentToGuard, HeldResource } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { duties, type Known } from '../core/duties.ts'
+import type { MonitorList } from './monitors.ts'
+
+type Told = { readonly monitor: string; readonly text: string }
 
 /** Derives the duties anew, and tells RHS and guard only what differs from what they were told. */
 export class DutyDesk {
   readonly #toGuard: (frame: AgentToGuard) => void
   /** What was told last, and to which resource monitor, by GUID. */
-  readonly #told = new Map<string, { monitor: string; text: string }>()
+  readonly #told = new Map<string, Told>()
+  /** Monitors of single resources that the guard was asked for, as text; null: not since we began. */
+  #separate: string | null = null
   /** Groups that the guard was asked to stop, by epoch. */
   readonly #stopping = new Map<string, number>()
   /** What monitors say that they hold, until it has been compared. */
@@ -28,19 +33,23 @@ export class DutyDesk {
     for (const { groupId, epoch } of grants) this.#inherited.add(`${groupId} ${epoch}`)
   }
 
-  /** @param monitorOf the monitor that hosts a type (S-23), or null: told once there is one */
-  act(monitorOf: (type: string) => string | null, known: Known): void {
+  act(monitors: Pick<MonitorList, 'hostOf' | 'isReady'>, known: Known): void {
     const { hold, stop } = duties(known)
+    const isAlone = (guid: string) => known.hive.resources.get(guid)?.separateMonitor === true
+    this.#askForSeparate(hold.filter((h) => isAlone(h.guid)).map((h) => ownMonitor(monitors, h)))
     const news = new Map<string, HeldResource[]>()
     const gone = new Map<string, string[]>()
     for (const held of hold) {
-      const monitor = monitorOf(held.type)
+      const told = this.#told.get(held.guid)
+      const monitor = monitorFor(monitors, held, isAlone(held.guid), told)
       if (monitor === null) continue
       const { hiveSeq: _, ...rest } = held
       const text = JSON.stringify(rest)
-      const told = this.#told.get(held.guid)
       if (told?.text === text && told.monitor === monitor) continue
-      if (told && told.monitor !== monitor) add(gone, told.monitor, held.guid)
+      if (told && told.monitor !== monitor) {
+        add(gone, told.monitor, held.guid)
+        this.#inherited.add(`${held.guid} ${held.epoch}`)
+      }
       this.#told.set(held.guid, { monitor, text })
       add(news, monitor, held)
     }
@@ -65,6 +74,14 @@ export class DutyDesk {
       this.#stopping.set(group.groupId, group.epoch)
       this.#toGuard({ t: 'stopGroup', ...group })
     }
+  }
+
+  #askForSeparate(monitors: readonly (string | null)[]): void {
+    const separate = monitors.filter((monitor) => monitor !== null).sort()
+    const text = separate.join()
+    if (text === this.#separate) return
+    this.#separate = text
+    this.#toGuard({ t: 'monitors', separate })
   }
 
   /** A monitor says what it holds: compared once it is known what it should (G8). */
@@ -103,6 +120,29 @@ export class DutyDesk {
     this.#stopping.clear()
     this.#inherited.clear()
   }
+}
+
+/** S-29: of the kind that hosts its type; null while no monitor has said that it does. */
+function ownMonitor(monitors: Pick<MonitorList, 'hostOf'>, held: HeldResource): string | null {
+  const host = monitors.hostOf(held.type)
+  return host === null ? null : `${host}:${held.guid}`
+}
+
+/**
+ * The monitor to tell of a resource (S-23, S-29), or null: told once there is one. One that is to be
+ * alone stays where it is until its own monitor is there, and waits for that when it is lost.
+ */
+function monitorFor(
+  monitors: Pick<MonitorList, 'hostOf' | 'isReady'>,
+  held: HeldResource,
+  isAlone: boolean,
+  told: Told | undefined,
+): string | null {
+  const own = isAlone ? ownMonitor(monitors, held) : null
+  if (own !== null && monitors.isReady(own)) return own
+  const host = monitors.hostOf(held.type)
+  if (host === null || !monitors.isReady(host)) return null
+  return own === null || told?.monitor === host ? host : null
 }
 
 function add<T>(map: Map<string, T[]>, key: string, item: T): void {

@@ -1,4 +1,5 @@
 import type { HostedType } from '../../schema/hive.ts'
+import { isSeparate } from '../../schema/ids.ts'
 
 /** A monitor that has not come up by then hosts nothing: what only it could run fails over. */
 const PATIENCE_MS = 60_000
@@ -14,7 +15,7 @@ export class MonitorList {
 
   up(monitor: string): void {
     this.#ready.delete(monitor)
-    if (!this.#types.has(monitor)) this.#awaited.add(monitor)
+    if (!this.#types.has(monitor) && !isSeparate(monitor)) this.#awaited.add(monitor)
   }
 
   down(monitor: string): void {
@@ -25,14 +26,16 @@ export class MonitorList {
   /** @returns whether this host offers other types than before */
   ready(monitor: string, types: readonly HostedType[]): boolean {
     const before = JSON.stringify(this.types)
-    this.#types.set(monitor, types)
+    // One of a single resource (S-29) offers nothing that the shared ones do not.
+    if (!isSeparate(monitor)) this.#types.set(monitor, types)
     this.#ready.add(monitor)
     this.#awaited.delete(monitor)
     return JSON.stringify(this.types) !== before
   }
 
+  /** Of those that tell what this host has. */
   get someReady(): boolean {
-    return this.#ready.size > 0
+    return [...this.#ready].some((monitor) => !isSeparate(monitor))
   }
 
   /** Whether the list of types is all there is to come. */
@@ -58,10 +61,14 @@ export class MonitorList {
     return this.someReady && (heard || performance.now() - this.#expectedMs > PATIENCE_MS)
   }
 
-  /** The monitor to tell of a resource, or null while there is none. */
-  monitorOf(type: string): string | null {
-    for (const monitor of [...this.#ready].sort())
-      if (this.#types.get(monitor)?.some((t) => t.type === type)) return monitor
+  /** The shared monitor for a type, up or not; null: none has said that it hosts it. */
+  hostOf(type: string): string | null {
+    for (const [monitor, types] of this.#types)
+      if (types.some((t) => t.type === type)) return monitor
     return null
+  }
+
+  isReady(monitor: string): boolean {
+    return this.#ready.has(monitor)
   }
 }

@@ -255,6 +255,7 @@ class Guard {
     try {
       const { process: started, group } = this.#workloads.spawn(resourceId, spec)
       this.#monitors.answer({ requestId, ok: true, process: started })
+      this.#monitors.sendAll({ t: 'started', resourceId, process: started })
       this.#step({ type: 'childStarted', resourceId, process: started, group })
     } catch (error) {
       this.#monitors.answer({ requestId, ok: false, reason: `cannot start: ${error}` })
@@ -267,7 +268,7 @@ class Guard {
     const record = this.#state.records.find((r) => r.resourceId === answer.resourceId)
     if (answer.yes && record) {
       this.#monitors.sendAll({
-        t: 'gatePassed',
+        t: 'started',
         resourceId: record.resourceId,
         process: asking,
       })
@@ -290,6 +291,8 @@ class Guard {
     switch (frame.t) {
       case 'toRhs':
         return this.#monitors.send(frame.monitor, { t: 'fromAgent', frame: frame.frame })
+      case 'monitors':
+        return this.#monitors.separate(frame.separate)
       case 'shutdownDone':
         return this.end(0)
       case 'left':

@@ -1,10 +1,11 @@
 /**
  * The resource monitors of this host (S-23): one shared process for the modules in TypeScript, one
- * for those whose code is an operator's executable. Each is supervised for itself; the end of one
- * is nothing to the others (S-21). `rhs:GUID`, one for a single resource (S-29), is a row more.
+ * for those whose code is an operator's executable, and of each kind one more for every resource that
+ * is to be alone (S-29). Each is supervised for itself; the end of one is nothing to the others (S-21).
  */
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
+import { isSeparate } from '../../schema/ids.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
 import { withReserve } from '../reserve.ts'
 import type { KillHandles } from './cgroup.ts'
@@ -13,6 +14,8 @@ import { TREE_GROUP } from './tree-name.ts'
 
 /** A monitor that has not said what it holds by then is shown without it. */
 const TABLES_MS = 1_000
+/** One that is no longer wanted has so long to let go of what it holds. */
+const RETIRE_MS = 1_000
 /** How often a new monitor is put into its kill group before it is given up. */
 const ENTER_TRIES = 3
 
@@ -31,13 +34,17 @@ interface Monitor {
   readonly child: TreeChild
   /** Kill group of those that start processes of their own, the actions of scripts. */
   readonly group: string | null
+  /** It is to end then, unless it is wanted again before. */
+  retires: NodeJS.Timeout | null
 }
 
 type Tables = MonitorTables | 'no answer'
 type Answer = Omit<Extract<GuardToRhs, { t: 'answer' }>, 't'>
 
 export class Monitors {
+  readonly #file: string
   readonly #handles: KillHandles
+  readonly #events: MonitorEvents
   readonly #monitors = new Map<string, Monitor>()
   /** Who waits for which answer of the guard. */
   readonly #asked = new Map<number, string>()
@@ -45,29 +52,56 @@ export class Monitors {
   #nextTables = 1
 
   constructor(file: string, names: readonly string[], handles: KillHandles, events: MonitorEvents) {
+    this.#file = file
     this.#handles = handles
-    for (const name of names) {
-      const own = TREE_GROUP
-      const group = name === 'rhs-exec' ? `${own}-${name}` : null
-      // S-31: a module has no business with identity or replica: it is not told where they are.
-      const child = new TreeChild(file, [name], handles.mark(group ?? own), {
-        message: (frame) => events.message(name, frame),
-        up: (generation) => {
-          const { pid } = child
-          // In the guard's own group what it calls would not be killed with it: another is tried.
-          if (group && pid !== undefined && !this.#enters(group, pid)) return child.kill()
-          events.up(name, generation)
-        },
-        down: (generation, detail) => {
-          // What it was calling goes with it: nobody is left to end it in time.
-          if (group) handles.killAll(group)
-          for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
-          for (const { from, come } of this.#tables.values()) if (from === name) come('no answer')
-          events.down(name, generation, detail)
-        },
-      })
-      this.#monitors.set(name, { child, group })
+    this.#events = events
+    for (const name of names) this.#add(name)
+  }
+
+  #add(name: string): TreeChild {
+    const [handles, events, own] = [this.#handles, this.#events, TREE_GROUP]
+    const group = name.startsWith('rhs-exec') ? `${own}-${name.replace(':', '-')}` : null
+    // S-31: a module has no business with identity or replica: it is not told where they are.
+    const child = new TreeChild(this.#file, [name], handles.mark(group ?? own), {
+      message: (frame) => events.message(name, frame),
+      up: (generation) => {
+        const { pid } = child
+        // In the guard's own group what it calls would not be killed with it: another is tried.
+        if (group && pid !== undefined && !this.#enters(group, pid)) return child.kill()
+        events.up(name, generation)
+      },
+      down: (generation, detail) => {
+        // What it was calling goes with it: nobody is left to end it in time.
+        if (group) handles.killAll(group)
+        for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
+        for (const { from, come } of this.#tables.values()) if (from === name) come('no answer')
+        events.down(name, generation, detail)
+      },
+    })
+    this.#monitors.set(name, { child, group, retires: null })
+    return child
+  }
+
+  /** S-29: these and no others. Each begins at once; one that is not wanted any more lets go first. */
+  separate(names: readonly string[]): void {
+    const wanted = new Set(names)
+    for (const name of wanted) {
+      const monitor = this.#monitors.get(name)
+      if (!monitor) this.#add(name).start()
+      else if (monitor.retires) {
+        clearTimeout(monitor.retires)
+        monitor.retires = null
+      }
     }
+    for (const [name, monitor] of this.#monitors)
+      if (isSeparate(name) && !wanted.has(name))
+        monitor.retires ??= setTimeout(() => this.#retire(name, monitor), RETIRE_MS)
+  }
+
+  #retire(name: string, { child, group }: Monitor): void {
+    this.#monitors.delete(name)
+    child.end()
+    if (group) this.#handles.killAll(group)
   }
 
   /** Before it can have started anything: it waits for its first frame. */

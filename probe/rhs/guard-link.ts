@@ -97,7 +97,7 @@ export class GuardLink {
     resolve?.(answer)
   }
 
-  gatePassed(resourceId: string, process: ProcessRef): void {
+  started(resourceId: string, process: ProcessRef): void {
     this.#processes.set(resourceId, process)
   }
 

@@ -79,8 +79,10 @@ class Rhs {
       case 'answer':
         this.#link.answered(frame)
         break
-      case 'gatePassed':
-        this.#link.gatePassed(frame.resourceId, frame.process)
+      case 'started':
+        this.#link.started(frame.resourceId, frame.process)
+        // It may come here from another monitor; then it is looked at first, as what was on record.
+        if (!this.#state.runs.has(frame.resourceId)) this.#onRecord.add(frame.resourceId)
         break
       case 'exited':
         this.#link.exited(frame.resourceId, frame.process, { ...frame.exit, left: frame.left })

@@ -163,6 +163,8 @@ export class SimGuard {
       case 'left':
       case 'fatal':
         return this.#end()
+      // No resource of a simulation has a monitor of its own.
+      case 'monitors':
       case 'info':
       case 'stoppedHere':
         return
@@ -241,7 +243,7 @@ export class SimGuard {
     // The last word of one that was killed just now counts.
     if (!this.#gateYes) return null
     if (this.actor.alive)
-      this.#around.toRhs({ t: 'gatePassed', resourceId, process: { pid, startTicks } })
+      this.#around.toRhs({ t: 'started', resourceId, process: { pid, startTicks } })
     return this.#state.records.find((r) => r.gateName === gateName)?.epoch ?? process.epoch
   }
 

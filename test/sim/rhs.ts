@@ -92,7 +92,7 @@ export class SimRhs {
           detail: 'ended',
         })
       }
-      case 'gatePassed':
+      case 'started':
         this.#processes.set(frame.resourceId, frame.process)
         return
       case 'records':

@@ -25,7 +25,12 @@ const desk = () => {
   const made = new DutyDesk((frame) => told.push(frame))
   const drops = () =>
     told.flatMap((f) => (f.t === 'toRhs' && f.frame.t === 'drop' ? f.frame.guids : []))
-  return { made, told, drops, act: (k: Known) => made.act(() => 'rhs', k) }
+  return {
+    made,
+    told,
+    drops,
+    act: (k: Known) => made.act({ hostOf: () => 'rhs', isReady: () => true }, k),
+  }
 }
 
 test('a new monitor that was told before the news of a lapse lets go of what is void', () => {

@@ -22,14 +22,14 @@ test('the agent sends each resource to the monitor that hosts its type, and to n
   list.up('rhs-exec')
   expect(list.complete).toBe(false)
   expect(list.ready('rhs', [hosted('process')])).toBe(true)
-  expect(list.monitorOf('script')).toBeNull()
+  expect(list.hostOf('script')).toBeNull()
   expect(list.complete).toBe(false)
   expect(list.ready('rhs-exec', [hosted('script')])).toBe(true)
   expect(list.complete).toBe(true)
 
   const sent: AgentToGuard[] = []
   const desk = new DutyDesk((frame) => sent.push(frame))
-  const act = () => desk.act((type) => list.monitorOf(type), known(['process', 'script']))
+  const act = () => desk.act(list, known(['process', 'script']))
   const told = () =>
     sent.splice(0).flatMap((f) => {
       if (f.t !== 'toRhs') return []

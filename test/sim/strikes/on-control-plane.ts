@@ -25,7 +25,7 @@ export const ON_CONTROL_PLANE = {
     disk.onSync = () => {
       disk.onSync = () => null
       const inMs = slowMs === null ? 0 : slowMs * random.next() ** 2
-      scene.kernel.at(scene.kernel.nowMs + inMs, null, () => scene.platform.supersede(forMs))
+      later(scene, inMs, () => scene.platform.supersede(forMs))
       return slowMs
     }
   },
@@ -36,12 +36,12 @@ export const ON_CONTROL_PLANE = {
   supersededAtConfirms: ({ scene, random }) => {
     const { disk } = scene.platform
     const { stopMs, gapMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
-    const slowMs = random.between(0.15, 0.4) * ttlAuthorityMs
+    const slowMs = Math.min(random.between(0.15, 0.4) * ttlAuthorityMs, 3_000)
     const inMs = random.between(0, 0.2) * slowMs
     const forMs = random.between(1.2, 2) * ttlAuthorityMs
     disk.onSync = () => {
       disk.onSync = () => null
-      scene.kernel.at(scene.kernel.nowMs + inMs, null, () => scene.platform.supersede(forMs, true))
+      later(scene, inMs, () => scene.platform.supersede(forMs, true))
       return slowMs
     }
     for (const { modules } of scene.hosts) modules.killMs = (stopMs - gapMs) * 0.95
