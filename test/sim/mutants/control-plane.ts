@@ -23,6 +23,24 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
         replace: '    target !== undefined &&\n',
       },
     ],
+    secondLine:
+      'O2, O3: only a free group is placed, on a node that is Up and may have it; an old accept costs a question',
+  },
+  {
+    rule: 'O2, O3',
+    breaks: 'an accept places a group that is not free yet',
+    edits: [
+      {
+        file: 'worker/core/failover-manager.ts',
+        find: "  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })\n",
+        replace: `  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })
+  const accepted = draft.group(event.groupId)
+  const by = draft.node(event.nodeId)
+  if (accepted?.ownership.phase === 'releasing' && by)
+    commitOwner(draft, accepted, { ...accepted.ownership, phase: 'free', owner: null, reason: 'released' } as never, by)
+`,
+      },
+    ],
   },
   {
     rule: 'S-16',
@@ -45,6 +63,7 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
         replace: '    this.#unacked = []\n',
       },
     ],
+    secondLine: 'S3, S4: the report that every session begins with says the same',
   },
   {
     rule: 'S-68',

@@ -197,6 +197,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
+    secondLine:
+      'L5: a lapse that is due comes first, whatever arrives, and the first look is at once',
   },
   {
     rule: 'G10',

@@ -11,6 +11,52 @@ const GRANT_ALL = `
       }
 `
 
+/** What the hive says of a group takes no grant of it away. */
+const TAKES_NOTHING = {
+  file: 'probe/core/duties.ts',
+  find: '    if (!group || owner !== known.nodeId || epoch !== grant.epoch) {\n',
+  replace: '    if (!group || (owner === known.nodeId && epoch === undefined)) {\n',
+}
+
+const SNAPSHOT_GRANTS = {
+  file: 'probe/agent/agent.ts',
+  find: '    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n',
+  replace: `    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n${GRANT_ALL}`,
+}
+
+const DISK_GRANTS = {
+  file: 'probe/agent/agent.ts',
+  find: '    this.#compared = false\n    this.#toldIntents = told\n',
+  replace: `    this.#compared = false\n    this.#toldIntents = told\n${GRANT_ALL}`,
+}
+
+const CATCH_UP_GRANTS = {
+  file: 'probe/core/permission.ts',
+  find: 'u.seq <= before || u.seq <= seqW) return []',
+  replace: 'u.seq <= before) return []',
+}
+
+const LAPSE_LEAVES_GRANTS = {
+  file: 'probe/core/guard-stops.ts',
+  find: '    leases: NO_LEASES,\n    grants: [],\n    session: null,',
+  replace: '    leases: NO_LEASES,\n    session: null,',
+}
+
+const TAKES_ANY_REPORT = {
+  file: 'worker/core/membership-manager.ts',
+  find: "if (foreign || (node.state === 'down' && event.held.length > 0)) {",
+  replace: "if (foreign && node.state === 'down' && event.held.length > 99) {",
+}
+
+const GRANTS_AGAIN = {
+  file: 'probe/core/guard.ts',
+  find: 'if (seen !== undefined && epoch <= seen) return deny',
+  replace: 'if (seen !== undefined && epoch < 0) return deny',
+}
+
+const NO_PERMISSION_ALONE =
+  'a grant alone runs nothing here: the agent holds what the hive of now gives, and no lease comes before that is there (L2, A4)'
+
 export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     rule: 'S1',
@@ -102,18 +148,14 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     rule: 'L5+S4',
     breaks: 'a lapse leaves the grants, and a report that lists them is accepted',
-    edits: [
-      {
-        file: 'probe/core/guard-stops.ts',
-        find: '    leases: NO_LEASES,\n    grants: [],\n    session: null,',
-        replace: '    leases: NO_LEASES,\n    session: null,',
-      },
-      {
-        file: 'worker/core/membership-manager.ts',
-        find: "if (foreign || (node.state === 'down' && event.held.length > 0)) {",
-        replace: "if (foreign && node.state === 'down' && event.held.length > 99) {",
-      },
-    ],
+    edits: [LAPSE_LEAVES_GRANTS, TAKES_ANY_REPORT],
+    secondLine: NO_PERMISSION_ALONE,
+  },
+  {
+    rule: 'L5+S4+U1',
+    breaks:
+      'a lapse leaves the grants, a report that lists them is accepted, and the hive takes none away',
+    edits: [LAPSE_LEAVES_GRANTS, TAKES_ANY_REPORT, TAKES_NOTHING],
   },
   {
     rule: 'C1',
@@ -166,24 +208,24 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     rule: 'U1',
     breaks: 'a snapshot is permission',
-    edits: [
-      {
-        file: 'probe/agent/agent.ts',
-        find: '    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n',
-        replace: `    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n${GRANT_ALL}`,
-      },
-    ],
+    edits: [SNAPSHOT_GRANTS],
+    secondLine: NO_PERMISSION_ALONE,
+  },
+  {
+    rule: 'U1',
+    breaks: 'a snapshot is permission, and the hive takes nothing away',
+    edits: [SNAPSHOT_GRANTS, TAKES_NOTHING],
   },
   {
     rule: 'U1',
     breaks: 'the replica on disk is permission',
-    edits: [
-      {
-        file: 'probe/agent/agent.ts',
-        find: '    this.#compared = false\n    this.#toldIntents = told\n',
-        replace: `    this.#compared = false\n    this.#toldIntents = told\n${GRANT_ALL}`,
-      },
-    ],
+    edits: [DISK_GRANTS],
+    secondLine: NO_PERMISSION_ALONE,
+  },
+  {
+    rule: 'U1',
+    breaks: 'the replica on disk is permission, and the hive takes nothing away',
+    edits: [DISK_GRANTS, TAKES_NOTHING],
   },
   {
     rule: 'U1',
@@ -195,17 +237,19 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
         replace: '      if (!older && grant.epoch < 0) stop.push(grant)\n',
       },
     ],
+    secondLine:
+      'C5, S4: nothing takes a group from a node that has it without its word, and a report that lists what is not its own is refused',
   },
   {
     rule: 'U2',
     breaks: 'the catch-up of missed updates is permission',
-    edits: [
-      {
-        file: 'probe/core/permission.ts',
-        find: 'u.seq <= before || u.seq <= seqW) return []',
-        replace: 'u.seq <= before) return []',
-      },
-    ],
+    edits: [CATCH_UP_GRANTS],
+    secondLine: NO_PERMISSION_ALONE,
+  },
+  {
+    rule: 'U2',
+    breaks: 'the catch-up of missed updates is permission, and the hive takes nothing away',
+    edits: [CATCH_UP_GRANTS, TAKES_NOTHING],
   },
   {
     rule: 'U3',
@@ -228,17 +272,12 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     rule: 'U4',
     breaks: 'with snapshots as permission, an epoch that was seen is granted again',
-    edits: [
-      {
-        file: 'probe/agent/agent.ts',
-        find: '    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n',
-        replace: `    if (!this.#replica.snapshotPart(part, parts, text, hash)) return\n${GRANT_ALL}`,
-      },
-      {
-        file: 'probe/core/guard.ts',
-        find: 'if (seen !== undefined && epoch <= seen) return deny',
-        replace: 'if (seen !== undefined && epoch < 0) return deny',
-      },
-    ],
+    edits: [SNAPSHOT_GRANTS, GRANTS_AGAIN],
+    secondLine: NO_PERMISSION_ALONE,
+  },
+  {
+    rule: 'U4',
+    breaks: 'the same, and the hive takes nothing away',
+    edits: [SNAPSHOT_GRANTS, GRANTS_AGAIN, TAKES_NOTHING],
   },
 ]
