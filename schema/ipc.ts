@@ -184,6 +184,8 @@ export const rhsToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('toAgent'), frame: z.custom<FromRhs>() }),
   /** Answer to `tables` (S-25). */
   z.strictObject({ t: z.literal('tables'), requestId, tables: monitorTables }),
+  /** It lives. Silent for so long it is held to hang (S-32); null: it holds nothing. */
+  z.strictObject({ t: z.literal('alive'), withinMs: z.int().positive().nullable() }),
 ])
 export type RhsToGuard = z.infer<typeof rhsToGuard>
 

@@ -146,6 +146,11 @@ export class Monitors {
     if (monitor !== undefined) this.send(monitor, { t: 'answer', ...answer })
   }
 
+  /** S-32: a sign of life, and by when the next one has to come. */
+  alive(monitor: string, withinMs: number | null): void {
+    this.#monitors.get(monitor)?.child.expectWords(withinMs)
+  }
+
   /** G5: it may hold an open yes, and so may what it has called. New ones follow. */
   kill(which: string): void {
     for (const [name, { child, group }] of this.#monitors) {

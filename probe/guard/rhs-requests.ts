@@ -64,6 +64,8 @@ export class RhsRequests {
       }
       case 'toAgent':
         return toAgent({ t: 'fromRhs', monitor, frame: frame.frame })
+      case 'alive':
+        return monitors.alive(monitor, frame.withinMs)
       case 'tables':
         return monitors.tablesCome(frame.requestId, frame.tables)
     }

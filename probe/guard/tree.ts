@@ -7,6 +7,8 @@ import { TREE_GROUP } from './tree-name.ts'
 /** A child that dies at once is started again after this long, and not sooner. */
 const RESTART_MIN_MS = 20
 const RESTART_MAX_MS = 1_000
+/** Of this process itself, which may have stood still: what has been said meanwhile is read first. */
+const READ_FIRST_MS = 250
 /** One that has lived this long has started: whatever ended it, it is no crash at the start. */
 const STARTED_MS = 1_000
 
@@ -28,6 +30,10 @@ export class TreeChild {
   #delayMs = RESTART_MIN_MS
   #ended = false
   #patience: NodeJS.Timeout | undefined
+  /** It has to say something at least so often. */
+  #everyMs: number | null = null
+  /** Why it is being killed, where that says more than the signal. */
+  #why: string | null = null
 
   constructor(
     file: string,
@@ -68,14 +74,17 @@ export class TreeChild {
     this.#child = child
     child.on('message', (frame) => {
       if (this.#child !== child) return
-      clearTimeout(this.#patience)
+      this.#wait(this.#everyMs)
       this.#events.message(frame)
     })
     const ended = (detail: string) => {
       if (this.#child !== child) return
       clearTimeout(this.#patience)
       this.#child = null
-      this.#events.down(generation, detail)
+      this.#everyMs = null
+      const why = this.#why
+      this.#why = null
+      this.#events.down(generation, why ?? detail)
       this.#again()
     }
     // One that could not be started has no exit: no process or memory was to be had just now.
@@ -101,8 +110,25 @@ export class TreeChild {
 
   /** It hangs if it says nothing within this time, and is replaced. */
   expectWord(withinMs: number): void {
+    this.#wait(withinMs)
+  }
+
+  /** The same from one word to the next, for as long as it lives; null: it may be silent. */
+  expectWords(everyMs: number | null): void {
+    this.#everyMs = everyMs
+    this.#wait(everyMs)
+  }
+
+  #wait(withinMs: number | null): void {
     clearTimeout(this.#patience)
-    this.#patience = setTimeout(() => this.kill(), withinMs)
+    if (withinMs === null) return
+    const hangs = () => {
+      this.#why = `it hangs: no sign of life for ${withinMs} ms; SIGKILL`
+      this.kill()
+    }
+    this.#patience = setTimeout(() => {
+      this.#patience = setTimeout(hangs, READ_FIRST_MS)
+    }, withinMs)
   }
 
   /** G5: it may hold an open yes. A new one follows. */

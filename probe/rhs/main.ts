@@ -32,6 +32,11 @@ import { Notifier } from './notifier.ts'
 
 type Host = ResourceModule['host']
 
+/** How often the guard hears that this process lives. */
+const ALIVE_MS = 1_000
+/** However short a deadlock timeout is: a busy machine may keep everybody waiting for so long. */
+const HANGS_MS = 2_000
+
 /** @param host which kind of modules it hosts (S-23): one bundle, several processes */
 export function runRhs(host: Host): void {
   const rhs = new Rhs(host)
@@ -56,6 +61,15 @@ class Rhs {
 
   constructor(host: Host) {
     this.#host = host
+    setInterval(() => this.#sayAlive(), ALIVE_MS)
+  }
+
+  /** S-32: a module that keeps the whole process busy is a deadlock too, and nobody here notices it. */
+  #sayAlive(more: readonly HeldResource[] = []): void {
+    const all = [...[...this.#state.runs.values()].map((run) => run.held), ...more]
+    const deadlocks = all.map((held) => held.poll.deadlockMs)
+    const withinMs = deadlocks.length > 0 ? Math.max(HANGS_MS, Math.min(...deadlocks)) : null
+    process.send?.({ t: 'alive', withinMs })
   }
 
   fromGuard(message: unknown): void {
@@ -98,6 +112,8 @@ class Rhs {
   #fromAgent(frame: ToRhs): void {
     switch (frame.t) {
       case 'hold':
+        // Before the first call of any of them, which may never return.
+        this.#sayAlive(frame.resources)
         this.#step({
           ...{ type: 'held', resources: frame.resources },
           onRecord: this.#lookedAtFirst(frame.resources, new Set(frame.inherited)),

@@ -8,7 +8,7 @@ import type { Request as OperatorRequest } from '../../schema/event.ts'
 import { pairsFrom } from './fakes/cloudflare.ts'
 import { CommitFailed, Died, Disk, FakeStorage, Superseded } from './fakes/storage.ts'
 import { Actor, EPOCH_MS, type Kernel } from './kernel.ts'
-import { type HostEnd, ObjectSocket, type Weather } from './sockets.ts'
+import { type HostEnd, ObjectSocket, type Trap, type Weather } from './sockets.ts'
 
 /** The production class (worker/cluster-object.ts), as far as the platform calls it. */
 export interface ClusterObject {
@@ -64,6 +64,8 @@ export class Platform {
   #alarm = 0
   /** What the clock of its machines is ahead by, as far as it was stepped (D6). */
   wallOffsetMs = 0
+  /** For the next connection of a host, by name. */
+  readonly traps = new Map<string, Trap>()
   /** Nobody is there until then: no instance begins. */
   #awayUntilMs = 0
 
@@ -197,6 +199,9 @@ export class Platform {
     end: HostEnd,
   ) {
     const socket = new ObjectSocket(this.kernel, name, weather, end)
+    const trap = this.traps.get(name)
+    if (trap) socket.trap = trap
+    this.traps.delete(name)
     socket.request(() => {
       if (this.#isAway) return socket.answer(() => end.closed(1006, 'nobody is there'))
       const p = this.#placement()
@@ -269,6 +274,7 @@ export class Platform {
   mend(): void {
     this.disk.failCommits = 0
     this.disk.onSync = () => null
+    this.traps.clear()
     this.disk.dieAfterCommit = false
     this.#awayUntilMs = 0
   }

@@ -81,4 +81,26 @@ export const ON_NETWORK = {
     const loud = random.chance(0.7)
     for (const ws of scene.platform.socketsOf(host.name)) ws.trap = { frame, loud }
   },
+  /** Back for one moment after its leases have run out, and told meanwhile that they bind it (G9). */
+  cutAtTurn: (blow) => {
+    const { scene, host, random } = blow
+    const { ttlMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
+    host.weather.up = host.weather.down = false
+    const outMs = random.between(1.2, 2) * ttlMs
+    later(scene, outMs / 2, () => scene.operator.takeover('lease'))
+    later(scene, outMs, () => {
+      scene.platform.traps.set(host.name, {
+        frame: random.pick(['pong', 'confirmed']),
+        loud: false,
+      })
+      host.weather.up = host.weather.down = true
+    })
+    later(scene, outMs + 0.5 * ttlMs, () => {
+      host.weather.up = host.weather.down = false
+    })
+    later(scene, outMs + Math.min(1.3 * ttlAuthorityMs, 30 * ttlMs), () => {
+      host.weather.up = host.weather.down = true
+      if (scene.plan.world.fencing === 'fence') scene.operator.takeover('fence')
+    })
+  },
 } satisfies Record<string, StrikeOf>
