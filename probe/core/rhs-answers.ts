@@ -1,8 +1,14 @@
 /** What RHS makes of an answer: of a call, of a check, of the workload's own manager (S-61 to S-80). */
-import type { ReportedStatus } from '../../schema/status.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import { afterFailure } from './restart-policy.ts'
-import { type CallOutcome, type EntryPoint, type Run, statusItem, type Work } from './rhs-state.ts'
+import {
+  type CallOutcome,
+  type EntryPoint,
+  type Run,
+  type Seen,
+  statusItem,
+  type Work,
+} from './rhs-state.ts'
 
 /** A refusal of the guard is asked about again: at once at first, more rarely the longer it waits. */
 const REFUSED_RETRY_MS = { least: 25, most: 1_000 }
@@ -84,13 +90,8 @@ function opened(work: Work, run: Run): void {
 }
 
 /** What a module, its manager or the guard says of a resource (S-70 to S-75). */
-export function answered(
-  work: Work,
-  guid: string,
-  status: ReportedStatus,
-  detail?: string,
-  thorough = false,
-): void {
+export function answered(work: Work, seen: Seen, thorough = false): void {
+  const { guid, status, detail } = seen
   const run = work.runs.get(guid)
   if (!run?.opened || run.dropping) return
   // While a call is under way its own end decides; pending is no failure (S-80).
@@ -113,7 +114,8 @@ export function answered(
           work.status(run, 'online', detail, true)
         return
       }
-      if (run.held.persistentState === 0 && run.status === 'offline')
+      // What we have started ourselves is stopped: it had only been said to be offline.
+      if (run.held.persistentState === 0 && run.status === 'offline' && !seen.onRecord)
         work.status(run, 'online', UNEXPECTED)
       else {
         const back = { ...run, gaveUp: false, restartAtMs: null, deliberate: false }

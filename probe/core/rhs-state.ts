@@ -49,6 +49,15 @@ export interface RhsState {
   readonly polls: ReadonlyMap<string, Poll>
 }
 
+/** What a check, a workload's manager or the guard has seen. */
+export interface Seen {
+  readonly guid: string
+  readonly status: ReportedStatus
+  readonly detail?: string | undefined
+  /** The guard has it on record: we have started it, and nobody else. */
+  readonly onRecord?: boolean
+}
+
 export type RhsEvent =
   | { type: 'held'; resources: readonly HeldResource[]; onRecord: ReadonlySet<string> }
   | { type: 'dropped'; guids: readonly string[] }
@@ -59,10 +68,10 @@ export type RhsEvent =
       type: 'pollEnded'
       key: string
       id: number
-      answers: readonly { guid: string; status: ReportedStatus; detail?: string }[]
+      answers: readonly Seen[]
     }
   /** The module's own manager says so (S-36), or the guard saw the process end. */
-  | { type: 'pushed'; guid: string; status: ReportedStatus; detail: string }
+  | ({ type: 'pushed' } & Seen)
   | { type: 'tick' }
 
 export type CallOutcome =

@@ -16,7 +16,15 @@ import {
   Work,
 } from './rhs-state.ts'
 
-export type { CallOutcome, RhsEffect, RhsEvent, RhsOutcome, RhsState, Run } from './rhs-state.ts'
+export type {
+  CallOutcome,
+  RhsEffect,
+  RhsEvent,
+  RhsOutcome,
+  RhsState,
+  Run,
+  Seen,
+} from './rhs-state.ts'
 export { emptyRhs } from './rhs-state.ts'
 
 export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
@@ -78,7 +86,7 @@ function take(work: Work, event: RhsEvent): void {
       // Begun before the status changed: it speaks of what was before a restart.
       for (const a of event.answers)
         if ((work.runs.get(a.guid)?.changedMs ?? 0) <= startedMs)
-          answered(work, a.guid, a.status, a.detail, event.key.endsWith(' looksAlive'))
+          answered(work, a, event.key.endsWith(' looksAlive'))
       // Whoever came while this check was under way, and is to be looked at first, has waited for it.
       for (const run of work.runs.values())
         if (
@@ -90,7 +98,7 @@ function take(work: Work, event: RhsEvent): void {
       break
     }
     case 'pushed':
-      answered(work, event.guid, event.status, event.detail)
+      answered(work, event)
       break
     case 'tick':
       deadlines(work)

@@ -123,7 +123,7 @@ export class TreeChild {
     clearTimeout(this.#patience)
     if (withinMs === null) return
     const hangs = () => {
-      this.#why = `it hangs: no sign of life for ${withinMs} ms; SIGKILL`
+      this.#why = `it hangs: no sign of life for ${Math.round(withinMs)} ms; SIGKILL`
       this.kill()
     }
     this.#patience = setTimeout(() => {

@@ -23,6 +23,7 @@ import {
   type Run,
   rhsDeadline,
   rhsStep,
+  type Seen,
 } from '../core/rhs.ts'
 import { loadModules } from '../resources/index.ts'
 import { CallBook } from './call-book.ts'
@@ -260,7 +261,8 @@ class Rhs {
     const [groupId] = runs.map((run) => run.held.groupId)
     if (groupId !== undefined) this.#book.checked(groupId, fn, startedMs, bootMs() - startedMs)
     const asked = new Set(guids)
-    this.#step({ type: 'pollEnded', key, id, answers: answers.filter((a) => asked.has(a.guid)) })
+    const seen = answers.filter((a) => asked.has(a.guid)).map((a) => this.#seen(a))
+    this.#step({ type: 'pollEnded', key, id, answers: seen })
   }
 
   /** Properties that do not fit the module are the fault of one member, not of all. */
@@ -282,13 +284,15 @@ class Rhs {
     if (!run || !module?.watch || this.#watches.has(guid)) return
     try {
       const call = this.#callOf(run, module, new AbortController().signal)
-      const stop = module.watch(call, (a) =>
-        this.#step({ type: 'pushed', guid: a.guid, status: a.status, detail: a.detail ?? '' }),
-      )
+      const stop = module.watch(call, (a) => this.#step({ type: 'pushed', ...this.#seen(a) }))
       this.#watches.set(guid, stop)
     } catch (error) {
       this.#log(guid, `watch: ${error}; polling stays`)
     }
+  }
+
+  #seen({ guid, status, detail }: Answer): Seen {
+    return { guid, status, detail, onRecord: this.#link.processOf(guid) !== null }
   }
 
   #callOf(

@@ -248,7 +248,7 @@ export class SimRhs {
         // Its manager is gone: unknown, not dead.
         if (gated && !manager.answers) return { guid, status: 'unknown' as const }
         const truth = this.#processes.has(guid) ? ('online' as const) : ('offline' as const)
-        return { guid, status: faults.lie() ?? truth }
+        return { guid, status: faults.lie() ?? truth, onRecord: this.#processes.has(guid) }
       })
       this.#step({ type: 'pollEnded', key, id, answers })
     }, 1)

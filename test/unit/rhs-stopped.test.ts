@@ -1,6 +1,6 @@
 /** S-62: what the workload's own manager has stopped on purpose, as RHS sees it. */
 import { beforeEach, expect, test } from 'vitest'
-import { Bench } from './rhs-bench.ts'
+import { A, Bench } from './rhs-bench.ts'
 
 let rhs: Bench
 beforeEach(() => {
@@ -20,6 +20,19 @@ test.each(['failed', 'offline', 'unknown'] as const)(
     expect(rhs.calls).toEqual([])
   },
 )
+
+test('S-40: said to be offline by a module that was wrong, and on record: stopped when it is seen', () => {
+  rhs.hold({ persistentState: 0, target: 0 })
+  rhs.end()
+  expect(rhs.run()?.status).toBe('offline')
+  rhs.step({ type: 'pushed', guid: A, status: 'online', detail: '', onRecord: true })
+  expect(rhs.calls).toEqual(['offline'])
+  // Started by somebody else it is reported, and left alone (S-73).
+  rhs.end()
+  rhs.step({ type: 'pushed', guid: A, status: 'online', detail: '', onRecord: false })
+  expect(rhs.calls).toEqual([])
+  expect(rhs.reports).toMatchObject([{ status: 'online', detail: expect.stringContaining('else') }])
+})
 
 test('S-62, S-74: stopped on purpose, started again by its manager, and failed after that: Online', () => {
   rhs.online().push('stopped', 'virsh shutdown')

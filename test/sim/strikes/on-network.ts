@@ -81,6 +81,26 @@ export const ON_NETWORK = {
     const loud = random.chance(0.7)
     for (const ws of scene.platform.socketsOf(host.name)) ws.trap = { frame, loud }
   },
+  /** The policy changes twice while the first answer to it is under way, and the last one is cut off. */
+  cutAtFlips: (blow) => {
+    const { scene, host, random } = blow
+    if (scene.plan.world.fencing !== 'fence') return
+    const { ttlMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
+    const flip = (ms: number, to: 'lease' | 'fence') =>
+      later(scene, ms, () => scene.operator.takeover(to))
+    flip(0, 'lease')
+    const backMs = random.between(1, 60)
+    const againMs = backMs + random.between(1, 90)
+    flip(backMs, 'fence')
+    flip(againMs, 'lease')
+    later(scene, againMs + random.between(0, 60), () => {
+      host.weather.up = host.weather.down = false
+    })
+    later(scene, againMs + Math.min(1.3 * ttlAuthorityMs, 30 * ttlMs), () => {
+      host.weather.up = host.weather.down = true
+      scene.operator.takeover('fence')
+    })
+  },
   /** Back for one moment after its leases have run out, and told meanwhile that they bind it (G9). */
   cutAtTurn: (blow) => {
     const { scene, host, random } = blow
