@@ -1,3 +1,3 @@
 import { runRhs } from './rhs/main.ts'
 
-runRhs(process.argv[2]?.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs')
+runRhs(process.argv[2] ?? 'rhs')

@@ -121,7 +121,7 @@ class Guard {
       },
     })
     const names = monitorsOf(this.#policy)
-    this.#monitors = new Monitors(options.rhsFile, names, this.#handles, {
+    this.#monitors = new Monitors(options, names, this.#handles, {
       message: (monitor, frame) => requests.from(monitor, frame),
       up: (monitor, generation) => this.#rhsUp(monitor, generation),
       down: (monitor, generation, detail) => {

@@ -3,10 +3,13 @@
  * for those whose code is an operator's executable, and of each kind one more for every resource that
  * is to be alone (S-29). Each is supervised for itself; the end of one is nothing to the others (S-21).
  */
+import { rmSync } from 'node:fs'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
 import { isSeparate } from '../../schema/ids.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
+import { bootMs } from '../clock.ts'
+import { readRing, ringPath, underWay } from '../os/call-ring.ts'
 import { withReserve } from '../reserve.ts'
 import type { KillHandles } from './cgroup.ts'
 import { TreeChild } from './tree.ts'
@@ -43,6 +46,7 @@ type Answer = Omit<Extract<GuardToRhs, { t: 'answer' }>, 't'>
 
 export class Monitors {
   readonly #file: string
+  readonly #runFolder: string
   readonly #handles: KillHandles
   readonly #events: MonitorEvents
   readonly #monitors = new Map<string, Monitor>()
@@ -51,8 +55,14 @@ export class Monitors {
   readonly #tables = new Map<number, { from: string; come: (tables: Tables) => void }>()
   #nextTables = 1
 
-  constructor(file: string, names: readonly string[], handles: KillHandles, events: MonitorEvents) {
-    this.#file = file
+  constructor(
+    { rhsFile, runFolder }: { readonly rhsFile: string; readonly runFolder: string },
+    names: readonly string[],
+    handles: KillHandles,
+    events: MonitorEvents,
+  ) {
+    this.#file = rhsFile
+    this.#runFolder = runFolder
     this.#handles = handles
     this.#events = events
     for (const name of names) this.#add(name)
@@ -75,7 +85,9 @@ export class Monitors {
         if (group) handles.killAll(group)
         for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
         for (const { from, come } of this.#tables.values()) if (from === name) come('no answer')
-        events.down(name, generation, detail)
+        // By what it was doing then one can tell whose module it was.
+        const doing = underWay(readRing(ringPath(this.#runFolder, name)), bootMs())
+        events.down(name, generation, doing === null ? detail : `${detail}; under way: ${doing}`)
       },
     })
     this.#monitors.set(name, { child, group, retires: null })
@@ -102,6 +114,7 @@ export class Monitors {
     this.#monitors.delete(name)
     child.end()
     if (group) this.#handles.killAll(group)
+    rmSync(ringPath(this.#runFolder, name), { force: true })
   }
 
   /** Before it can have started anything: it waits for its first frame. */

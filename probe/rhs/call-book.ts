@@ -2,6 +2,7 @@
 import type { GroupRow, ModuleRow, MonitorTables } from '../../schema/host-status.ts'
 import type { ResourceModule } from '../../schema/resource-module.ts'
 import type { RhsState } from '../core/rhs.ts'
+import type { CallRing } from '../os/call-ring.ts'
 
 interface Book {
   calls: number
@@ -15,7 +16,13 @@ type Check = NonNullable<GroupRow['isAlive']>
 export class CallBook {
   readonly #books = new Map<string, Book>()
   readonly #checks = new Map<string, Check>()
+  readonly #ring: CallRing | null
   #next = 1
+
+  /** @param ring where the last calls are to be found when this process is dead or hangs */
+  constructor(ring: CallRing | null = null) {
+    this.#ring = ring
+  }
 
   /** @returns to be called when it has ended, with what went wrong */
   begin(
@@ -30,8 +37,10 @@ export class CallBook {
     book.calls += 1
     const call = { fn, name, atMs }
     book.open.set(id, call)
+    const ended = this.#ring?.begin(type, fn, name, atMs)
     return (nowMs, error) => {
       book.open.delete(id)
+      ended?.(nowMs - atMs, error)
       book.last = { ...call, tookMs: nowMs - atMs }
       if (error !== undefined) book.lastError = { ...call, error: error.slice(0, 1_000) }
     }

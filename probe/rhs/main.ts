@@ -25,6 +25,7 @@ import {
   rhsStep,
   type Seen,
 } from '../core/rhs.ts'
+import { CallRing, ringPath } from '../os/call-ring.ts'
 import { loadModules } from '../resources/index.ts'
 import { CallBook } from './call-book.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
@@ -33,14 +34,16 @@ import { Notifier } from './notifier.ts'
 
 type Host = ResourceModule['host']
 
+/** Of a check so many members are named. */
+const NAMED_MAX = 3
 /** How often the guard hears that this process lives. */
 const ALIVE_MS = 1_000
 /** However short a deadlock timeout is: a busy machine may keep everybody waiting for so long. */
 const HANGS_MS = 2_000
 
-/** @param host which kind of modules it hosts (S-23): one bundle, several processes */
-export function runRhs(host: Host): void {
-  const rhs = new Rhs(host)
+/** @param monitor its name, which says the kind of modules it hosts (S-23): one bundle, several processes */
+export function runRhs(monitor: string): void {
+  const rhs = new Rhs(monitor)
   process.on('message', (message) => rhs.fromGuard(message))
   // Without its guard an RHS holds nothing that counts.
   process.on('disconnect', () => process.exit(0))
@@ -48,8 +51,10 @@ export function runRhs(host: Host): void {
 }
 
 class Rhs {
+  readonly #monitor: string
   readonly #host: Host
-  readonly #book = new CallBook()
+  readonly #ring = new CallRing()
+  readonly #book = new CallBook(this.#ring)
   readonly #notifier = new Notifier((guid, message) => this.#log(guid, message))
   readonly #link = new GuardLink((frame) => process.send?.(frame))
   readonly #aborts = new Map<number, AbortController>()
@@ -60,8 +65,9 @@ class Rhs {
   #nodeName = ''
   #onRecord = new Set<string>()
 
-  constructor(host: Host) {
-    this.#host = host
+  constructor(monitor: string) {
+    this.#monitor = monitor
+    this.#host = monitor.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs'
     setInterval(() => this.#sayAlive(), ALIVE_MS)
   }
 
@@ -83,6 +89,7 @@ class Rhs {
     switch (frame.t) {
       case 'records':
         this.#nodeName = frame.nodeName
+        this.#ring.start(ringPath(frame.folder, this.#monitor))
         this.#link.adopt(frame.records)
         this.#onRecord = new Set(frame.records.map((r) => r.resourceId))
         this.#modules = loadModules(policyOf(frame.policy), frame.folder, this.#host)
@@ -247,7 +254,7 @@ class Rhs {
     // After that RHS no longer waits for the answer (S-32), and the module need not look on.
     const signal = AbortSignal.timeout(Math.min(...runs.map((run) => run.held.poll.deadlockMs)))
     const startedMs = bootMs()
-    const ended = this.#book.begin(module.type, fn, `${runs.length} resources`, startedMs)
+    const ended = this.#book.begin(module.type, fn, namesOf(runs), startedMs)
     let answers: readonly Answer[]
     const { calls, misfits } = this.#callsOf(runs, module, signal)
     try {
@@ -352,6 +359,12 @@ function hosted(modules: ReadonlyMap<string, ResourceModule>): HostedType[] {
     .update(readFileSync(process.argv[1] as string))
     .digest('hex')
   return [...modules.values()].map((m) => ({ type: m.type, version: m.version, sha256 }))
+}
+
+function namesOf(runs: readonly Run[]): string {
+  const names = runs.slice(0, NAMED_MAX).map((run) => run.held.name)
+  const more = runs.length - names.length
+  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ')
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -46,7 +46,7 @@ interface PeersInfo {
 }
 
 export function renderHostStatus(answer: object): string {
-  const host = answer as HostAnswer
+  const host = named(answer as HostAnswer)
   const sections = [
     header(host),
     monitors(host),
@@ -56,6 +56,18 @@ export function renderHostStatus(answer: object): string {
     members(host),
   ]
   return `${sections.filter(Boolean).join('\n\n')}\n`
+}
+
+/** People know a resource by its name: `rhs:mail` is the monitor of that one alone (S-29). */
+function named(host: HostAnswer): HostAnswer {
+  const members = tablesOf(host).flatMap(({ tables }) => tables.groups.flatMap((g) => g.members))
+  const names = new Map(members.map(({ guid, name }) => [guid, name]))
+  const monitors = host.monitors.map((one) => {
+    const [kind, guid] = one.monitor.split(':')
+    const name = guid === undefined ? undefined : names.get(guid)
+    return name === undefined ? one : { ...one, monitor: `${kind}:${name}` }
+  })
+  return { ...host, monitors }
 }
 
 function header({ node, nowMs, killHandles, guard, agent }: HostAnswer): string {

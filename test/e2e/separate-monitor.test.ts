@@ -139,6 +139,13 @@ test('S-28, S-29: with the flag on the one that crashes, the other 99 never miss
     30_000,
   )
 
+  await eventually('the log says what it was doing', async () => {
+    const { entries } = await demo.api('listLog', { params: { cluster: CLUSTER }, query: {} })
+    return entries.some(({ message }) =>
+      /^rhs-exec generation .* under way: .*isAlive of script crasher/.test(message),
+    )
+  })
+
   await alone('crasher', true)
   await eventually('it crashes alone', async () => ((await monitor(own))?.generation ?? 0) >= 2)
   await eventually(

@@ -4,7 +4,7 @@ import { CallBook } from '../../probe/rhs/call-book.ts'
 import { renderHostStatus } from '../../probe/status/render.ts'
 import { monitorTables } from '../../schema/host-status.ts'
 import type { ResourceModule } from '../../schema/resource-module.ts'
-import { Bench, GROUP } from './rhs-bench.ts'
+import { A, B, Bench, GROUP } from './rhs-bench.ts'
 
 function tables() {
   const rhs = new Bench().online()
@@ -36,6 +36,29 @@ test('the tables of a monitor: calls, last error, open calls with their age, gro
       members: [{ name: 'nginx', persistentState: 1, status: 'online', restarts: 0 }],
     },
   ])
+})
+
+test('S-29: a monitor of one resource alone is shown by the name of that', () => {
+  const one = { generation: 1, uptimeMs: 1_000, pid: 9 }
+  const text = renderHostStatus({
+    node: { id: 'a-guid', name: 'n1' },
+    nowMs: 10_000,
+    killHandles: 'cgroup',
+    guard: {
+      ...{ pid: 7, boot: 'boot-1', timing: { stopMs: 500 }, session: null },
+      leases: { pongEndMs: null, authorityEndMs: null },
+      ...{ grants: [], records: [], stops: [] },
+    },
+    agent: { pid: 8, info: null },
+    monitors: [
+      { ...one, monitor: `rhs:${A}`, tables: tables() },
+      { ...one, monitor: `rhs-exec:${B}`, tables: 'no answer' },
+    ],
+  })
+  expect(text).toMatch(/^rhs:nginx +9 /m)
+  expect(text).toMatch(/^process .* rhs:nginx /m)
+  // Of which nothing is known, it keeps its GUID.
+  expect(text).toContain(`rhs-exec:${B}`)
 })
 
 test('for people: leases with the time left, monitors, modules, groups; who is silent is named', () => {

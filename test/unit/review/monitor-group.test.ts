@@ -22,7 +22,7 @@ test('a monitor that cannot be put into its kill group is ended, and another one
     },
   }
   const told: string[] = []
-  const monitors = new Monitors(file, ['rhs-exec'], handles, {
+  const monitors = new Monitors({ rhsFile: file, runFolder: folder }, ['rhs-exec'], handles, {
     message: () => {},
     up: (_, generation) => void told.push(`up ${generation}`),
     down: (_, generation) => void told.push(`down ${generation}`),
