@@ -202,7 +202,7 @@ export class Cluster extends DurableObject<Env> {
         break
       }
       case 'closeSession':
-        for (const ws of this.#sockets.of(effect.nodeId))
+        for (const ws of this.#sockets.of(effect.nodeId, effect.session))
           this.#sockets.close(ws, effect.code, { code: 'closed', detail: effect.detail })
         break
       default:

@@ -52,9 +52,11 @@ export class Sockets {
     ws.serializeAttachment(attachment)
   }
 
-  /** Sockets of a node that are open, whatever their phase. */
-  of(nodeId: string): WebSocket[] {
-    return this.#ctx.getWebSockets(nodeId).filter((ws) => ws.readyState === WebSocket.OPEN)
+  /** Sockets of a node that are open, whatever their phase; of one session, where that is named. */
+  of(nodeId: string, session?: number): WebSocket[] {
+    const open = this.#ctx.getWebSockets(nodeId).filter((ws) => ws.readyState === WebSocket.OPEN)
+    if (session === undefined) return open
+    return open.filter((ws) => this.attachment(ws)?.session === session)
   }
 
   /** The welcomed socket of a node, or null. */

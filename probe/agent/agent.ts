@@ -243,7 +243,8 @@ export class Agent {
     if (code === 'heldNotOwned' || code === 'bootOver') this.#toGuard({ t: 'stopAll' })
     if (code === 'resync') this.#forgetReplica()
     if (code === 'closed' && detail === 'left') this.#toGuard({ t: 'left' })
-    if (code === 'closed' && detail === 'goodbye') this.#toGuard({ t: 'shutdownDone' })
+    if (code === 'closed' && detail === 'goodbye' && this.#mode === 'shuttingDown')
+      this.#toGuard({ t: 'shutdownDone' })
   }
 
   #updates(frame: Extract<ObjectFrame, { t: 'updates' }>): void {

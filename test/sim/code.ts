@@ -14,6 +14,7 @@ import type {
 import type { emptyRhs, rhsDeadline, rhsStep } from '../../probe/core/rhs.ts'
 import type { Saver } from '../../probe/guard/saver.ts'
 import type { Starts } from '../../probe/guard/starts.ts'
+import type { Watchdog } from '../../probe/guard/watchdog.ts'
 import type { step } from '../../worker/core/step.ts'
 import type { ClusterClass } from './platform.ts'
 import { type Mutation, production } from './production.ts'
@@ -36,6 +37,7 @@ export interface Code {
   readonly rhsDeadline: typeof rhsDeadline
   readonly rhsStep: typeof rhsStep
   readonly step: typeof step
+  readonly Watchdog: typeof Watchdog
 }
 
 export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
@@ -58,6 +60,7 @@ export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
       rhsDeadline: 'probe/core/rhs.ts',
       rhsStep: 'probe/core/rhs.ts',
       step: 'worker/core/step.ts',
+      Watchdog: 'probe/guard/watchdog.ts',
     },
     mutation,
   )

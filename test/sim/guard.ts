@@ -23,6 +23,8 @@ export interface GuardSurroundings {
   /** The state file, as it is on disk, or null. */
   file: GuardFile | null
   readonly fileFull: boolean
+  /** What its policy says of the machine's watchdog device, or null. */
+  readonly watchdog: { readonly device: string; readonly timeoutMs: number } | null
   killMs(): number
   /** Until what an ended workload has left behind is gone too. */
   leftMs(): number
@@ -48,6 +50,7 @@ export class SimGuard {
   /** What is being ended, by start, and the resource that it was started for. */
   readonly #kills = new Map<string, string>()
   readonly #starts
+  readonly #watchdog
   #state
   #timer: ReturnType<typeof setTimeout> | null = null
   #gateYes = false
@@ -95,6 +98,13 @@ export class SimGuard {
       if (record.process && around.processes.lives(record.process)) continue
       this.#terminate(record)
     }
+    this.#watchdog =
+      around.watchdog &&
+      new code.Watchdog({
+        ...around.watchdog,
+        state: () => this.#state,
+        step: (event) => this.#step(event),
+      })
   }
 
   get strays(): boolean {
@@ -194,6 +204,7 @@ export class SimGuard {
     this.#step({ type: 'everythingMustStop' })
     const wait = () => {
       if (this.#state.records.length > 0) return void setTimeout(wait, 10)
+      this.#watchdog?.end()
       this.#around.ended(this.#shutsDown ? 'shutdown' : 'gaveUp')
     }
     wait()

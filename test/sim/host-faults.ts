@@ -11,6 +11,8 @@ export interface HostFaults extends ModuleFaults {
   leftMs(): number
   /** Its run folder is no file system in memory: the guard's file is there after a boot (G10). */
   readonly runFolderLasts: boolean
+  /** Time of the machine's watchdog device (G12), or null: it has none. */
+  readonly watchdogMs: number | null
   /** A message between two of its processes. */
   ipcMs(): number
   /** The service manager brings the guard back within T_gap (A6). */

@@ -29,6 +29,8 @@ export interface HostWorld {
   /** A fence agent that this host runs switches another one off, and makes sure of it. */
   fence(target: string): Promise<{ outcome: 'off' | 'failed'; detail: string }>
   switchOn(target: string): void
+  /** Of the machine, where it has one (G12): it is reset when it has not been fed for so long. */
+  watchdog: { feed(): void; disarm(): void } | null
   dial(url: string, headers: Record<string, string>, events: DialEvents): Dialled
 }
 

@@ -5,20 +5,25 @@ import type { GuardFile } from '../../probe/core/guard.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent, GuardToRhs } from '../../schema/ipc.ts'
 import type { Code } from './code.ts'
 import { publicKeyOf } from './fakes/crypto.ts'
+import { WATCHDOG } from './fakes/fs.ts'
 import { SimGuard } from './guard.ts'
 import { type HostFaults, type ModuleState, outOfOrder, WELL } from './host-faults.ts'
-import { type DialEvents, type Dialled, type HostWorld, livesIn } from './host-world.ts'
+import { type HostWorld, livesIn } from './host-world.ts'
 import { identityFiles } from './identity-files.ts'
-import { Actor, actorNow, type Kernel } from './kernel.ts'
+import { Actor, type Kernel } from './kernel.ts'
+import { Lines } from './lines.ts'
 import { Manager } from './manager.ts'
 import { Pipe } from './pipe.ts'
 import type { Platform } from './platform.ts'
 import { Processes } from './processes.ts'
 import { SimRhs } from './rhs.ts'
 import type { Weather } from './sockets.ts'
+import { WatchdogDevice } from './watchdog-device.ts'
 import type { Witness } from './witness.ts'
 
 const FORK_MS = 60
+/** From a reset by the watchdog until the machine is up again. */
+const RESET_MS = 300
 /** An agent that says nothing after a lapse is replaced after so long. */
 const AGENT_WORD_MS = 10_000
 
@@ -58,7 +63,7 @@ export class SimHost {
   #agentActor: Actor | null = null
   #rhsActor: Actor | null = null
   #rhsPipe: Pipe
-  readonly #lines = new Set<Dialled>()
+  readonly #lines: Lines
 
   constructor(
     parts: HostParts,
@@ -86,6 +91,10 @@ export class SimHost {
         return guard.actor.run(() => guard.gateAsks(ask.gateName, process))
       },
     })
+    const { kernel } = parts
+    const { watchdogMs } = this.#faults
+    const reset = () => this.#reset()
+    this.#lines = new Lines(parts.platform, who.name, who.weather)
     this.#world = {
       files: new Map(),
       diskFull: false,
@@ -96,7 +105,8 @@ export class SimHost {
       tellPeer: () => {},
       fence: async () => ({ outcome: 'failed', detail: 'there is no plug' }),
       switchOn: () => {},
-      dial: (url, headers, events) => this.#dial(url, headers, events),
+      watchdog: watchdogMs === null ? null : new WatchdogDevice(kernel, watchdogMs, reset),
+      dial: (url, headers, events) => this.#lines.dial(url, headers, events),
     }
     this.reinstall()
   }
@@ -159,11 +169,18 @@ export class SimHost {
   powerCut(silently: boolean): void {
     if (!this.on) return
     this.on = false
+    this.#world.watchdog?.disarm()
     this.#endAgent(silently)
     this.#endRhs()
     this.guard?.actor.die()
     this.guard = null
     this.processes.cut()
+  }
+
+  /** By its watchdog device. */
+  #reset(): void {
+    this.powerCut(true)
+    this.#kernel.at(this.#kernel.nowMs + RESET_MS, null, () => this.powerOn())
   }
 
   /** The host's own shutdown: everything is released in order, then the power goes. */
@@ -210,6 +227,7 @@ export class SimHost {
           get fileFull() {
             return run.fileFull
           },
+          watchdog: this.#watchdogPolicy,
           killMs: this.#faults.killMs,
           leftMs: this.#faults.leftMs,
           toAgent: (frame) => this.#toAgent(frame),
@@ -233,6 +251,20 @@ export class SimHost {
     this.powerCut(false)
     // Nobody leaves a host off after a bad day; one whose probe has given up is another matter.
     if (how === 'shutdown' && this.#mended) this.powerOn()
+  }
+
+  get #watchdogPolicy() {
+    const timeoutMs = this.#faults.watchdogMs
+    return timeoutMs === null ? null : { device: WATCHDOG, timeoutMs }
+  }
+
+  /** A6 broken: nobody brings it back, and its tree ends with it. The watchdog is what is left. */
+  killGuardForGood(): void {
+    if (!this.guard || this.#faults.watchdogMs === null) return
+    this.guard.actor.die()
+    this.guard = null
+    this.#endAgent(false)
+    this.#endRhs()
   }
 
   killGuard(): void {
@@ -290,8 +322,7 @@ export class SimHost {
     this.#world.hears = null
     this.#agentActor?.die()
     this.#agentActor = null
-    for (const line of this.#lines) line.end(silently)
-    this.#lines.clear()
+    this.#lines.endAll(silently)
   }
 
   #expectWord(guard: Actor): void {
@@ -356,36 +387,5 @@ export class SimHost {
     this.rhs = null
     this.#rhsActor?.die()
     this.#rhsActor = null
-  }
-
-  // ── Network ──────────────────────────────────────────────────────────────────────────────────
-
-  #dial(url: string, headers: Record<string, string>, events: DialEvents): Dialled {
-    const agent = actorNow() as Actor
-    let open = true
-    const socket = this.#parts.platform.connect(
-      this.name,
-      new URL(url).pathname,
-      { ...headers, upgrade: 'websocket' },
-      this.weather,
-      {
-        actor: agent,
-        opened: () => open && events.opened(),
-        message: (text) => open && events.message(text),
-        closed: (code, reason) => open && events.closed(code, reason),
-        refused: (status, said, text) => open && events.refused(status, said, text),
-      },
-    )
-    const line: Dialled = {
-      send: (text) => socket.fromHost(text),
-      end: (silently) => {
-        if (!open) return
-        open = false
-        this.#lines.delete(line)
-        socket.endedByHost(silently)
-      },
-    }
-    this.#lines.add(line)
-    return line
   }
 }

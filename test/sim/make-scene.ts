@@ -13,6 +13,8 @@ import { Witness } from './witness.ts'
 
 /** ρ of the rules: no clock is off by more (A1). */
 const RATE_ERROR = 0.01
+/** T_wd of docs/rules.md; below TTL − P − m, or it resets hosts that are well. */
+const WATCHDOG_MS = { test: 1_300, fast: 1_000, standard: 3_000, wan: 10_000 }
 /** A message between two processes of one host that is not busy. */
 const IPC_MS = 0.2
 
@@ -54,6 +56,7 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
     guardBackMs: () => upTo(PROFILES[plan.profile].gapMs * 0.9),
     leftMs: () => upTo(!calm && random.chance(0.3) ? world.killMaxMs : 2),
     runFolderLasts: world.runFolderLasts,
+    watchdogMs: world.watchdog ? WATCHDOG_MS[plan.profile] : null,
     ipcMs: () => IPC_MS + (calm || world.ipcMaxMs === 0 ? 0 : random.between(0, world.ipcMaxMs)),
     managerLateMs: () => upTo(calm ? 20 : world.managerLateMaxMs),
   }

@@ -119,13 +119,20 @@ const WORLD: Readonly<Record<keyof WorldPlan, 'number' | 'boolean' | 'fencing'>>
   extremeClocks: 'boolean',
   ipcMaxMs: 'number',
   runFolderLasts: 'boolean',
+  watchdog: 'boolean',
   peers: 'boolean',
   fencing: 'fencing',
 }
 
 function takeWorld(draft: Draft, words: readonly string[]): string | null {
   // What a history does not have that was kept before there was such a thing.
-  const none = { peers: false, fencing: 'none', ipcMaxMs: 0, runFolderLasts: false }
+  const none = {
+    peers: false,
+    fencing: 'none',
+    ipcMaxMs: 0,
+    runFolderLasts: false,
+    watchdog: false,
+  }
   const world: Record<string, number | boolean | string> = none
   for (const word of words) {
     const [key = '', value = ''] = word.split('=')

@@ -54,6 +54,8 @@ export interface WorldPlan {
   readonly ipcMaxMs: number
   /** The guard's file is there after a boot. */
   readonly runFolderLasts: boolean
+  /** Every host has a watchdog device: a guard may be gone for good (A6, G12). */
+  readonly watchdog: boolean
   /** A manager executes a start so much later. */
   readonly managerLateMaxMs: number
   /** Hosts hear each other, by packets that are lost or late as all others. */
@@ -188,6 +190,7 @@ function drawWorld(random: Random, profile: ProfileName): WorldPlan {
     extremeClocks: random.chance(0.4),
     ipcMaxMs: some(0.3, 40),
     runFolderLasts: random.chance(0.15),
+    watchdog: random.chance(0.25),
     peers: false,
     fencing: 'none',
   }

@@ -20,7 +20,8 @@ export type Effect =
   /** To a helper: run a fence agent. */
   | { type: 'fence'; nodeId: string; order: FenceOrder }
   | { type: 'policy'; nodeId: string; policy: PolicyTold }
-  | { type: 'closeSession'; nodeId: string; code: number; detail: string }
+  /** `session`: only that one; without it all there are of the node. */
+  | { type: 'closeSession'; nodeId: string; session?: number; code: number; detail: string }
 
 export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown' | 'delete'
 

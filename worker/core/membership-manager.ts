@@ -169,8 +169,10 @@ export function nodeSaidGoodbye(draft: Draft, event: Of<'nodeSaidGoodbye'>): voi
   const node = draft.node(event.nodeId)
   if (!node || ownedBy(draft, node.id).length > 0) return
   declareDown(draft, node, { manager: 'NM', code: 'saidGoodbye', rule: 'S4' })
-  const { nodeId } = event
-  draft.effects.push({ type: 'closeSession', nodeId, code: CLOSE.goodbye, detail: 'goodbye' })
+  const { nodeId, session } = event
+  // Its host may be up again already, and not have been heard: that is another session.
+  const code = CLOSE.goodbye
+  draft.effects.push({ type: 'closeSession', nodeId, session, code, detail: 'goodbye' })
 }
 
 /** `holdfast-probe leave`: a goodbye that also ends the membership. */

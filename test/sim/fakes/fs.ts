@@ -1,6 +1,9 @@
 /** `node:fs`, as far as the agent uses it: files of the host that is running, in memory. */
 import { worldNow } from '../host-world.ts'
 
+/** The one device there is: opened it is armed, fed by whatever is written, switched off by a V. */
+export const WATCHDOG = '/dev/watchdog'
+
 const open = new Map<number, string>()
 let next = 1_000
 
@@ -33,6 +36,10 @@ export function appendFileSync(path: string, text: string): void {
 }
 
 export function writeSync(fd: number, text: string): void {
+  if (open.get(fd) === WATCHDOG) {
+    const device = worldNow().watchdog
+    return text === 'V' ? device?.disarm() : device?.feed()
+  }
   appendFileSync(open.get(fd) as string, text)
 }
 
@@ -55,7 +62,10 @@ export function renameSync(from: string, to: string): void {
 
 export function openSync(path: string, flags = 'r'): number {
   const world = worldNow()
-  if (flags !== 'r') {
+  if (path === WATCHDOG) {
+    if (world.watchdog === null) throw failure('ENOENT', path)
+    world.watchdog.feed()
+  } else if (flags !== 'r') {
     if (world.diskFull) throw failure('ENOSPC', path)
     world.files.set(path, '')
   }

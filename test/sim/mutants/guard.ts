@@ -223,6 +223,28 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    rule: 'G12',
+    breaks: 'the watchdog is fed for as long as there is a guard',
+    edits: [
+      {
+        file: 'probe/core/watchdog.ts',
+        find: 'return end !== null && end - nowMs >= timeoutMs',
+        replace: 'return end !== null || nowMs + timeoutMs > 0',
+      },
+    ],
+  },
+  {
+    rule: 'G12',
+    breaks: 'a yes is given however late the last feed would reset the host',
+    edits: [
+      {
+        file: 'probe/core/watchdog.ts',
+        find: 'return end !== null && end - watchdog.fedMs >= watchdog.timeoutMs',
+        replace: 'return end !== null && watchdog.timeoutMs > 0',
+      },
+    ],
+  },
+  {
     rule: 'S3',
     breaks: 'what is being stopped is not in the report',
     edits: [

@@ -51,6 +51,26 @@ export const ON_HOSTS = {
       host.weather.up = host.weather.down = true
     })
   },
+  /** Nobody brings the guard back (A6): just before its deadline, or right behind a late start (G12). */
+  guardGone: ({ scene, random }) => {
+    const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
+    if (!scene.plan.world.watchdog || busy.length === 0) return
+    const host = random.pick(busy)
+    const { ttlMs, stopMs } = PROFILES[scene.plan.profile]
+    host.weather.up = host.weather.down = false
+    later(scene, random.between(2, 5) * unitMs(scene), () => {
+      host.weather.up = host.weather.down = true
+    })
+    const { guard } = host
+    const gone = () => {
+      if (guard !== null && host.guard === guard) host.killGuardForGood()
+    }
+    if (random.chance(0.5)) return later(scene, random.between(0.7, 1) * (ttlMs - stopMs), gone)
+    later(scene, random.between(0.5, 0.9) * (ttlMs - stopMs), () => {
+      for (const { pid } of host.processes.list()) host.processes.kill(pid, 0)
+      later(scene, random.between(5, 200), gone)
+    })
+  },
   killAgent: ({ host }) => host.killAgent(),
   agentDiesAtWrite: ({ host, random }) => {
     host.world.writesLeft = random.integer(4)
