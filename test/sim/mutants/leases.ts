@@ -210,6 +210,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
         replace: 'nowMs - (lost.closedMs - lost.creditMs),',
       },
     ],
+    secondLine:
+      'D6: nobody looks before a timer of the same instance, set for the rest of the wait, has rung',
   },
   {
     rule: 'D6',
