@@ -75,7 +75,7 @@ export class SimGuard {
     )
     this.#starts = new code.Starts(
       {
-        isEnding: (resourceId) => [...this.#kills.values()].includes(resourceId),
+        isEnding: (resourceId) => this.#isEnding(resourceId),
         endedElsewhere: (record, process) => this.#processEnded(record.resourceId, process),
       },
       (requestId) => around.toRhs({ t: 'answer', requestId, ok: false, reason: 'stopping' }),
@@ -368,6 +368,10 @@ export class SimGuard {
     this.#untilGone(resourceId, process ?? null, leftMs)
   }
 
+  #isEnding(resourceId: string): boolean {
+    return [...this.#kills.values()].includes(resourceId)
+  }
+
   #untilGone(resourceId: string, process: ProcessRef | null, leftMs: number): void {
     const key = `${resourceId} ${process?.pid ?? ''}`
     if (this.#kills.has(key)) return
@@ -378,7 +382,7 @@ export class SimGuard {
       if (lives || this.actor.bootMs < goneAtMs) return void setTimeout(look, KILL_CHECK_MS)
       this.#kills.delete(key)
       this.#step({ type: 'nothingRuns', resourceId, process })
-      if (![...this.#kills.values()].includes(resourceId)) this.#starts.ended(resourceId)
+      if (!this.#isEnding(resourceId)) this.#starts.ended(resourceId)
     }
     setTimeout(look, 0)
   }

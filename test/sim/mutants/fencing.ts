@@ -1,4 +1,5 @@
 /** Rules F, and what the takeover policy `fence` adds to D and C, switched off. */
+import { OVER_WHATEVER_BOOT } from './edits.ts'
 import type { Mutant } from './mutant.ts'
 
 export const FENCING_MUTANTS: readonly Mutant[] = [
@@ -22,11 +23,7 @@ export const FENCING_MUTANTS: readonly Mutant[] = [
         find: "if (!node || node.state === 'down' || node.bootId !== boot) {",
         replace: "if (!node || node.state === 'down') {",
       },
-      {
-        file: 'worker/core/fencing.ts',
-        find: "return node && node.state !== 'down' && node.bootId === said.boot ? node.id : null",
-        replace: "return node && node.state !== 'down' ? node.id : null",
-      },
+      OVER_WHATEVER_BOOT,
     ],
   },
   {
@@ -67,11 +64,7 @@ export const FENCING_MUTANTS: readonly Mutant[] = [
         find: '  if (node.bootId !== r.boot)\n',
         replace: "  if (node.bootId !== r.boot && r.boot === '')\n",
       },
-      {
-        file: 'worker/core/fencing.ts',
-        find: "return node && node.state !== 'down' && node.bootId === said.boot ? node.id : null",
-        replace: "return node && node.state !== 'down' ? node.id : null",
-      },
+      OVER_WHATEVER_BOOT,
     ],
   },
   {

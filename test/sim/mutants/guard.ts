@@ -1,4 +1,5 @@
 /** Rules G, and what of L and C the guard keeps, switched off. */
+import { GRANTS_AGAIN } from './edits.ts'
 import type { Mutant } from './mutant.ts'
 
 export const GUARD_MUTANTS: readonly Mutant[] = [
@@ -281,13 +282,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     rule: 'C2',
     breaks: 'an epoch that was seen before is granted again',
-    edits: [
-      {
-        file: 'probe/core/guard.ts',
-        find: 'if (seen !== undefined && epoch <= seen) return deny',
-        replace: 'if (seen !== undefined && epoch < 0) return deny',
-      },
-    ],
+    edits: [GRANTS_AGAIN],
     secondLine: 'U1, U2: nothing but a new update asks for a grant',
   },
 ]

@@ -1,4 +1,5 @@
 /** Rules L, and the D rules by which a node is lost, switched off. */
+import { LAPSE_LEAVES_GRANTS } from './edits.ts'
 import type { Mutant } from './mutant.ts'
 
 export const LEASE_MUTANTS: readonly Mutant[] = [
@@ -73,13 +74,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     rule: 'L5',
     breaks: 'a lapse leaves the grants as they are',
-    edits: [
-      {
-        file: 'probe/core/guard-stops.ts',
-        find: '    leases: NO_LEASES,\n    grants: [],\n    session: null,',
-        replace: '    leases: NO_LEASES,\n    session: null,',
-      },
-    ],
+    edits: [LAPSE_LEAVES_GRANTS],
     secondLine: 'S4: a report that lists what the hive has given away is refused',
   },
   {

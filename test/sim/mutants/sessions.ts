@@ -1,4 +1,5 @@
 /** Rules S, C and U, by which sessions give and take permission, switched off. */
+import { GRANTS_AGAIN, LAPSE_LEAVES_GRANTS, TAKES_ANY_REPORT } from './edits.ts'
 import type { Mutant } from './mutant.ts'
 
 const GRANT_ALL = `
@@ -34,24 +35,6 @@ const CATCH_UP_GRANTS = {
   file: 'probe/core/permission.ts',
   find: 'u.seq <= before || u.seq <= seqW) return []',
   replace: 'u.seq <= before) return []',
-}
-
-const LAPSE_LEAVES_GRANTS = {
-  file: 'probe/core/guard-stops.ts',
-  find: '    leases: NO_LEASES,\n    grants: [],\n    session: null,',
-  replace: '    leases: NO_LEASES,\n    session: null,',
-}
-
-const TAKES_ANY_REPORT = {
-  file: 'worker/core/membership-manager.ts',
-  find: "if (foreign || (node.state === 'down' && event.held.length > 0)) {",
-  replace: "if (foreign && node.state === 'down' && event.held.length > 99) {",
-}
-
-const GRANTS_AGAIN = {
-  file: 'probe/core/guard.ts',
-  find: 'if (seen !== undefined && epoch <= seen) return deny',
-  replace: 'if (seen !== undefined && epoch < 0) return deny',
 }
 
 const SNAPSHOT_IN_ORDER =
@@ -104,13 +87,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     rule: 'S4',
     breaks: 'a report that lists what is not its own is accepted',
-    edits: [
-      {
-        file: 'worker/core/membership-manager.ts',
-        find: "if (foreign || (node.state === 'down' && event.held.length > 0)) {",
-        replace: "if (foreign && node.state === 'down' && event.held.length > 99) {",
-      },
-    ],
+    edits: [TAKES_ANY_REPORT],
     secondLine: 'L5: whoever lost its groups has lost its grants before, by its own clock',
   },
   {
