@@ -105,8 +105,7 @@ export function drawPlan(seed: number, draw: Draw = {}): Plan {
   const nodes = draw.nodes ?? drawNodes(random)
   const unitMs = PROFILES[profile].ttlMs
   const startMs = formedMs(profile)
-  const kinds = draw.freezes ? [...STRIKE_KINDS, ...FREEZE_KINDS] : STRIKE_KINDS
-  const swarm = drawSwarm(random, kinds, unitMs)
+  const swarm = draw.freezes ? drawFreezes(random, unitMs) : drawSwarm(random, unitMs)
   // A storm, and in some histories hours of a cluster's daily life behind it.
   const stormMs = unitMs * random.between(6, 14)
   const stormEndMs = draw.only === 'life' ? startMs : startMs + stormMs
@@ -202,10 +201,25 @@ type Swarm = ReadonlyMap<StrikeKind, number>
  * Each history has some kinds of faults, each with a rate of its own: one with every fault at once
  * shows less than many with a few each.
  */
-function drawSwarm(random: Random, kinds: readonly StrikeKind[], unitMs: number): Swarm {
+function drawSwarm(random: Random, unitMs: number): Swarm {
   const dense = random.between(0.15, 0.5)
+  return new Map(rates(random, STRIKE_KINDS, dense, unitMs))
+}
+
+/** Few other faults: what stands still for long has to be owner when it begins, and nothing may end it. */
+function drawFreezes(random: Random, unitMs: number): Swarm {
+  const others = rates(random, STRIKE_KINDS, random.pick([0, 0.05, 0.3]), unitMs)
+  return new Map([...rates(random, FREEZE_KINDS, 1, unitMs), ...others])
+}
+
+function rates(
+  random: Random,
+  kinds: readonly StrikeKind[],
+  dense: number,
+  unitMs: number,
+): [StrikeKind, number][] {
   const chosen = kinds.filter(() => random.chance(dense))
-  return new Map(chosen.map((kind) => [kind, unitMs * random.between(0.6, 7)]))
+  return chosen.map((kind) => [kind, unitMs * random.between(0.6, 7)])
 }
 
 /** The same kinds, as rarely as in daily life. */

@@ -85,6 +85,10 @@ export class Witness {
     this.#freezes.set(host, { resumedMs, untilMs })
   }
 
+  standsStill(host: string): boolean {
+    return this.#kernel.nowMs < (this.#freezes.get(host)?.resumedMs ?? 0)
+  }
+
   isExcused(host: string): boolean {
     return this.#kernel.nowMs <= (this.#freezes.get(host)?.untilMs ?? -1)
   }
