@@ -1,9 +1,11 @@
 /** The control plane on this machine: the Worker of wrangler.toml in workerd, state on disk. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { Log, LogLevel, Miniflare } from 'miniflare'
+import { takeLock } from '../probe/os/lock.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { bundleWorker } from '../tools/bundle.ts'
 
@@ -39,10 +41,31 @@ const ROOT = new URL('..', import.meta.url).pathname
 /**
  * Starts it; when the port is taken, on another one, if another one will do. Migrations are applied.
  *
- * @throws {HoldfastError} PORT_TAKEN
+ * @throws {HoldfastError} PORT_TAKEN, ALREADY_RUNNING
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+  const lock = await lockFolder(options.folder)
+  try {
+    return await startLocked(options, lock)
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+/** Two control planes on one folder would find its databases locked, each by the other. */
+async function lockFolder(folder: string): Promise<Server> {
+  const pidFile = join(folder, 'pid')
+  const pid = () => (existsSync(pidFile) ? readFileSync(pidFile, 'utf8').trim() : 'unknown')
+  const lock = await takeLock(folder, () => ({
+    message: `a control plane runs on ${folder} already (pid ${pid()})`,
+    remedy: `Use that one (npx holdfast status), end it (kill ${pid()}), or start this one with --state FOLDER.`,
+  }))
+  writeFileSync(pidFile, `${process.pid}\n`)
+  return lock.unref()
+}
+
+async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<ControlPlane> {
   const key = readKey(options.folder)
   const bundle = withLateAlarms(await bundleWorker(), options.alarmsLateMs ?? 0)
   let miniflare = create(options, bundle, options.port)
@@ -69,7 +92,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       for (const id of await miniflare.listDurableObjectIds('CLUSTER', WORKER))
         await miniflare.unsafeEvictDurableObject(WORKER, 'Cluster', { id, webSockets })
     },
-    stop: () => miniflare.dispose(),
+    async stop() {
+      await miniflare.dispose()
+      lock.close()
+    },
   }
 }
 

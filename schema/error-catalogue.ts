@@ -317,9 +317,10 @@ export const ERRORS = {
   ALREADY_RUNNING: {
     http: 409,
     exit: 7,
-    title: 'Another guard runs on this state folder',
-    cause: 'Two guards never run with one identity (rule G11).',
-    remedy: 'Stop the other one first.',
+    title: 'Another one runs on this state folder',
+    cause:
+      'Two guards never run with one identity (rule G11), and two control planes never with one set of databases.',
+    remedy: 'Stop the other one first, or use another folder.',
   },
   NOT_RUNNING: {
     http: 409,

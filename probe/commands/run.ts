@@ -9,11 +9,11 @@ import { probePage } from '../../schema/api/docs.ts'
 import { failureOf, failureText } from '../../schema/api/failure.ts'
 import { readIdentity } from '../agent/identity.ts'
 import { parsePeerListen } from '../agent/peer-listen.ts'
-import { takeLock } from '../guard/lock.ts'
 import { runGuard } from '../guard/main.ts'
 import { FATAL_EXITS } from '../host/fatal-exits.ts'
 import { checkFolders } from '../host/folders.ts'
 import { killLeftovers } from '../host/leftovers.ts'
+import { takeLock } from '../os/lock.ts'
 import { DEFAULT_FOLDERS, type Folders } from './host.ts'
 
 export interface RunOptions extends Folders {

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type DoorRequest, doorRequest } from '../../schema/door.ts'
 import { HoldfastError, type Refusal } from '../../schema/errors.ts'
-import { listening } from './lock.ts'
+import { listening } from '../os/lock.ts'
 
 const LINE_BYTES_MAX = 1_000
 const IDLE_MS = 10_000

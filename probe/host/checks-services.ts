@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import { EMULATOR } from '../guard/gate-folder.ts'
-import { lockName } from '../guard/lock.ts'
+import { lockName } from '../os/lock.ts'
 import type { Check, Examined } from './checks.ts'
 import { systemdRuns, UNIT_NAME, UNIT_PATH } from './unit.ts'
 

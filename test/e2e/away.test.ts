@@ -28,6 +28,33 @@ test('PORT_TAKEN: a control plane that hosts have joined by its port does not mo
   )
 })
 
+test('ALREADY_RUNNING: one control plane on a folder; what ends npm ends what it has started', async () => {
+  const state = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
+  const options = { cwd: ROOT, env: { ...process.env, npm_config_loglevel: 'silent' } }
+  const args = ['start', '--', '--bare', '--port', '0', '--state', state]
+  const first = spawn('npm', args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    await new Promise<void>((resolve) => {
+      first.stdout.on('data', (text) => {
+        if (String(text).includes('Ctrl-C ends it')) resolve()
+      })
+    })
+    const pid = Number(readFileSync(join(state, 'control/pid'), 'utf8'))
+    const refused = await ended(spawn('npm', args, options))
+    expect(refused).toMatchObject({ code: 7, stdout: '' })
+    expect(refused.stderr).toMatch(
+      /^error: a control plane runs on \S+ already \(pid \d+\) {3}\[ALREADY_RUNNING\]\n/,
+    )
+    expect(refused.stderr).toContain(`(pid ${pid})`)
+    expect(identityOf(pid)).not.toBeNull()
+    first.kill('SIGTERM')
+    await eventually('it has ended, too', () => identityOf(pid) === null)
+  } finally {
+    first.kill('SIGKILL')
+    rmSync(state, { recursive: true })
+  }
+})
+
 test('S-08: away when the host starts, and while it serves: it retries for as long as it takes', async () => {
   const demo = await startDemo({ hosts: ['n1'] })
   try {

@@ -57,6 +57,8 @@ export class SimGuard {
   #ending = false
   #ended = false
   #shutsDown = false
+  /** Told when what is ended has no process that is known: its manager may still start it (G4). */
+  endsUnstarted: ((resourceId: string) => void) | null = null
   /** It dies before it has carried out that many more effects (G9). */
   effectsLeft = Number.POSITIVE_INFINITY
   /** It dies behind the next word that a group is stopped: called just before. */
@@ -364,6 +366,7 @@ export class SimGuard {
   #terminate({ resourceId, process }: WorkloadRecord): void {
     // Where no process is known, whatever may be that of an earlier guard has to be gone.
     const leftMs = process ? 0 : this.#around.leftMs()
+    if (!process) this.endsUnstarted?.(resourceId)
     if (process) this.#around.processes.kill(process.pid, this.#around.killMs())
     this.#untilGone(resourceId, process ?? null, leftMs)
   }

@@ -30,6 +30,8 @@ export interface ModuleState {
   /** A SIGKILL takes so long, and the guard is back after so long; null: as usual. */
   killMs: number | null
   guardBackMs: number | null
+  /** What an ended workload has left behind is gone after so long; null: as usual. */
+  leftMs: number | null
   /** Of the fence agents that it runs. */
   fenceFails: number
   fenceLateMs: number
@@ -44,6 +46,7 @@ export const WELL: Readonly<ModuleState> = {
   managerLateMs: 0,
   killMs: null,
   guardBackMs: null,
+  leftMs: null,
   fenceFails: 0,
   fenceLateMs: 0,
 }
@@ -65,6 +68,7 @@ export function outOfOrder(usual: HostFaults, now: () => ModuleState, kernel: Ke
     lie: () => now().lie ?? usual.lie(),
     killMs: () => now().killMs ?? usual.killMs(),
     guardBackMs: () => now().guardBackMs ?? usual.guardBackMs(),
+    leftMs: () => now().leftMs ?? usual.leftMs(),
     managerLateMs: () => usual.managerLateMs() + now().managerLateMs,
   }
 }

@@ -52,6 +52,8 @@ export class SimHost {
   nodeId = ''
   publicKey = ''
   on = false
+  /** As `holdfast-probe status` says. */
+  inSession = false
   /** Whether packets of peers come and go. */
   lan = true
   guard: SimGuard | null = null
@@ -123,7 +125,7 @@ export class SimHost {
     this.manager.goneUntilMs = 0
     if (this.guard) {
       this.guard.effectsLeft = Number.POSITIVE_INFINITY
-      this.guard.diesBehindStop = null
+      this.guard.diesBehindStop = this.guard.endsUnstarted = null
     }
     this.powerOn()
   }
@@ -292,7 +294,10 @@ export class SimHost {
       const { Agent, Identity, LocalStops, Replica } = this.#parts.code
       // What is on the pipe arrives, whatever becomes of who wrote it.
       const pipe = this.#pipe()
-      const toGuard = (frame: AgentToGuard) => pipe.write(guard.actor, () => guard.fromAgent(frame))
+      const toGuard = (frame: AgentToGuard) => {
+        if (frame.t === 'info') this.inSession = (frame.info as { connected: boolean }).connected
+        pipe.write(guard.actor, () => guard.fromAgent(frame))
+      }
       const replica = new Replica('/state')
       const agent = new Agent(new Identity('/state'), replica, new LocalStops('/state'), toGuard)
       this.agent = { actor, agent, replica, pipe: this.#pipe() }
@@ -319,6 +324,7 @@ export class SimHost {
 
   #endAgent(silently: boolean): void {
     this.agent = null
+    this.inSession = false
     this.#world.hears = null
     this.#agentActor?.die()
     this.#agentActor = null

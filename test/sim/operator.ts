@@ -30,6 +30,7 @@ const DELAY_MAX_MS = 30
 /** When an operator looks after the hosts, after a bad day. */
 const LOOKS_MS = [5_000, 15_000, 30_000, 40_000]
 const CYCLE_MS = 20_000
+const AGAIN_MS = 3_000
 
 export class Operator {
   readonly #kernel: Kernel
@@ -208,13 +209,16 @@ export class Operator {
     const at = (ms: number, work: () => void) =>
       void this.#kernel.at(this.#kernel.nowMs + ms, null, work)
     for (const ms of LOOKS_MS) at(ms, () => this.confirmOver())
-    at(CYCLE_MS, () => {
-      for (const host of hosts) {
-        if (this.#platform.socketsOf(host.name).length > 0) continue
+    for (const host of hosts) {
+      const cycle = (looksLeft: number): void => {
+        if (host.inSession) return
+        // It may have lost its session just now.
+        if (looksLeft > 0) return at(AGAIN_MS, () => cycle(looksLeft - 1))
         host.powerCut(false)
         host.powerOn()
       }
-    })
+      at(CYCLE_MS, () => cycle(3))
+    }
   }
 
   /** After a bad day: nothing paused, and hosts that are no members any more are joined anew. */

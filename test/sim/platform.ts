@@ -149,6 +149,11 @@ export class Platform {
     p: Placement,
     work: (object: ClusterObject) => T | Promise<T>,
   ): Promise<T | null> {
+    // Asleep when another instance began: it does not begin anew beside that one.
+    if (!p.object && this.#old.has(p)) {
+      this.#end(p, true)
+      return null
+    }
     return p.actor.run(async () => {
       try {
         const object = this.#wake(p)

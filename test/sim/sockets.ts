@@ -85,12 +85,14 @@ class Way {
   }
 }
 
-/** Breaks the connection at one frame: it is the last that does not arrive. */
+/** What happens to the connection at one frame: it breaks, and that is the last that does not arrive. */
 export interface Trap {
   /** `t` of the frame, or `ping` or `pong`. */
   readonly frame: string
   /** Both ends hear of it, or neither does. */
   readonly loud: boolean
+  /** Not the frame is lost: it arrives so much later, when the host has long been told of the end. */
+  readonly lateMs?: number
 }
 
 export class ObjectSocket {
@@ -155,6 +157,11 @@ export class ObjectSocket {
     const trap = this.#trap
     if (!trap || (text !== trap.frame && !text.startsWith(`{"t":"${trap.frame}"`))) return false
     this.#trap = null
+    if (trap.lateMs !== undefined) {
+      this.stall('up', trap.lateMs)
+      this.#endHost(1006, 'reset')
+      return false
+    }
     this.break({ host: trap.loud, object: trap.loud })
     return true
   }

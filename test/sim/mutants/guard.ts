@@ -1,5 +1,5 @@
 /** Rules G, and what of L and C the guard keeps, switched off. */
-import { GRANTS_AGAIN } from './edits.ts'
+import { GATE_LOOKS_AT_NOTHING, GRANTS_AGAIN, NO_LAST_LOOK } from './edits.ts'
 import type { Mutant } from './mutant.ts'
 
 export const GUARD_MUTANTS: readonly Mutant[] = [
@@ -23,11 +23,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         find: "if (!mayStart(state.leases, state.timing, nowMs)) return 'noLease'",
         replace: 'void mayStart\n  void nowMs',
       },
-      {
-        file: 'probe/core/guard.ts',
-        find: "state.policy.takeover === 'fence' || mayStart(state.leases, state.timing, nowMs)",
-        replace: 'nowMs > 0 || mayStart(state.leases, state.timing, nowMs)',
-      },
+      NO_LAST_LOOK,
     ],
   },
   {
@@ -67,13 +63,14 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     rule: 'G4',
     breaks: 'a gate passes without a look at grant and lease',
-    edits: [
-      {
-        file: 'probe/core/guard-starts.ts',
-        find: '  const reason = whyNot(state, { ...record, requestId: 0 }, nowMs)\n  if (reason) return no(reason)\n',
-        replace: '  void nowMs\n',
-      },
-    ],
+    edits: [GATE_LOOKS_AT_NOTHING],
+    secondLine:
+      'C3: the lease is looked at once more before the yes leaves; G5: a stop is not over while something is on record',
+  },
+  {
+    rule: 'G4',
+    breaks: 'a gate passes without a look at grant and lease, before the yes leaves neither',
+    edits: [GATE_LOOKS_AT_NOTHING, NO_LAST_LOOK],
   },
   {
     rule: 'G5',

@@ -1,5 +1,11 @@
 /** Rules S, C and U, by which sessions give and take permission, switched off. */
-import { GRANTS_AGAIN, LAPSE_LEAVES_GRANTS, TAKES_ANY_REPORT } from './edits.ts'
+import {
+  GRANTS_AGAIN,
+  LAPSE_LEAVES_GRANTS,
+  OLDER_REPORTS,
+  OLDER_SOCKETS_STAY,
+  TAKES_ANY_REPORT,
+} from './edits.ts'
 import type { Mutant } from './mutant.ts'
 
 const GRANT_ALL = `
@@ -47,30 +53,19 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     rule: 'S1',
     breaks: 'older sockets of a node go on being heard',
-    edits: [
-      {
-        file: 'worker/cluster-object.ts',
-        find: "      this.#sockets.attach(ws, { ...older, phase: 'challenged' })\n      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })\n",
-        replace: '',
-      },
-    ],
+    edits: [OLDER_SOCKETS_STAY],
     secondLine: 'S2: the core ignores what comes from another session than the latest accepted one',
   },
   {
     rule: 'S2',
     breaks: 'the report of an older session is accepted',
-    edits: [
-      {
-        file: 'worker/cluster-object.ts',
-        find: '    if (newer) {',
-        replace: '    if (newer && a.session < 0) {',
-      },
-      {
-        file: 'worker/core/membership-manager.ts',
-        find: '  if (session <= node.session) return\n',
-        replace: '',
-      },
-    ],
+    edits: OLDER_REPORTS,
+    secondLine: 'S1: with the welcome of a session the older sockets of its node are closed',
+  },
+  {
+    rule: 'S2',
+    breaks: 'the report of an older session is accepted, on a socket that a newer one leaves open',
+    edits: [...OLDER_REPORTS, OLDER_SOCKETS_STAY],
   },
   {
     rule: 'S2',

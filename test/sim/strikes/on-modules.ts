@@ -46,6 +46,20 @@ export const ON_MODULES = {
       blow.host.modules.fenceLateMs = 0
     })
   },
+  /** It is cut off, and back and at work when the result comes: that is about the boot before (F2). */
+  backBeforeFenced: ({ scene, host, random }) => {
+    if (scene.plan.world.fencing === 'none') return
+    const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
+    const struck = busy.length > 0 ? random.pick(busy) : host
+    const lateMs = random.between(1, 4) * unitMs(scene)
+    const others = scene.hosts.filter((other) => other !== struck)
+    for (const { modules } of others) modules.fenceLateMs = lateMs
+    struck.powerCut(false)
+    later(scene, random.between(1_100, 1_500 + unitMs(scene)), () => struck.powerOn())
+    later(scene, lateMs, () => {
+      for (const { modules } of others) modules.fenceLateMs = 0
+    })
+  },
   managerGone: (blow) => {
     blow.host.manager.goneUntilMs = blow.scene.kernel.nowMs + lastingMs(blow)
   },

@@ -3,7 +3,7 @@
  * it, the guard's file, the replica, the session, is a moment older than what has left.
  */
 import { PROFILES } from '../../../schema/timing.ts'
-import { type Blow, lastingMs, later, type StrikeOf } from './strike.ts'
+import { type Blow, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 /** @returns whether there is anything to move */
 function moveAway({ scene, host, random }: Blow): boolean {
@@ -27,6 +27,33 @@ export const ON_MOVES = {
     later(scene, lastingMs(blow), () => {
       guard.diesBehindStop = null
       host.weather.down = true
+    })
+  },
+  /** A manager executes a start just while what it is for is being stopped, by a move or a lapse (G4). */
+  startsWhileStopped: (blow) => {
+    const { scene, host, random } = blow
+    const { guard, manager, modules } = host
+    const gates = guard?.records().filter(({ way, process }) => way === 'gate' && process) ?? []
+    if (!guard || gates.length === 0) return
+    const { resourceId, groupId, process } = random.pick(gates)
+    const { stopMs, gapMs } = PROFILES[scene.plan.profile]
+    const lapses = random.chance(0.5)
+    manager.goneUntilMs = Number.POSITIVE_INFINITY
+    guard.endsUnstarted = (ended) => {
+      if (ended === resourceId) manager.goneUntilMs = 0
+    }
+    // It ends, is to be started again, and nobody executes that.
+    if (process) host.processes.kill(process.pid, 0)
+    later(scene, random.between(200, 1_000), () => {
+      modules.leftMs = (stopMs - gapMs) * 0.95
+      if (lapses) host.weather.up = host.weather.down = false
+      else scene.operator.ask({ type: 'moveGroup', groupId, to: null })
+    })
+    later(scene, 1_000 + (lapses ? 3 * unitMs(scene) : lastingMs(blow)), () => {
+      host.weather.up = host.weather.down = true
+      modules.leftMs = null
+      manager.goneUntilMs = 0
+      guard.endsUnstarted = null
     })
   },
   /** The replica on disk stays behind, and a new agent has nothing but that for a while (U1). */

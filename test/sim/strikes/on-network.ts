@@ -81,6 +81,12 @@ export const ON_NETWORK = {
     const loud = random.chance(0.7)
     for (const ws of scene.platform.socketsOf(host.name)) ws.trap = { frame, loud }
   },
+  /** The report of one session arrives when the next one has long made its own (S2). */
+  reportLate: ({ scene, host, random }) => {
+    const lateMs = random.between(0.2, 1.5) * unitMs(scene)
+    scene.platform.traps.set(host.name, { frame: 'report', loud: true, lateMs })
+    for (const ws of scene.platform.socketsOf(host.name)) ws.break({ object: true, host: true })
+  },
   /** The policy changes twice while the first answer to it is under way, and the last one is cut off. */
   cutAtFlips: (blow) => {
     const { scene, host, random } = blow

@@ -3,24 +3,33 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { HoldfastError } from '../../schema/errors.ts'
 
+export interface Refusal {
+  readonly message: string
+  readonly remedy: string
+}
+
+const ANOTHER_GUARD = (folder: string): Refusal => ({
+  message: `another guard runs on ${folder}`,
+  remedy: 'Stop that one first, or give this one its own state folder with --state.',
+})
+
 /**
  * G11: two guards never run on one state folder. An abstract socket is the lock: the kernel gives
  * it to one process and takes it back the moment that process is gone; children do not inherit it.
+ *
+ * @param refusal what is said when somebody else has it
+ * @throws {HoldfastError} ALREADY_RUNNING
  */
-export async function takeLock(folder: string): Promise<Server> {
+export async function takeLock(
+  folder: string,
+  refusal: () => Refusal = () => ANOTHER_GUARD(folder),
+): Promise<Server> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const server = createServer((socket) => socket.destroy())
   try {
     await listening(server, `\0${lockName(folder)}`)
   } catch (cause) {
-    throw new HoldfastError(
-      {
-        code: 'ALREADY_RUNNING',
-        message: `another guard runs on ${folder}`,
-        remedy: 'Stop that one first, or give this one its own state folder with --state.',
-      },
-      { cause },
-    )
+    throw new HoldfastError({ code: 'ALREADY_RUNNING', ...refusal() }, { cause })
   }
   return server
 }
