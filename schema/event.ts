@@ -16,6 +16,7 @@ import {
   publicKey,
   typeName,
 } from './ids.ts'
+import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
 import { heldGroup, localIntent, statusItem } from './session.ts'
 import { profileName } from './timing.ts'
@@ -140,6 +141,17 @@ export const event = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('nodeLost'), nodeId: guid, evidence: lossEvidence }),
   z.strictObject({ type: z.literal('nodeTypesChanged'), ...fromNode, types: z.array(hostedType) }),
+  z.strictObject({
+    type: z.literal('resourcesIsolated'),
+    ...fromNode,
+    resources: z.array(guid).min(1).max(100),
+    incident,
+  }),
+  z.strictObject({
+    type: z.literal('resourcesWellAlone'),
+    ...fromNode,
+    resources: z.array(guid).min(1).max(LIMITS.resourcesMax),
+  }),
   z.strictObject({ type: z.literal('nodeLeaving'), ...fromNode }),
   z.strictObject({ type: z.literal('nodeSaidGoodbye'), ...fromNode }),
   z.strictObject({ type: z.literal('nodeLeft'), ...fromNode }),

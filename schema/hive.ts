@@ -4,7 +4,17 @@
  */
 import * as z from 'zod'
 import { fenceConfig, lastFence, takeover } from './fencing.ts'
-import { bootId, durationMs, epoch, guid, instantMs, name, publicKey, typeName } from './ids.ts'
+import {
+  bootId,
+  detail,
+  durationMs,
+  epoch,
+  guid,
+  instantMs,
+  name,
+  publicKey,
+  typeName,
+} from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { profileName } from './timing.ts'
 
@@ -173,6 +183,10 @@ export const resource = z.strictObject({
   restart: restartPolicy,
   poll: pollPolicy,
   separateMonitor: z.boolean(),
+  /** Its module took a resource monitor along: that is why it has one of its own (S-32). */
+  isolated: z.strictObject({ node: guid, atMs: instantMs, detail }).optional(),
+  /** How often that was in a row, and when last: each time it stays alone for longer. */
+  isolations: z.strictObject({ times: z.int().positive(), atMs: instantMs }).optional(),
   createdAtMs: instantMs,
 })
 export type Resource = z.infer<typeof resource>

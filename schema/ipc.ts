@@ -9,6 +9,7 @@ import { hostedType, pollPolicy, resource, restartPolicy } from './hive.ts'
 import { fencePolicy } from './host-policy.ts'
 import { monitorTables } from './host-status.ts'
 import { detail, epoch, guid, monitorId, typeName } from './ids.ts'
+import { CALLS_KEPT, lastCall } from './last-calls.ts'
 import { heldGroup, logEntry, statusItem } from './session.ts'
 import { timing } from './timing.ts'
 
@@ -134,7 +135,15 @@ export const guardToAgent = z.discriminatedUnion('t', [
   /** Its lease binds this guard again, and that is on file. */
   z.strictObject({ t: z.literal('policyTaken'), number: z.int().nonnegative() }),
   z.strictObject({ t: z.literal('rhsUp'), monitor: monitorId, generation: z.int() }),
-  z.strictObject({ t: z.literal('rhsDown'), monitor: monitorId, generation: z.int(), detail }),
+  z.strictObject({
+    t: z.literal('rhsDown'),
+    monitor: monitorId,
+    generation: z.int(),
+    detail,
+    /** Whose module it was, as far as that can be told, and its last calls. */
+    suspects: z.array(guid).max(100).optional(),
+    calls: z.array(lastCall).max(CALLS_KEPT).optional(),
+  }),
   z.strictObject({ t: z.literal('fromRhs'), monitor: monitorId, frame: fromRhs }),
   /** The host shuts down: release everything in order. */
   z.strictObject({ t: z.literal('shutdown') }),
@@ -186,6 +195,8 @@ export const rhsToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('tables'), requestId, tables: monitorTables }),
   /** It lives. Silent for so long it is held to hang (S-32); null: it holds nothing. */
   z.strictObject({ t: z.literal('alive'), withinMs: z.int().positive().nullable() }),
+  /** A module has not let go of a call that was given up: this monitor has to be replaced (S-32). */
+  z.strictObject({ t: z.literal('hangs'), resources: z.array(guid).max(10_000), detail }),
 ])
 export type RhsToGuard = z.infer<typeof rhsToGuard>
 

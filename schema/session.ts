@@ -9,12 +9,13 @@ import * as z from 'zod'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
 import { hostedType, releaseReason } from './hive.ts'
 import { bootId, detail, durationMs, epoch, guid, instantMs } from './ids.ts'
+import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
 import { reportedStatus } from './status.ts'
 import { timing } from './timing.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 3
+export const PROTOCOL = 4
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
@@ -121,6 +122,19 @@ export const nodeFrame = z.discriminatedUnion('t', [
   /** A deliberate local change: PersistentState follows (S-68). */
   z.strictObject({ t: z.literal('intent'), n: reportNumber, ...localIntent.shape }),
   z.strictObject({ t: z.literal('types'), n: reportNumber, types: z.array(hostedType).max(100) }),
+  /** Their modules have taken their resource monitor along: they get one of their own (S-29, S-32). */
+  z.strictObject({
+    t: z.literal('isolated'),
+    n: reportNumber,
+    resources: z.array(guid).min(1).max(100),
+    incident,
+  }),
+  /** Isolated ones that have been well in their own monitor for as long as they had to. */
+  z.strictObject({
+    t: z.literal('wellAlone'),
+    n: reportNumber,
+    resources: z.array(guid).min(1).max(LIMITS.resourcesMax),
+  }),
   /** The host shuts down in an orderly way: no new groups, these will be released. */
   z.strictObject({ t: z.literal('leaving'), n: reportNumber }),
   /** Everything is released; the session ends and the node may be declared Down at once. */

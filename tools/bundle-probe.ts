@@ -8,13 +8,16 @@ export interface ProbeFiles {
   readonly rhs: string
 }
 
-/** @returns the paths of the files in `folder` */
-export async function bundleProbe(folder: string): Promise<ProbeFiles> {
+/**
+ * @param rhs entry of the resource monitors; a test may have one with a module of its own
+ * @returns the paths of the files in `folder`
+ */
+export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): Promise<ProbeFiles> {
   const result = await build({
     entryPoints: {
       'holdfast-probe': 'probe/main.ts',
       'holdfast-agent': 'probe/entry-agent.ts',
-      'holdfast-rhs': 'probe/entry-rhs.ts',
+      'holdfast-rhs': rhs,
     },
     absWorkingDir: new URL('..', import.meta.url).pathname,
     outdir: folder,

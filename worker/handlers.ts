@@ -171,6 +171,11 @@ export const handlers: Record<RouteName, Handler> = {
   }),
   getResource: async (call: Call) => find(await view((await open(call)).stub), 'resource', call),
   whyResource: async (call: Call) => why(call, 'resource'),
+  getEvidence: async (call: Call) => {
+    const { stub } = await open(call)
+    const { id } = find(await view(stub), 'resource', call)
+    return stub.read({ what: 'evidence', resourceId: id })
+  },
   createResource: async (call: Call<z.output<typeof b.createResource>>) => {
     const { stub } = await open(call)
     const cluster = await view(stub)

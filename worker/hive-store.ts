@@ -23,6 +23,7 @@ import { applyUpdate, type Update } from '../schema/update.ts'
 import { snapshotDue } from './core/database-manager.ts'
 import type { ClusterState, Decision, LogLine } from './core/decision.ts'
 import { hiveStatements } from './hive-statements.ts'
+import { forgetEvidence, storeEvidence } from './incident-store.ts'
 
 /** Old rows are looked for once in so many new ones. */
 const TRIM_EVERY = 1_000
@@ -121,6 +122,7 @@ export class HiveStore {
       for (const o of decision.observations) this.#observe(o)
       this.appendLog(lines)
       if (mark) this.markReport(mark)
+      for (const evidence of decision.evidence ?? []) storeEvidence(this.db, evidence)
       for (const u of decision.updates) this.#noteForSessions(u)
       return chain
     })
@@ -138,6 +140,7 @@ export class HiveStore {
       this.#timing = null
       this.#setMark('profile', profileName.options.indexOf(change.value.profile))
     }
+    if (change.table === 'resource' && change.value === null) forgetEvidence(this.db, change.id)
     if (change.table !== 'node') return
     if (change.value === null) {
       this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()

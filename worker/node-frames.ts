@@ -58,6 +58,12 @@ export function eventOf(
     }
     case 'types':
       return { type: 'nodeTypesChanged', ...from, types: frame.types }
+    case 'isolated': {
+      const { resources, incident } = frame
+      return { type: 'resourcesIsolated', ...from, resources, incident }
+    }
+    case 'wellAlone':
+      return { type: 'resourcesWellAlone', ...from, resources: frame.resources }
     case 'leaving':
       return { type: 'nodeLeaving', ...from }
     case 'goodbye':

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
-import type { ClusterView, EventView, LogView } from '../schema/api/bodies.ts'
+import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
@@ -8,6 +8,7 @@ import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
 import type { HiveStore } from './hive-store.ts'
+import { readEvidence } from './incident-store.ts'
 import type { Sockets } from './sockets.ts'
 import { eventView, readWhy } from './why-reads.ts'
 
@@ -38,6 +39,7 @@ export type Read =
   | ({ what: 'log'; after: number | null; limit: number } & LogFilter)
   | { what: 'why'; kind: WhyKind; id: string }
   | { what: 'nodeByKey'; publicKey: string }
+  | { what: 'evidence'; resourceId: string }
 
 interface ReadAnswers {
   cluster: ClusterView
@@ -46,6 +48,7 @@ interface ReadAnswers {
   log: { entries: LogView[]; next: number }
   nodeByKey: { id: string; name: string } | null
   why: WhyView | null
+  evidence: EvidenceView
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -93,12 +96,24 @@ export class ObjectReads {
         return this.#log(r)
       case 'why':
         return readWhy(this.#store, this.#state(), this.#sessions(), r.kind, r.id, Date.now())
+      case 'evidence':
+        return this.#evidence(r.resourceId)
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,
         )
         return found ? { id: found.id, name: found.name } : null
       }
+    }
+  }
+
+  #evidence(resourceId: string): EvidenceView {
+    const { nodes } = this.#state().hive
+    const incidents = readEvidence(this.#store.db, resourceId)
+    return {
+      incidents: incidents.map(({ nodeId, ...one }) => ({
+        ...{ node: nodes.get(nodeId)?.name ?? nodeId, ...one },
+      })),
     }
   }
 

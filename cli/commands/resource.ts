@@ -10,6 +10,7 @@ import { formatDuration } from '../duration.ts'
 import { defaultText } from '../field-text.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
+import { showEvidence } from './evidence.ts'
 import { wantResource, withWait } from './move.ts'
 
 type Json = z.infer<ReturnType<typeof z.json>>
@@ -47,6 +48,9 @@ export function addResource(program: Command, runner: Runner): void {
   const on = (name: string, about: string) =>
     resource.command(name).description(about).argument('<resource>')
   on('show', 'one resource').action(runner.action(show))
+  on('evidence', 'how its module took a resource monitor along, and the last calls').action(
+    runner.action(showEvidence),
+  )
   withSettings(resource.command('create').description('adds one to a group').argument('<name>'))
     .requiredOption('--group <group>', 'the group it belongs to')
     .requiredOption('--type <type>', 'see: holdfast resource types')
@@ -235,6 +239,11 @@ async function show(session: Session, _: unknown, name: string): Promise<undefin
   session.out.answer(one, () => facts(resourceFacts(one)))
 }
 
+function monitorText({ separateMonitor, isolated }: ResourceView): string {
+  if (!isolated) return separateMonitor ? 'separate' : 'shared'
+  return `separate, isolated by ${isolated.node}: ${isolated.detail}`
+}
+
 export function resourceFacts(one: ResourceView): string[][] {
   const { restart, poll } = one
   return [
@@ -251,7 +260,7 @@ export function resourceFacts(one: ResourceView): string[][] {
     ['restart', `${restart.attempts} in ${formatDuration(restart.periodMs)}`],
     ['is alive', formatDuration(poll.isAliveMs)],
     ['looks alive', formatDuration(poll.looksAliveMs)],
-    ['monitor', one.separateMonitor ? 'separate' : 'shared'],
+    ['monitor', monitorText(one)],
     ...Object.entries(one.properties).map(([key, value]) => [key, JSON.stringify(value)]),
   ]
 }

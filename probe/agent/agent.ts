@@ -16,14 +16,15 @@ import { permissions } from '../core/permission.ts'
 import { DutyDesk } from './duty-desk.ts'
 import { FenceDesk } from './fence-desk.ts'
 import type { Identity } from './identity.ts'
-import { findHeld, localStop, notDurable } from './local-stop.ts'
+import { Isolation } from './isolation.ts'
+import { localStop, orderStop } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
 import { MonitorList } from './monitors.ts'
 import { memberList, whyRefuse } from './offers.ts'
 import type { PeerListen } from './peer-listen.ts'
 import type { Replica } from './replica.ts'
 import { SessionKeeper } from './session-keeper.ts'
-import { logLine, resourceRows } from './session-words.ts'
+import { infoOf, logLine } from './session-words.ts'
 import { unhostedNews } from './unhosted.ts'
 
 /** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
@@ -43,6 +44,7 @@ export class Agent {
   #boot = ''
   #guard = ''
   readonly #monitors = new MonitorList()
+  readonly #isolation = new Isolation((report) => this.#session.tell(report))
   readonly #fences = new FenceDesk({
     tell: (report) => this.#session.tell(report),
     answer: (frame) => this.#session.answer(frame),
@@ -67,7 +69,7 @@ export class Agent {
     this.#replica = replica
     this.#localStops = localStops
     this.#toGuard = toGuard
-    this.#desk = new DutyDesk(toGuard)
+    this.#desk = new DutyDesk(toGuard, this.#isolation)
     this.#session = new SessionKeeper(identity, peers, {
       toGuard,
       welcomed: (intents) => this.#welcomed(intents),
@@ -99,12 +101,12 @@ export class Agent {
         break
       case 'rhsUp':
         this.#monitors.up(frame.monitor)
+        this.#isolation.up(frame.monitor)
         this.#desk.rhsRestarted(frame.monitor)
         this.#toGuard({ t: 'toRhs', monitor: frame.monitor, frame: { t: 'tell' } })
         break
       case 'rhsDown':
-        this.#monitors.down(frame.monitor)
-        this.#log('RHS', `${frame.monitor} generation ${frame.generation} ended: ${frame.detail}`)
+        this.#monitorDown(frame)
         break
       case 'held':
         this.#report(frame.session, frame.held)
@@ -159,6 +161,14 @@ export class Agent {
         unreachable(frame)
     }
     this.#info()
+  }
+
+  #monitorDown(frame: Extract<GuardToAgent, { t: 'rhsDown' }>): void {
+    const { monitor, generation, detail } = frame
+    this.#monitors.down(monitor)
+    this.#log('RHS', `${monitor} generation ${generation} ended: ${detail}`)
+    this.#isolation.down(frame)
+    this.#act()
   }
 
   #fromRhs(monitor: string, frame: FromRhs): void {
@@ -317,6 +327,11 @@ export class Agent {
     else this.#session.answer({ t: 'accept', groupId, epoch })
   }
 
+  /** Now and then: what time alone has brought about. */
+  look(): void {
+    if (this.#session.seqW !== null) this.#isolation.look(this.#replica.hive.resources)
+  }
+
   /** The control plane takes our groups one by one; each is stopped in order and released. */
   #shutDown(mode: 'shuttingDown' | 'leaving'): void {
     this.#mode = mode
@@ -354,21 +369,12 @@ export class Agent {
   /** `holdfast-probe stop`: durable here before anything is done about it. */
   #stopHere(reference: string, kill: boolean): object {
     const { nodeId } = this.#identity.file
-    const found = findHeld(reference, this.#replica.hive, nodeId, this.#grants)
-    if ('code' in found) return { refused: found }
+    const stop = orderStop(reference, kill, this.#replica, nodeId, this.#grants, this.#localStops)
+    if ('refused' in stop) return stop
     const connected = this.#session.seqW !== null
-    const { resource, epoch } = found
-    const { knownSeq } = this.#replica
-    const intent = localStop(resource.id, epoch, knownSeq, 'by an operator on the host')
-    try {
-      this.#localStops.ask(intent)
-    } catch (error) {
-      return { refused: notDurable(error) }
-    }
-    this.#localStops.order(resource.id, { epoch, how: kill ? 'kill' : 'stop', knownSeq })
-    this.#session.tellIntent(intent)
+    this.#session.tellIntent(stop.intent)
     this.#act()
-    return { ok: true, resource: resource.name, toldControlPlane: connected }
+    return { ok: true, resource: stop.name, toldControlPlane: connected }
   }
 
   #log(
@@ -382,19 +388,9 @@ export class Agent {
 
   /** For `holdfast-probe status`. */
   #info(): void {
-    const { clusterName: cluster, url } = this.#identity.file
-    const info = {
-      cluster,
-      url,
-      connected: this.#session.seqW !== null,
-      session: this.#session.number,
-      problem: this.#session.problem,
-      localStops: this.#localStops.all.map((i) => i.resourceId),
-      replica: { seq: this.#replica.hive.seq, hash: this.#replica.hash },
-      types: this.#monitors.types.map((t) => t.type),
-      ...this.#session.seen,
-      resources: resourceRows(this.#statuses.values(), this.#replica.hive),
-    }
+    const [session, replica, { types }] = [this.#session, this.#replica, this.#monitors]
+    const { file } = this.#identity
+    const info = infoOf(file, session, replica, this.#localStops.all, types, this.#statuses)
     this.#toGuard({ t: 'info', info })
   }
 }

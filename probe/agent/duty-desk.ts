@@ -1,6 +1,7 @@
 import type { AgentToGuard, HeldResource } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { duties, type Known } from '../core/duties.ts'
+import type { Isolation } from './isolation.ts'
 import type { MonitorList } from './monitors.ts'
 
 type Told = { readonly monitor: string; readonly text: string }
@@ -8,6 +9,7 @@ type Told = { readonly monitor: string; readonly text: string }
 /** Derives the duties anew, and tells RHS and guard only what differs from what they were told. */
 export class DutyDesk {
   readonly #toGuard: (frame: AgentToGuard) => void
+  readonly #isolation: Pick<Isolation, 'isAlone'>
   /** What was told last, and to which resource monitor, by GUID. */
   readonly #told = new Map<string, Told>()
   /** Monitors of single resources that the guard was asked for, as text; null: not since we began. */
@@ -19,8 +21,13 @@ export class DutyDesk {
   /** GUID and epoch of what was held here before the monitor of now began. */
   readonly #inherited = new Set<string>()
 
-  constructor(toGuard: (frame: AgentToGuard) => void) {
+  /** @param isolation which resources are alone before the hive says so */
+  constructor(
+    toGuard: (frame: AgentToGuard) => void,
+    isolation: Pick<Isolation, 'isAlone'> = { isAlone: (_, inHive) => inHive === true },
+  ) {
     this.#toGuard = toGuard
+    this.#isolation = isolation
   }
 
   /** Whether the guard still owes an answer. */
@@ -35,7 +42,8 @@ export class DutyDesk {
 
   act(monitors: Pick<MonitorList, 'hostOf' | 'isReady'>, known: Known): void {
     const { hold, stop } = duties(known)
-    const isAlone = (guid: string) => known.hive.resources.get(guid)?.separateMonitor === true
+    const isAlone = (guid: string) =>
+      this.#isolation.isAlone(guid, known.hive.resources.get(guid)?.separateMonitor)
     this.#askForSeparate(hold.filter((h) => isAlone(h.guid)).map((h) => ownMonitor(monitors, h)))
     const news = new Map<string, HeldResource[]>()
     const gone = new Map<string, string[]>()

@@ -2,13 +2,15 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Hive, Resource } from '../../schema/hive.ts'
 import type { HeldGroup, LocalIntent } from '../../schema/session.ts'
+import type { LocalStops } from './local-stops.ts'
+import type { Replica } from './replica.ts'
 
 /**
  * The resource that an operator on this host names, at the epoch of its group. The hive has to give
  * the group to this host; it need not run just now: a lapse may have stopped it, and it is not to
  * come back then either.
  */
-export function findHeld(
+function findHeld(
   reference: string,
   hive: Hive,
   nodeId: string,
@@ -54,9 +56,35 @@ export function localStop(
   }
 }
 
-export const notDurable = (error: unknown): Refusal => ({
+const notDurable = (error: unknown): Refusal => ({
   code: 'STATE_FOLDER',
   message: 'the stop cannot be made durable on this host, so nothing was done',
   why: String(error),
   remedy: 'Make room in the state folder and ask again.',
 })
+
+/**
+ * An operator on this host wants one resource stopped: durable here before anything is done about it.
+ *
+ * @param kill at once, without a graceful stop
+ */
+export function orderStop(
+  reference: string,
+  kill: boolean,
+  { hive, knownSeq }: Pick<Replica, 'hive' | 'knownSeq'>,
+  nodeId: string,
+  grants: readonly HeldGroup[],
+  localStops: LocalStops,
+): { refused: Refusal } | { intent: LocalIntent; name: string } {
+  const found = findHeld(reference, hive, nodeId, grants)
+  if ('code' in found) return { refused: found }
+  const { resource, epoch } = found
+  const intent = localStop(resource.id, epoch, knownSeq, 'by an operator on the host')
+  try {
+    localStops.ask(intent)
+  } catch (error) {
+    return { refused: notDurable(error) }
+  }
+  localStops.order(resource.id, { epoch, how: kill ? 'kill' : 'stop', knownSeq })
+  return { intent, name: resource.name }
+}

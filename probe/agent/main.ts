@@ -5,6 +5,8 @@ import { LocalStops } from './local-stops.ts'
 import { parsePeerListen } from './peer-listen.ts'
 import { Replica } from './replica.ts'
 
+const LOOK_MS = 60_000
+
 /** The agent as a process: child of the guard, which restarts it. */
 export function runAgent(stateFolder: string, peers: string): void {
   const replica = new Replica(stateFolder)
@@ -18,6 +20,7 @@ export function runAgent(stateFolder: string, peers: string): void {
     if (parsed.success) agent.fromGuard(parsed.data)
     else process.stderr.write(`holdfast agent: from guard: ${parsed.error.message.slice(0, 500)}\n`)
   })
+  setInterval(() => agent.look(), LOOK_MS)
   process.on('disconnect', () => {
     replica.flush()
     process.exit(0)

@@ -12,6 +12,8 @@ import {
 } from '../../schema/session.ts'
 import type { Identity } from './identity.ts'
 import { Link, type LinkEvents } from './link.ts'
+import type { Replica } from './replica.ts'
+import type { SessionKeeper } from './session-keeper.ts'
 
 const VERSION = '0.1.0'
 
@@ -57,7 +59,29 @@ export function reportFrame(
 }
 
 /** For `holdfast-probe status`. */
-export function resourceRows(statuses: Iterable<StatusItem>, hive: Hive) {
+export function infoOf(
+  { clusterName, url }: Identity['file'],
+  session: Pick<SessionKeeper, 'seqW' | 'number' | 'problem' | 'seen'>,
+  replica: Pick<Replica, 'hive' | 'hash'>,
+  localStops: readonly LocalIntent[],
+  types: readonly HostedType[],
+  statuses: ReadonlyMap<string, StatusItem>,
+) {
+  return {
+    cluster: clusterName,
+    url,
+    connected: session.seqW !== null,
+    session: session.number,
+    problem: session.problem,
+    localStops: localStops.map((i) => i.resourceId),
+    replica: { seq: replica.hive.seq, hash: replica.hash },
+    types: types.map((t) => t.type),
+    ...session.seen,
+    resources: resourceRows(statuses.values(), replica.hive),
+  }
+}
+
+function resourceRows(statuses: Iterable<StatusItem>, hive: Hive) {
   return [...statuses].map((item) => ({
     guid: item.resourceId,
     name: hive.resources.get(item.resourceId)?.name ?? item.resourceId,

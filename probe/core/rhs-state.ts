@@ -15,6 +15,7 @@ export interface Run {
   readonly call: {
     readonly fn: EntryPoint
     readonly id: number
+    readonly beganMs: number
     readonly deadlineMs: number
     /** Of a retry: why Online had failed (S-42). */
     readonly failure?: string
@@ -38,15 +39,34 @@ export interface Run {
 
 interface Poll {
   readonly id: number
+  readonly fn: Check
+  readonly type: string
+  readonly guids: readonly string[]
   readonly startedMs: number
   readonly deadlineMs: number
 }
+
+/** A call that was given up and has not ended since: its module may be anywhere. */
+export interface Abandoned {
+  /** Of a check: no other is begun while this one may still let go. */
+  readonly key?: string
+  readonly fn: EntryPoint | Check
+  readonly type: string
+  readonly guids: readonly string[]
+  readonly beganMs: number
+  /** Not ended by then, its module hangs (S-32). */
+  readonly deadlineMs: number
+}
+
+export type Check = 'isAlive' | 'looksAlive'
 
 export interface RhsState {
   readonly runs: ReadonlyMap<string, Run>
   readonly nextCall: number
   /** Polls under way: `group type fn` → call id and deadline. */
   readonly polls: ReadonlyMap<string, Poll>
+  /** By call id. */
+  readonly abandoned: ReadonlyMap<number, Abandoned>
 }
 
 /** What a check, a workload's manager or the guard has seen. */
@@ -85,23 +105,31 @@ export type CallOutcome =
 export type RhsEffect =
   | { type: 'call'; fn: EntryPoint; guid: string; id: number }
   | { type: 'abort'; guid: string; id: number }
-  | { type: 'poll'; fn: 'isAlive' | 'looksAlive'; key: string; id: number; guids: string[] }
+  | { type: 'poll'; fn: Check; key: string; id: number; guids: string[] }
   | { type: 'report'; items: StatusItem[] }
   | { type: 'log'; guid: string; message: string }
   | { type: 'closed'; guid: string }
+  /** The module has not let go of a call that was given up: nothing but the end of this process helps. */
+  | { type: 'hangs'; guids: readonly string[]; detail: string }
 
 export interface RhsOutcome {
   readonly state: RhsState
   readonly effects: readonly RhsEffect[]
 }
 
-export const emptyRhs = (): RhsState => ({ runs: new Map(), nextCall: 1, polls: new Map() })
+export const emptyRhs = (): RhsState => ({
+  runs: new Map(),
+  nextCall: 1,
+  polls: new Map(),
+  abandoned: new Map(),
+})
 
 /** One step under way: the runs as they will be, and what has to be done. */
 export class Work {
   readonly nowMs: number
   readonly runs: Map<string, Run>
   readonly polls: Map<string, Poll>
+  readonly abandoned: Map<number, Abandoned>
   readonly effects: RhsEffect[] = []
   readonly changed = new Map<string, StatusItem>()
   nextCall: number
@@ -110,6 +138,7 @@ export class Work {
     this.nowMs = nowMs
     this.runs = new Map(state.runs)
     this.polls = new Map(state.polls)
+    this.abandoned = new Map(state.abandoned)
     this.nextCall = state.nextCall
   }
 
@@ -138,15 +167,35 @@ export class Work {
     const { pendingMs, deadlockMs } = run.held.poll
     const deadlineMs = this.nowMs + (fn === 'open' || fn === 'close' ? deadlockMs : pendingMs)
     this.effects.push({ type: 'call', fn, guid: run.held.guid, id })
-    const call = { fn, id, deadlineMs, ...(failure !== undefined && { failure }) }
+    const call = {
+      fn,
+      id,
+      beganMs: this.nowMs,
+      deadlineMs,
+      ...(failure !== undefined && { failure }),
+    }
     return this.set({ ...run, call })
+  }
+
+  /** Its call is not waited for any more. Whoever does not let go of it in time hangs. */
+  abort(run: Run): Run {
+    if (!run.call) return run
+    const { guid, type, poll } = run.held
+    const { id, fn, beganMs } = run.call
+    this.effects.push({ type: 'abort', guid, id })
+    const deadlineMs = this.nowMs + poll.deadlockMs
+    this.abandoned.set(id, { fn, type, guids: [guid], beganMs, deadlineMs })
+    return this.set({ ...run, call: null })
   }
 
   outcome(): RhsOutcome {
     if (this.changed.size > 0)
       this.effects.push({ type: 'report', items: [...this.changed.values()] })
     return {
-      state: { runs: this.runs, nextCall: this.nextCall, polls: this.polls },
+      state: {
+        ...{ runs: this.runs, nextCall: this.nextCall },
+        ...{ polls: this.polls, abandoned: this.abandoned },
+      },
       effects: this.effects,
     }
   }

@@ -27,6 +27,9 @@ export type {
 } from './rhs-state.ts'
 export { emptyRhs } from './rhs-state.ts'
 
+/** After its deadlock timeout a check has so long to let go. */
+const LET_GO_MS = 200
+
 export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
   const work = new Work(state, nowMs)
   take(work, event)
@@ -47,6 +50,7 @@ export function rhsDeadline(state: RhsState): number | null {
     if (run.opened && !run.dropping) next = Math.min(next, run.isAliveAtMs, run.looksAliveAtMs)
   }
   for (const p of state.polls.values()) next = Math.min(next, p.deadlineMs)
+  for (const p of state.abandoned.values()) next = Math.min(next, p.deadlineMs)
   return Number.isFinite(next) ? next : null
 }
 
@@ -65,6 +69,7 @@ function take(work: Work, event: RhsEvent): void {
       for (const run of work.runs.values()) work.changed.set(run.held.guid, statusItem(run))
       break
     case 'callEnded': {
+      work.abandoned.delete(event.id)
       const run = work.runs.get(event.guid)
       if (run?.call?.id === event.id) callEnded(work, run, run.call.fn, event.outcome)
       break
@@ -79,6 +84,7 @@ function take(work: Work, event: RhsEvent): void {
       break
     }
     case 'pollEnded': {
+      work.abandoned.delete(event.id)
       const poll = work.polls.get(event.key)
       if (poll?.id !== event.id) break
       work.polls.delete(event.key)
@@ -156,14 +162,12 @@ function act(work: Work, guid: string): void {
   // A start that is no longer wanted is not waited for.
   const starts = run.call?.fn === 'online' || run.call?.fn === 'retry'
   if (run.call && starts && (run.held.target === 0 || run.dropping)) {
-    work.effects.push({ type: 'abort', guid, id: run.call.id })
-    work.call(work.status({ ...run, call: null }, 'offlinePending'), 'terminate')
+    work.call(work.status(work.abort(run), 'offlinePending'), 'terminate')
     return
   }
   // An operator on this host wants it gone at once: a graceful stop is not waited for.
   if (run.call?.fn === 'offline' && run.held.stopHere === 'kill') {
-    work.effects.push({ type: 'abort', guid, id: run.call.id })
-    work.call({ ...run, call: null }, 'terminate')
+    work.call(work.abort(run), 'terminate')
     return
   }
   if (run.call) return
@@ -262,9 +266,8 @@ function wantOffline(work: Work, run: Run): void {
 function deadlines(work: Work): void {
   for (const run of [...work.runs.values()]) {
     if (!run.call || run.call.deadlineMs > work.nowMs) continue
-    const { fn, id } = run.call
-    work.effects.push({ type: 'abort', guid: run.held.guid, id })
-    const after = work.set({ ...run, call: null })
+    const { fn } = run.call
+    const after = work.abort(run)
     switch (fn) {
       case 'online':
       case 'retry':
@@ -287,12 +290,25 @@ function deadlines(work: Work): void {
   for (const [key, p] of work.polls) {
     if (p.deadlineMs > work.nowMs) continue
     work.polls.delete(key)
+    const { id, fn, type, guids, startedMs } = p
+    const deadlineMs = work.nowMs + LET_GO_MS
+    work.abandoned.set(id, { key, fn, type, guids, beganMs: startedMs, deadlineMs })
     // S-32: no answer is an outcome of its own, and is passed up as that.
     for (const run of [...work.runs.values()])
       if (key.startsWith(`${run.held.groupId} ${run.held.type} `) && run.opened)
         work.status(run, 'unknown', 'NoResponse: the module did not answer')
   }
+  for (const [id, { fn, type, guids, beganMs, deadlineMs }] of work.abandoned) {
+    if (deadlineMs > work.nowMs) continue
+    work.abandoned.delete(id)
+    const forMs = Math.round(work.nowMs - beganMs)
+    const detail = `${fn} of ${type} has not returned for ${forMs} ms, and was given up before that`
+    work.effects.push({ type: 'hangs', guids, detail })
+  }
 }
+
+const waitsToLetGo = (work: Work, key: string) =>
+  [...work.abandoned.values()].some((call) => call.key === key)
 
 /** S-27: one IsAlive per group and type; the module fans out. Same for LooksAlive. */
 function poll(work: Work): void {
@@ -309,12 +325,14 @@ function poll(work: Work): void {
         const every = fn === 'isAlive' ? run.held.poll.isAliveMs : run.held.poll.looksAliveMs
         work.set({ ...run, [field]: work.nowMs + every })
       }
-      if (work.polls.has(key)) continue
+      if (work.polls.has(key) || waitsToLetGo(work, key)) continue
       const id = work.nextCall
       work.nextCall += 1
       const deadlineMs = work.nowMs + Math.min(...runs.map((r) => r.held.poll.deadlockMs))
-      work.polls.set(key, { id, startedMs: work.nowMs, deadlineMs })
-      work.effects.push({ type: 'poll', fn, key, id, guids: runs.map((r) => r.held.guid).sort() })
+      const guids = runs.map((r) => r.held.guid).sort()
+      const type = runs[0]?.held.type ?? ''
+      work.polls.set(key, { id, fn, type, guids, startedMs: work.nowMs, deadlineMs })
+      work.effects.push({ type: 'poll', fn, key, id, guids })
     }
   }
 }

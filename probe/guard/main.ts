@@ -124,9 +124,9 @@ class Guard {
     this.#monitors = new Monitors(options, names, this.#handles, {
       message: (monitor, frame) => requests.from(monitor, frame),
       up: (monitor, generation) => this.#rhsUp(monitor, generation),
-      down: (monitor, generation, detail) => {
+      down: (monitor, generation, detail, lost) => {
         this.#starts.forget(monitor)
-        this.#toAgent({ t: 'rhsDown', monitor, generation, detail })
+        this.#toAgent({ t: 'rhsDown', monitor, generation, detail, ...lost })
       },
     })
     const requests = new RhsRequests({

@@ -8,7 +8,9 @@ import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
 import { isSeparate } from '../../schema/ids.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
+import type { LastCall } from '../../schema/last-calls.ts'
 import { bootMs } from '../clock.ts'
+import { type Death, type Ending, suspectsOf } from '../core/suspects.ts'
 import { readRing, ringPath, underWay } from '../os/call-ring.ts'
 import { withReserve } from '../reserve.ts'
 import type { KillHandles } from './cgroup.ts'
@@ -19,6 +21,9 @@ import { TREE_GROUP } from './tree-name.ts'
 const TABLES_MS = 1_000
 /** One that is no longer wanted has so long to let go of what it holds. */
 const RETIRE_MS = 1_000
+const DEATHS_KEPT = 20
+/** A module that keeps all it ever saw ends its monitor, and not the host's memory (S-32). */
+const HEAP_MB = 192
 /** How often a new monitor is put into its kill group before it is given up. */
 const ENTER_TRIES = 3
 
@@ -30,13 +35,27 @@ export function monitorsOf(policy: HostPolicy): string[] {
 export interface MonitorEvents {
   message(monitor: string, frame: unknown): void
   up(monitor: string, generation: number): void
-  down(monitor: string, generation: number, detail: string): void
+  /** @param lost whose module it was, as far as that can be told, and the last calls */
+  down(monitor: string, generation: number, detail: string, lost: Lost | null): void
+}
+
+export interface Lost {
+  readonly suspects: string[]
+  readonly calls: LastCall[]
+}
+
+/** What is known of those before. */
+interface Past {
+  readonly deaths: Death[]
+  /** By the monitor itself: whose call has not come back. */
+  accused: readonly string[]
 }
 
 interface Monitor {
   readonly child: TreeChild
   /** Kill group of those that start processes of their own, the actions of scripts. */
   readonly group: string | null
+  readonly past: Past
   /** It is to end then, unless it is wanted again before. */
   retires: NodeJS.Timeout | null
 }
@@ -70,27 +89,36 @@ export class Monitors {
 
   #add(name: string): TreeChild {
     const [handles, events, own] = [this.#handles, this.#events, TREE_GROUP]
+    const past: Past = { deaths: [], accused: [] }
     const group = name.startsWith('rhs-exec') ? `${own}-${name.replace(':', '-')}` : null
     // S-31: a module has no business with identity or replica: it is not told where they are.
-    const child = new TreeChild(this.#file, [name], handles.mark(group ?? own), {
-      message: (frame) => events.message(name, frame),
-      up: (generation) => {
-        const { pid } = child
-        // In the guard's own group what it calls would not be killed with it: another is tried.
-        if (group && pid !== undefined && !this.#enters(group, pid)) return child.kill()
-        events.up(name, generation)
+    const child = new TreeChild(
+      this.#file,
+      [name],
+      handles.mark(group ?? own),
+      {
+        message: (frame) => events.message(name, frame),
+        up: (generation) => {
+          const { pid } = child
+          // In the guard's own group what it calls would not be killed with it: another is tried.
+          if (group && pid !== undefined && !this.#enters(group, pid)) return child.kill()
+          events.up(name, generation)
+        },
+        down: (generation, detail, ending) => {
+          // What it was calling goes with it: nobody is left to end it in time.
+          if (group) handles.killAll(group)
+          for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
+          for (const { from, come } of this.#tables.values()) if (from === name) come('no answer')
+          // By what it was doing then one can tell whose module it was.
+          const calls = readRing(ringPath(this.#runFolder, name))
+          const doing = underWay(calls, bootMs())
+          const more = doing === null ? '' : `; under way: ${doing}`
+          events.down(name, generation, `${detail}${more}`, lostWith(past, calls, ending))
+        },
       },
-      down: (generation, detail) => {
-        // What it was calling goes with it: nobody is left to end it in time.
-        if (group) handles.killAll(group)
-        for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
-        for (const { from, come } of this.#tables.values()) if (from === name) come('no answer')
-        // By what it was doing then one can tell whose module it was.
-        const doing = underWay(readRing(ringPath(this.#runFolder, name)), bootMs())
-        events.down(name, generation, doing === null ? detail : `${detail}; under way: ${doing}`)
-      },
-    })
-    this.#monitors.set(name, { child, group, retires: null })
+      HEAP_MB,
+    )
+    this.#monitors.set(name, { child, group, past, retires: null })
     return child
   }
 
@@ -164,6 +192,14 @@ export class Monitors {
     this.#monitors.get(monitor)?.child.expectWords(withinMs)
   }
 
+  /** Calls of these resources have not come back, and never will. */
+  hangs(name: string, resources: readonly string[], detail: string): void {
+    const monitor = this.#monitors.get(name)
+    if (!monitor) return
+    monitor.past.accused = resources
+    monitor.child.hangs(`it hangs: ${detail}; SIGKILL`)
+  }
+
   /** G5: it may hold an open yes, and so may what it has called. New ones follow. */
   kill(which: string): void {
     for (const [name, { child, group }] of this.#monitors) {
@@ -215,4 +251,21 @@ export class Monitors {
     this.#tables.delete(requestId)
     return tables
   }
+}
+
+/** Remembers this death, and says what can be told of it; null: nothing. */
+function lostWith(past: Past, calls: LastCall[], ending: Ending): Lost | null {
+  const { accused, deaths } = past
+  past.accused = []
+  const open = calls.filter((call) => call.tookMs === undefined)
+  // Nothing was begun after what blocks all of it.
+  const maybe = ending === 'hangs' ? open.slice(-1) : open
+  const death =
+    accused.length > 0
+      ? { atMs: bootMs(), open: 1, resources: accused }
+      : { atMs: bootMs(), open: maybe.length, resources: maybe.flatMap((c) => c.ids ?? []) }
+  const suspects = suspectsOf(deaths, death, ending)
+  if (ending !== 'meant') deaths.push(death)
+  if (deaths.length > DEATHS_KEPT) deaths.shift()
+  return suspects.length > 0 ? { suspects, calls } : null
 }

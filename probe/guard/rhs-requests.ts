@@ -66,6 +66,8 @@ export class RhsRequests {
         return toAgent({ t: 'fromRhs', monitor, frame: frame.frame })
       case 'alive':
         return monitors.alive(monitor, frame.withinMs)
+      case 'hangs':
+        return monitors.hangs(monitor, frame.resources, frame.detail)
       case 'tables':
         return monitors.tablesCome(frame.requestId, frame.tables)
     }

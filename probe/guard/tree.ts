@@ -1,6 +1,7 @@
 /** The guard's children that hold no workload: the agent and the RHS. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import type { Ending } from '../core/suspects.ts'
 import type { KillHandles } from './cgroup.ts'
 import { TREE_GROUP } from './tree-name.ts'
 
@@ -15,7 +16,7 @@ const STARTED_MS = 1_000
 export interface ChildEvents {
   message(frame: unknown): void
   up(generation: number): void
-  down(generation: number, detail: string): void
+  down(generation: number, detail: string, ending: Ending): void
 }
 
 /** One supervised child: restarted when it ends, each time as a new generation. */
@@ -24,6 +25,8 @@ export class TreeChild {
   readonly #args: readonly string[]
   readonly #events: ChildEvents
   readonly #env: Record<string, string>
+  /** It ends when it holds more than this. */
+  readonly #heapMb: number | null
   #child: ChildProcess | null = null
   #generation = 0
   #startedMs = 0
@@ -32,15 +35,17 @@ export class TreeChild {
   #patience: NodeJS.Timeout | undefined
   /** It has to say something at least so often. */
   #everyMs: number | null = null
-  /** Why it is being killed, where that says more than the signal. */
-  #why: string | null = null
+  /** Why it is being killed by us, where that says more than the signal. */
+  #why: { readonly ending: Ending; readonly detail: string | null } | null = null
 
   constructor(
     file: string,
     args: readonly string[],
     env: Record<string, string>,
     events: ChildEvents,
+    heapMb: number | null = null,
   ) {
+    this.#heapMb = heapMb
     this.#file = file
     this.#args = args
     this.#env = env
@@ -67,7 +72,7 @@ export class TreeChild {
     try {
       child = this.#fork()
     } catch (error) {
-      this.#events.down(generation, `cannot be started: ${error}`)
+      this.#events.down(generation, `cannot be started: ${error}`, 'meant')
       this.#again()
       return
     }
@@ -77,21 +82,23 @@ export class TreeChild {
       this.#wait(this.#everyMs)
       this.#events.message(frame)
     })
-    const ended = (detail: string) => {
+    const ended = (detail: string, ending: Ending) => {
       if (this.#child !== child) return
       clearTimeout(this.#patience)
       this.#child = null
       this.#everyMs = null
       const why = this.#why
       this.#why = null
-      this.#events.down(generation, why ?? detail)
+      this.#events.down(generation, why?.detail ?? detail, why?.ending ?? ending)
       this.#again()
     }
     // One that could not be started has no exit: no process or memory was to be had just now.
     child.on('error', (error) => {
-      if (child.pid === undefined) ended(`cannot be started: ${error.message}`)
+      if (child.pid === undefined) ended(`cannot be started: ${error.message}`, 'meant')
     })
-    child.once('exit', (code, signal) => ended(signal ?? `exit ${code}`))
+    child.once('exit', (code, signal) =>
+      ended(signal ?? `exit ${code}`, signal === null ? 'exit' : 'signal'),
+    )
     this.#events.up(generation)
   }
 
@@ -100,7 +107,10 @@ export class TreeChild {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, ...this.#env },
       // Small heaps: these processes hold little, and there are three or four of them on a host.
-      execArgv: ['--max-semi-space-size=1'],
+      execArgv: [
+        '--max-semi-space-size=1',
+        ...(this.#heapMb === null ? [] : [`--max-old-space-size=${this.#heapMb}`]),
+      ],
     })
   }
 
@@ -122,18 +132,27 @@ export class TreeChild {
   #wait(withinMs: number | null): void {
     clearTimeout(this.#patience)
     if (withinMs === null) return
-    const hangs = () => {
-      this.#why = `it hangs: no sign of life for ${Math.round(withinMs)} ms; SIGKILL`
-      this.kill()
-    }
+    const hangs = () =>
+      this.hangs(`it hangs: no sign of life for ${Math.round(withinMs)} ms; SIGKILL`)
     this.#patience = setTimeout(() => {
       this.#patience = setTimeout(hangs, READ_FIRST_MS)
     }, withinMs)
   }
 
+  /** It is replaced, for this reason. */
+  hangs(detail: string): void {
+    this.#kill({ ending: 'hangs', detail })
+  }
+
   /** G5: it may hold an open yes. A new one follows. */
   kill(): void {
-    this.#child?.kill('SIGKILL')
+    this.#kill({ ending: 'meant', detail: null })
+  }
+
+  #kill(why: { ending: Ending; detail: string | null }): void {
+    if (!this.#child) return
+    this.#why ??= why
+    this.#child.kill('SIGKILL')
   }
 
   end(): void {

@@ -5,28 +5,14 @@
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import * as z from 'zod'
+import { CALL_IDS_MAX, CALLS_KEPT, type LastCall, lastCall } from '../../schema/last-calls.ts'
 
-const SLOTS = 100
-const SLOT_BYTES = 384
+const SLOTS = CALLS_KEPT
+const SLOT_BYTES = 512
 const NAME_MAX = 100
 const ERROR_MAX = 100
 /** So many are named in a line of the log. */
 const NAMED_MAX = 4
-
-const ringCall = z.strictObject({
-  n: z.int().nonnegative(),
-  type: z.string(),
-  fn: z.string(),
-  /** Of what: the names of the resources. */
-  of: z.string(),
-  /** Since boot. */
-  atMs: z.number(),
-  /** Absent: it has not ended. */
-  tookMs: z.number().optional(),
-  error: z.string().optional(),
-})
-export type RingCall = z.infer<typeof ringCall>
 
 export const ringPath = (runFolder: string, monitor: string): string =>
   join(runFolder, `calls-${monitor.replace(':', '-')}`)
@@ -53,10 +39,13 @@ export class CallRing {
     type: string,
     fn: string,
     of: string,
+    ids: readonly string[],
     atMs: number,
   ): (tookMs: number, error?: string) => void {
     const slot = this.#freeSlot()
-    const call = { n: this.#next, type, fn, of: of.slice(0, NAME_MAX), atMs: Math.round(atMs) }
+    const few = ids.length <= CALL_IDS_MAX && { ids: [...ids] }
+    const named = { type, fn, of: of.slice(0, NAME_MAX), ...few }
+    const call: LastCall = { n: this.#next, ...named, atMs: Math.round(atMs) }
     this.#next += 1
     this.#open.add(slot)
     this.#write(slot, call)
@@ -77,7 +66,7 @@ export class CallRing {
     return this.#slot
   }
 
-  #write(slot: number, call: RingCall): void {
+  #write(slot: number, call: LastCall): void {
     if (this.#fd === null) return
     const line = Buffer.alloc(SLOT_BYTES, ' ')
     const text = JSON.stringify(call)
@@ -94,7 +83,7 @@ export class CallRing {
 }
 
 /** Oldest first; none where there is no such file, and none that cannot be read. */
-export function readRing(path: string): RingCall[] {
+export function readRing(path: string): LastCall[] {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -103,7 +92,7 @@ export function readRing(path: string): RingCall[] {
   }
   const calls = text.split('\n').flatMap((line) => {
     try {
-      return [ringCall.parse(JSON.parse(line))]
+      return [lastCall.parse(JSON.parse(line))]
     } catch {
       return []
     }
@@ -112,7 +101,7 @@ export function readRing(path: string): RingCall[] {
 }
 
 /** What had not ended, for the log; null: nothing. */
-export function underWay(calls: readonly RingCall[], nowMs: number): string | null {
+export function underWay(calls: readonly LastCall[], nowMs: number): string | null {
   const open = calls.filter((call) => call.tookMs === undefined)
   if (open.length === 0) return null
   const named = open.slice(0, NAMED_MAX).map(({ type, fn, of, atMs }) => {

@@ -177,8 +177,9 @@ class VirtualMachines {
   /** S-43. libvirt's word alone is not enough: it calls a QEMU that hangs "running". */
   async isAlive(call: VmCall): Promise<Answer> {
     try {
-      return { guid: call.guid, ...(await this.#alive(this.#hold(call))) }
+      return { guid: call.guid, ...(await letGo(this.#alive(this.#hold(call)), call.signal)) }
     } catch (error) {
+      if (call.signal.aborted) return { guid: call.guid, status: 'unknown', detail: 'given up' }
       if (error instanceof LibvirtGone || error instanceof LibvirtTimeout)
         return { guid: call.guid, status: 'unknown', detail: error.message }
       return { guid: call.guid, status: 'failed', detail: messageOf(error) }
@@ -324,6 +325,16 @@ class VirtualMachines {
       throw error
     }
   }
+}
+
+/** Whoever has given up the call is not kept waiting for libvirt, whose calls have deadlines of their own. */
+function letGo<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new Error('the call was given up'))
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -29,6 +29,7 @@ export class CallBook {
     type: string,
     fn: string,
     name: string,
+    ids: readonly string[],
     atMs: number,
   ): (nowMs: number, error?: string) => void {
     const book = this.#bookOf(type)
@@ -37,7 +38,7 @@ export class CallBook {
     book.calls += 1
     const call = { fn, name, atMs }
     book.open.set(id, call)
-    const ended = this.#ring?.begin(type, fn, name, atMs)
+    const ended = this.#ring?.begin(type, fn, name, ids, atMs)
     return (nowMs, error) => {
       book.open.delete(id)
       ended?.(nowMs - atMs, error)

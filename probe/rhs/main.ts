@@ -189,6 +189,9 @@ class Rhs {
       case 'log':
         this.#log(effect.guid, effect.message)
         break
+      case 'hangs':
+        process.send?.({ t: 'hangs', resources: effect.guids, detail: effect.detail })
+        break
       case 'closed':
         this.#watches.get(effect.guid)?.()
         this.#watches.delete(effect.guid)
@@ -229,7 +232,7 @@ class Rhs {
       `${fn} ${run.held.name} PersistentState=${persistentState} epoch=${epoch} hive=${hiveSeq}`,
     )
     if (!entry) return fn === 'open' || fn === 'close' ? { ok: true } : { ok: 'notImplemented' }
-    const ended = this.#book.begin(module.type, fn, run.held.name, bootMs())
+    const ended = this.#book.begin(module.type, fn, run.held.name, [guid], bootMs())
     try {
       const progress = (note: string) => this.#step({ type: 'progressed', guid, id, note })
       await entry.call(module, this.#callOf(run, module, signal, progress))
@@ -254,7 +257,7 @@ class Rhs {
     // After that RHS no longer waits for the answer (S-32), and the module need not look on.
     const signal = AbortSignal.timeout(Math.min(...runs.map((run) => run.held.poll.deadlockMs)))
     const startedMs = bootMs()
-    const ended = this.#book.begin(module.type, fn, namesOf(runs), startedMs)
+    const ended = this.#book.begin(module.type, fn, namesOf(runs), guids, startedMs)
     let answers: readonly Answer[]
     const { calls, misfits } = this.#callsOf(runs, module, signal)
     try {

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { fenceAgentName, fenceOptions, fenceOutcome, fenceProbe, takeover } from '../fencing.ts'
 import { bootId, epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
+import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
@@ -32,8 +33,16 @@ export const resourceView = z.object({
   restart: restartSettings.required(),
   poll: pollSettings.required(),
   separateMonitor: z.boolean(),
+  /** Why it has a resource monitor of its own, where that was not an operator's wish (S-32). */
+  isolated: z.object({ node: z.string(), atMs: instantMs, detail: z.string() }).nullable(),
 })
 export type ResourceView = z.infer<typeof resourceView>
+
+/** Newest first: each a monitor that ended over this resource, with its last calls, oldest first. */
+export const evidenceView = z.object({
+  incidents: z.array(incident.extend({ node: z.string() })),
+})
+export type EvidenceView = z.infer<typeof evidenceView>
 
 export const groupState = z.enum([
   'online',

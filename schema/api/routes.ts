@@ -228,6 +228,12 @@ export const routes = {
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
     response: whyView,
   },
+  getEvidence: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/resources/:resource/evidence',
+    summary: 'How its module took a resource monitor along, with the last calls before that',
+    response: b.evidenceView,
+  },
   changeResource: {
     method: 'PATCH',
     path: '/v1/clusters/:cluster/resources/:resource',

@@ -74,6 +74,18 @@ export const snapshots = sqliteTable(
   (t) => [primaryKey({ columns: [t.seq, t.part] })],
 )
 
+/** Resources whose module took a monitor along, with its last calls: the latest few of each (S-32). */
+export const incidents = sqliteTable(
+  'incidents',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    resourceId: text('resource_id').notNull(),
+    nodeId: text('node_id').notNull(),
+    body: text('body').notNull(),
+  },
+  (t) => [index('incidents_resource').on(t.resourceId)],
+)
+
 /** What is observed or under way; not part of the hive (S-65). */
 export const observed = sqliteTable(
   'observed',

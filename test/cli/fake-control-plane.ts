@@ -216,9 +216,25 @@ function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unkn
     whyNode: cannedWhy('node'),
     whyGroup: cannedWhy('group'),
     whyResource: cannedWhy('resource'),
+    getEvidence: cannedEvidence,
     listEvents: { events: [cannedEvent], next: 41, observed: 1 },
     listLog: { entries: [cannedEntry], next: 9 },
   }
+}
+
+const cannedEvidence: Response<'getEvidence'> = {
+  incidents: [
+    {
+      atMs: NOW_MS,
+      node: 'n1',
+      monitor: 'rhs',
+      detail: 'it hangs: isAlive of process has not returned for 5200 ms',
+      calls: [
+        { n: 7, type: 'process', fn: 'isAlive', of: 'nginx', atMs: 9_000, tookMs: 0.4 },
+        { n: 8, type: 'process', fn: 'isAlive', of: 'nginx', atMs: 14_000 },
+      ],
+    },
+  ],
 }
 
 const cannedWhy = (kind: Response<'whyGroup'>['kind']): Response<'whyGroup'> => ({

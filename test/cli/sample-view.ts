@@ -44,6 +44,7 @@ export const sampleResource = (n: number, change: Partial<ResourceView> = {}): R
   restart: { attempts: 3, periodMs: 900_000, delayMs: 500, retryAfterMs: 3_600_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 180_000, deadlockMs: 300_000 },
   separateMonitor: false,
+  isolated: null,
   ...change,
 })
 

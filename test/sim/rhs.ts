@@ -151,6 +151,8 @@ export class SimRhs {
         return this.#poll(effect)
       case 'report':
         return this.#around.toAgent({ t: 'status', items: effect.items })
+      case 'hangs':
+        return void setTimeout(() => this.#around.crashed(), 0)
       case 'log':
       case 'closed':
         return

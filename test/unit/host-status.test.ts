@@ -9,9 +9,9 @@ import { A, B, Bench, GROUP } from './rhs-bench.ts'
 function tables() {
   const rhs = new Bench().online()
   const book = new CallBook()
-  book.begin('process', 'online', 'nginx', 900)(950)
-  book.begin('process', 'isAlive', '1 resources', 1_000)(1_002, 'isAlive threw: no such file')
-  book.begin('process', 'offline', 'nginx', 4_000)
+  book.begin('process', 'online', 'nginx', [], 900)(950)
+  book.begin('process', 'isAlive', '1 resources', [], 1_000)(1_002, 'isAlive threw: no such file')
+  book.begin('process', 'offline', 'nginx', [], 4_000)
   book.checked(GROUP, 'isAlive', 1_000, 2)
   const module = { type: 'process', version: '1.0.0', host: 'rhs' } as ResourceModule
   return book.tables(new Map([['process', module]]), rhs.state, 6_000)

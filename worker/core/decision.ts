@@ -1,6 +1,7 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { FenceOrder, PolicyTold } from '../../schema/fencing.ts'
 import type { Hive } from '../../schema/hive.ts'
+import type { Incident } from '../../schema/last-calls.ts'
 import type { Observation, Observed } from '../../schema/observed.ts'
 import type { LogEntry } from '../../schema/session.ts'
 import type { Update } from '../../schema/update.ts'
@@ -30,6 +31,13 @@ export type LogLine = Omit<LogEntry, 'atMs'> & {
   after: number
 }
 
+/** What is kept for whoever asks why, beside the hive. */
+export interface Evidence {
+  readonly resourceId: string
+  readonly nodeId: string
+  readonly what: Incident
+}
+
 /** The whole outcome of one event. Commit updates, observations and journal, then send effects. */
 export interface Decision {
   /** Set when an operator's request was refused; then nothing else is. */
@@ -38,4 +46,5 @@ export interface Decision {
   readonly observations: readonly Observation[]
   readonly effects: readonly Effect[]
   readonly log: readonly LogLine[]
+  readonly evidence?: readonly Evidence[]
 }

@@ -2,7 +2,7 @@ import type { Fencing } from '../../schema/fencing.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Observation, ObservedResource, PendingOffer, Waiting } from '../../schema/observed.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
-import type { ClusterState, Decision, Effect, LogLine } from './decision.ts'
+import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
 
 /**
@@ -17,6 +17,7 @@ export class Draft {
   readonly logLines: LogLine[] = []
   readonly updates: Update[] = []
   readonly observations: Observation[] = []
+  readonly evidence: Evidence[] = []
   readonly #state: ClusterState
   readonly #nodes = new Map<string, Node | null>()
   readonly #groups = new Map<string, Group | null>()
@@ -147,6 +148,7 @@ export class Draft {
       observations: this.observations,
       effects: this.effects,
       log: this.logLines,
+      ...(this.evidence.length > 0 && { evidence: this.evidence }),
     }
   }
 

@@ -140,6 +140,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   resourceCreated: 'created',
   resourceChanged: 'changed by an operator',
   resourceDeleted: 'deleted by an operator',
+  resourceReleased: 'it has been well in a resource monitor of its own',
+  resourceIsolated: 'its module took a resource monitor along: it runs in one of its own',
 }
 
 function whyText(because: Because): string {

@@ -70,8 +70,11 @@ export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string
   const others = draft.resources().filter((x) => x.id !== resource.id)
   const taken = name ? nameTaken('resource', name, others) : null
   if (taken) return taken
+  // Whoever says where its module runs has decided anew.
+  const { isolated, ...rest } = resource
   const value: Resource = {
-    ...resource,
+    ...rest,
+    ...(isolated && settings.separateMonitor === undefined && { isolated }),
     ...(name && { name }),
     ...(settings.properties && { properties: settings.properties }),
     ...(settings.dependsOn && { dependsOn: settings.dependsOn }),

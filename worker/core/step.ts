@@ -13,6 +13,7 @@ import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
 import { acceptOffer, refuseOffer, releaseGroup, settleGroups } from './failover-manager.ts'
 import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
+import { isolateResources, releaseResources } from './isolation.ts'
 import {
   nodeLeaving,
   nodeLeft,
@@ -59,6 +60,10 @@ function hear(draft: Draft, event: Exclude<Event, { type: 'requested' }>): void 
       return nodeLost(draft, event)
     case 'nodeTypesChanged':
       return nodeTypesChanged(draft, event)
+    case 'resourcesIsolated':
+      return isolateResources(draft, event)
+    case 'resourcesWellAlone':
+      return releaseResources(draft, event)
     case 'nodeLeaving':
       return nodeLeaving(draft, event)
     case 'nodeSaidGoodbye':

@@ -138,6 +138,7 @@ export function viewResource(state: ClusterState, r: Resource): ResourceView {
     restart: r.restart,
     poll: r.poll,
     separateMonitor: r.separateMonitor,
+    isolated: r.isolated ? { ...r.isolated, node: name(r.isolated.node) } : null,
   }
 }
 

@@ -216,7 +216,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
       {
         file: 'probe/core/guard.ts',
         find: 'const orphans = kept.records.filter((r) => !granted(r))',
-        replace: 'const orphans = kept.records.filter((r) => !granted(r) && nowMs < 0)',
+        replace: 'const orphans = kept.records.filter((r) => !granted(r) && r.epoch < 0)',
       },
     ],
   },

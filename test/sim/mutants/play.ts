@@ -60,6 +60,9 @@ async function seedsUntilFound(
     },
     (order, { result }) => {
       const [problem] = result.problems
+      // A change that does not run is found by nobody's rule.
+      if (problem?.includes('ReferenceError'))
+        throw new Error(`${MUTANTS[mutant]?.breaks}: the changed code does not run: ${problem}`)
       const within = order.seed - from + 1
       if (problem !== undefined && (best === null || within < best.seeds))
         best = { seeds: within, problem }

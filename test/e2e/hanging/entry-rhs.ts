@@ -1,0 +1,22 @@
+/**
+ * A resource monitor like any other, but that the check of module `process` never returns, blocks
+ * the whole monitor, or takes all its memory, for resources called `bad…` while a file says so.
+ */
+import { existsSync } from 'node:fs'
+import { processModule } from '../../../probe/resources/process.ts'
+import { runRhs } from '../../../probe/rhs/main.ts'
+
+const kept: object[] = []
+const well = processModule.isAlive.bind(processModule)
+processModule.isAlive = async (calls) => {
+  const told = calls.find((call) => call.name.startsWith('bad'))?.properties.env['TOLD']
+  if (told && existsSync(`${told}/never`)) await new Promise(() => {})
+  while (told && existsSync(`${told}/leaks`)) {
+    for (let n = 0; n < 10_000; n += 1) kept.push({ n })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  while (told && existsSync(`${told}/blocks`));
+  return well(calls)
+}
+
+runRhs(process.argv[2] ?? 'rhs')
