@@ -202,7 +202,8 @@ type Swarm = ReadonlyMap<StrikeKind, number>
  * shows less than many with a few each.
  */
 function drawSwarm(random: Random, unitMs: number): Swarm {
-  const dense = random.between(0.15, 0.5)
+  // What only certain faults show, at certain times, many others at once would hide.
+  const dense = random.chance(0.4) ? random.between(0.02, 0.1) : random.between(0.15, 0.5)
   return new Map(rates(random, STRIKE_KINDS, dense, unitMs))
 }
 

@@ -66,9 +66,15 @@ export const ON_HOSTS = {
       if (guard !== null && host.guard === guard) host.killGuardForGood()
     }
     if (random.chance(0.5)) return later(scene, random.between(0.7, 1) * (ttlMs - stopMs), gone)
-    later(scene, random.between(0.5, 0.9) * (ttlMs - stopMs), () => {
+    // In between nothing runs, and the device is fed as it is on any idle host.
+    const idleMs = 0.3 * (ttlMs - stopMs)
+    later(scene, random.between(0.3, 0.75) * (ttlMs - stopMs), () => {
+      host.modules.slowMs = idleMs
       for (const { pid } of host.processes.list()) host.processes.kill(pid, 0)
-      later(scene, random.between(5, 200), gone)
+      later(scene, idleMs + random.between(5, 100), () => {
+        host.modules.slowMs = 0
+        gone()
+      })
     })
   },
   killAgent: ({ host }) => host.killAgent(),

@@ -1,5 +1,7 @@
 /** Faults of the network between a host and the control plane. */
 import { PROFILES } from '../../../schema/timing.ts'
+import type { SimHost } from '../host.ts'
+import type { Scene } from '../scene.ts'
 import { type Blow, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {
@@ -8,6 +10,17 @@ function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {
   later(scene, lastingMs(blow), () => {
     for (const way of ways) host.weather[way] = true
   })
+}
+
+/** One that runs something, if any does. */
+function busyHost({ scene, host, random }: Blow): SimHost {
+  const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
+  return busy.length > 0 ? random.pick(busy) : host
+}
+
+/** Under policy `fence` whoever is cut off runs on meanwhile, as it may. */
+function nobodyIsFenced({ hosts }: Scene, fails: boolean): void {
+  for (const { modules } of hosts) modules.fenceFails = fails ? Number.POSITIVE_INFINITY : 0
 }
 
 /** Everything that a session is made of. */
@@ -87,38 +100,63 @@ export const ON_NETWORK = {
     scene.platform.traps.set(host.name, { frame: 'report', loud: true, lateMs })
     for (const ws of scene.platform.socketsOf(host.name)) ws.break({ object: true, host: true })
   },
-  /** The policy changes twice while the first answer to it is under way, and the last one is cut off. */
+  /** The policy changes twice while the first answer to it is under way, and the last change is cut off. */
   cutAtFlips: (blow) => {
-    const { scene, host, random } = blow
-    if (scene.plan.world.fencing !== 'fence') return
+    const { scene, random } = blow
+    const { fencing } = scene.plan.world
+    if (fencing === 'none') return
+    const host = busyHost(blow)
     const { ttlMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
     const flip = (ms: number, to: 'lease' | 'fence') =>
       later(scene, ms, () => scene.operator.takeover(to))
-    flip(0, 'lease')
-    const backMs = random.between(1, 60)
-    const againMs = backMs + random.between(1, 90)
+    const firstMs = fencing === 'fence' ? 0 : 1_000
+    if (fencing === 'lease') flip(0, 'fence')
+    flip(firstMs, 'lease')
+    const backMs = firstMs + random.between(20, 150)
     flip(backMs, 'fence')
+    const againMs = backMs + random.between(20, 200)
     flip(againMs, 'lease')
-    later(scene, againMs + random.between(0, 60), () => {
-      host.weather.up = host.weather.down = false
+    later(scene, firstMs, () => {
+      nobodyIsFenced(scene, true)
+      // What it says is on its way until the last change, or gone with that.
+      for (const ws of scene.platform.socketsOf(host.name))
+        ws.stall('up', againMs - firstMs + random.between(10, 120))
+    })
+    later(scene, againMs + random.between(-20, 30), () => {
+      host.weather.down = false
+    })
+    later(scene, againMs + 200, () => {
+      host.weather.up = false
     })
     later(scene, againMs + Math.min(1.3 * ttlAuthorityMs, 30 * ttlMs), () => {
       host.weather.up = host.weather.down = true
-      scene.operator.takeover('fence')
+      nobodyIsFenced(scene, false)
+      scene.operator.takeover(fencing)
     })
   },
   /** Back for one moment after its leases have run out, and told meanwhile that they bind it (G9). */
   cutAtTurn: (blow) => {
-    const { scene, host, random } = blow
+    const { scene, random } = blow
+    const { fencing } = scene.plan.world
+    if (fencing === 'none') return
+    const host = busyHost(blow)
     const { ttlMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
-    host.weather.up = host.weather.down = false
-    const outMs = random.between(1.2, 2) * ttlMs
-    later(scene, outMs / 2, () => scene.operator.takeover('lease'))
+    // Until it has heard that it may run on.
+    const cutMs = fencing === 'fence' ? 0 : 1_000
+    if (fencing === 'lease') scene.operator.takeover('fence')
+    later(scene, cutMs, () => {
+      host.weather.up = host.weather.down = false
+      nobodyIsFenced(scene, true)
+    })
+    const outMs = cutMs + random.between(1.2, 2) * ttlMs
+    later(scene, outMs - 0.5 * ttlMs, () => scene.operator.takeover('lease'))
     later(scene, outMs, () => {
       scene.platform.traps.set(host.name, {
         frame: random.pick(['pong', 'confirmed']),
         loud: false,
       })
+      // A connection that it has asked for already would have no trap.
+      host.killAgent()
       host.weather.up = host.weather.down = true
     })
     later(scene, outMs + 0.5 * ttlMs, () => {
@@ -126,7 +164,8 @@ export const ON_NETWORK = {
     })
     later(scene, outMs + Math.min(1.3 * ttlAuthorityMs, 30 * ttlMs), () => {
       host.weather.up = host.weather.down = true
-      if (scene.plan.world.fencing === 'fence') scene.operator.takeover('fence')
+      nobodyIsFenced(scene, false)
+      scene.operator.takeover(fencing)
     })
   },
 } satisfies Record<string, StrikeOf>
