@@ -23,12 +23,15 @@ import { MonitorList } from './monitors.ts'
 import { memberList, whyRefuse } from './offers.ts'
 import type { PeerListen } from './peer-listen.ts'
 import type { Replica } from './replica.ts'
+import { Seldom } from './seldom.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { infoOf, logLine } from './session-words.ts'
 import { unhostedNews } from './unhosted.ts'
 
 /** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
 const MONITORS_MS = 500
+/** How old what `holdfast-probe status` shows may be. */
+const INFO_MS = 100
 
 export class Agent {
   readonly #identity: Identity
@@ -56,6 +59,7 @@ export class Agent {
   #compared = false
   /** Local changes that this session's report told of. */
   #toldIntents: readonly LocalIntent[] = []
+  readonly #info = new Seldom(INFO_MS, () => this.#tellInfo())
   #mode: 'member' | 'shuttingDown' | 'leaving' = 'member'
 
   constructor(
@@ -84,7 +88,7 @@ export class Agent {
       fence: (order) => void this.#fences.take(order),
       bye: (code, detail) => this.#bye(code, detail),
       nodeName: (nodeId) => this.#replica.hive.nodes.get(nodeId)?.name ?? nodeId,
-      changed: () => this.#info(),
+      changed: () => this.#info.soon(),
     })
   }
 
@@ -160,7 +164,7 @@ export class Agent {
       default:
         unreachable(frame)
     }
-    this.#info()
+    this.#info.soon()
   }
 
   #monitorDown(frame: Extract<GuardToAgent, { t: 'rhsDown' }>): void {
@@ -386,8 +390,8 @@ export class Agent {
     this.#session.log([logLine(component, message, groupId, correlationId)])
   }
 
-  /** For `holdfast-probe status`. */
-  #info(): void {
+  /** For `holdfast-probe status`: it has a line for each resource. */
+  #tellInfo(): void {
     const [session, replica, { types }] = [this.#session, this.#replica, this.#monitors]
     const { file } = this.#identity
     const info = infoOf(file, session, replica, this.#localStops.all, types, this.#statuses)

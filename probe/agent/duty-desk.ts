@@ -4,7 +4,7 @@ import { duties, type Known } from '../core/duties.ts'
 import type { Isolation } from './isolation.ts'
 import type { MonitorList } from './monitors.ts'
 
-type Told = { readonly monitor: string; readonly text: string }
+type Told = { readonly monitor: string; readonly held: HeldResource }
 
 /** Derives the duties anew, and tells RHS and guard only what differs from what they were told. */
 export class DutyDesk {
@@ -51,14 +51,12 @@ export class DutyDesk {
       const told = this.#told.get(held.guid)
       const monitor = monitorFor(monitors, held, isAlone(held.guid), told)
       if (monitor === null) continue
-      const { hiveSeq: _, ...rest } = held
-      const text = JSON.stringify(rest)
-      if (told?.text === text && told.monitor === monitor) continue
+      if (told?.monitor === monitor && isSame(told.held, held)) continue
       if (told && told.monitor !== monitor) {
         add(gone, told.monitor, held.guid)
         this.#inherited.add(`${held.guid} ${held.epoch}`)
       }
-      this.#told.set(held.guid, { monitor, text })
+      this.#told.set(held.guid, { monitor, held })
       add(news, monitor, held)
     }
     const kept = new Set(hold.map((h) => h.guid))
@@ -118,7 +116,7 @@ export class DutyDesk {
     for (const [guid, told] of this.#told) {
       if (told.monitor !== monitor) continue
       this.#told.delete(guid)
-      this.#inherited.add(`${guid} ${JSON.parse(told.text).epoch}`)
+      this.#inherited.add(`${guid} ${told.held.epoch}`)
     }
   }
 
@@ -151,6 +149,19 @@ function monitorFor(
   const host = monitors.hostOf(held.type)
   if (host === null || !monitors.isReady(host)) return null
   return own === null || told?.monitor === host ? host : null
+}
+
+/**
+ * Whether there is nothing new to tell. Asked for every resource whenever anything happens: what the
+ * replica has not replaced is not looked into.
+ */
+function isSame(a: HeldResource, b: HeldResource): boolean {
+  for (const key of Object.keys(b) as (keyof HeldResource)[]) {
+    if (key === 'hiveSeq' || a[key] === b[key]) continue
+    if (typeof b[key] !== 'object' || JSON.stringify(a[key]) !== JSON.stringify(b[key]))
+      return false
+  }
+  return true
 }
 
 function add<T>(map: Map<string, T[]>, key: string, item: T): void {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { Seldom } from '../../probe/agent/seldom.ts'
 import { mayStart, NO_LEASES, renewed, stopTime } from '../../probe/core/lease.ts'
 import { reconnectDelayMs } from '../../probe/core/reconnect.ts'
 import { afterFailure } from '../../probe/core/restart-policy.ts'
@@ -222,5 +223,27 @@ describe('silence as one instance knows it (D)', () => {
         expect(realMs).toBeGreaterThan(waitMs(T.ttlMs, T.marginMs))
       }),
     )
+  })
+})
+
+describe('what is asked for often', () => {
+  test('is done at once, then seldom, and once more for what came in between', () => {
+    vi.useFakeTimers()
+    let done = 0
+    const seldom = new Seldom(100, () => {
+      done += 1
+    })
+    seldom.soon()
+    expect(done).toBe(1)
+    // As a thousand resources do that are adopted at once.
+    for (let n = 0; n < 1_000; n += 1) seldom.soon()
+    expect(done).toBe(1)
+    vi.advanceTimersByTime(100)
+    expect(done).toBe(2)
+    vi.advanceTimersByTime(1_000)
+    expect(done).toBe(2)
+    seldom.soon()
+    expect(done).toBe(3)
+    vi.useRealTimers()
   })
 })
