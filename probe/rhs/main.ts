@@ -13,7 +13,7 @@ import {
   NotImplemented,
   type ResourceModule,
 } from '../../schema/resource-module.ts'
-import type { StatusItem } from '../../schema/session.ts'
+import type { LogEntry, StatusItem } from '../../schema/session.ts'
 import { bootMs } from '../clock.ts'
 import {
   type CallOutcome,
@@ -64,6 +64,8 @@ class Rhs {
   #timer: NodeJS.Timeout | null = null
   #nodeName = ''
   #onRecord = new Set<string>()
+  #lines: LogEntry[] = []
+  #flushing: NodeJS.Immediate | null = null
 
   constructor(monitor: string) {
     this.#monitor = monitor
@@ -336,22 +338,29 @@ class Rhs {
 
   #log(guid: string, message: string): void {
     const run = this.#state.runs.get(guid)
-    this.#tell({
-      t: 'log',
-      entries: [
-        {
-          atMs: Date.now(),
-          component: 'RHS',
-          resourceId: guid,
-          ...(run && { groupId: run.held.groupId }),
-          ...(run?.correlationId !== undefined && { correlationId: run.correlationId }),
-          message: message.slice(0, 1_000),
-        },
-      ],
+    this.#lines.push({
+      atMs: Date.now(),
+      component: 'RHS',
+      resourceId: guid,
+      ...(run && { groupId: run.held.groupId }),
+      ...(run?.correlationId !== undefined && { correlationId: run.correlationId }),
+      message: message.slice(0, 1_000),
     })
+    // A thousand resources that are adopted at once say a thousand things.
+    this.#flushing ??= setImmediate(() => this.#flush())
   }
 
+  #flush(): void {
+    if (this.#flushing !== null) clearImmediate(this.#flushing)
+    this.#flushing = null
+    const entries = this.#lines
+    this.#lines = []
+    if (entries.length > 0) process.send?.({ t: 'toAgent', frame: { t: 'log', entries } })
+  }
+
+  /** What was logged before comes before it. */
   #tell(frame: FromRhs): void {
+    this.#flush()
     process.send?.({ t: 'toAgent', frame })
   }
 }
