@@ -29,7 +29,9 @@ import { CallRing, ringPath } from '../os/call-ring.ts'
 import { loadModules } from '../resources/index.ts'
 import { CallBook } from './call-book.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
+import { LogLimit } from './log-limit.ts'
 import { makeCall } from './make-call.ts'
+import { soundAnswer, soundAnswers } from './module-answers.ts'
 import { Notifier } from './notifier.ts'
 
 type Host = ResourceModule['host']
@@ -64,6 +66,7 @@ class Rhs {
   #timer: NodeJS.Timeout | null = null
   #nodeName = ''
   #onRecord = new Set<string>()
+  readonly #limit = new LogLimit()
   #lines: LogEntry[] = []
   #flushing: NodeJS.Immediate | null = null
 
@@ -198,6 +201,7 @@ class Rhs {
         this.#watches.get(effect.guid)?.()
         this.#watches.delete(effect.guid)
         this.#link.forget(effect.guid)
+        this.#limit.forget(effect.guid)
         break
     }
   }
@@ -263,7 +267,9 @@ class Rhs {
     let answers: readonly Answer[]
     const { calls, misfits } = this.#callsOf(runs, module, signal)
     try {
-      answers = [...(calls.length > 0 ? await module[fn](calls) : []), ...misfits]
+      const said = calls.length > 0 ? await module[fn](calls) : []
+      const wellAsked = calls.map((call) => call.guid)
+      answers = [...soundAnswers(wellAsked, said), ...misfits]
       ended(bootMs())
     } catch (error) {
       const detail = `${fn} threw: ${messageOf(error)}`
@@ -272,9 +278,7 @@ class Rhs {
     }
     const [groupId] = runs.map((run) => run.held.groupId)
     if (groupId !== undefined) this.#book.checked(groupId, fn, startedMs, bootMs() - startedMs)
-    const asked = new Set(guids)
-    const seen = answers.filter((a) => asked.has(a.guid)).map((a) => this.#seen(a))
-    this.#step({ type: 'pollEnded', key, id, answers: seen })
+    this.#step({ type: 'pollEnded', key, id, answers: answers.map((a) => this.#seen(a)) })
   }
 
   /** Properties that do not fit the module are the fault of one member, not of all. */
@@ -296,7 +300,10 @@ class Rhs {
     if (!run || !module?.watch || this.#watches.has(guid)) return
     try {
       const call = this.#callOf(run, module, new AbortController().signal)
-      const stop = module.watch(call, (a) => this.#step({ type: 'pushed', ...this.#seen(a) }))
+      const stop = module.watch(call, (a) => {
+        const seen = this.#seen(soundAnswer(guid, a))
+        this.#step({ type: 'pushed', ...seen })
+      })
       this.#watches.set(guid, stop)
     } catch (error) {
       this.#log(guid, `watch: ${error}; polling stays`)
@@ -313,7 +320,10 @@ class Rhs {
     signal: AbortSignal,
     progress: Call['progress'] = () => {},
   ): Call {
-    const log = (message: string) => this.#log(held.guid, message)
+    const log = (message: string) => {
+      const lines = this.#limit.lines(held.guid, String(message), bootMs())
+      for (const line of lines) this.#log(held.guid, line)
+    }
     return makeCall(held, module, this.#link, {
       nodeName: this.#nodeName,
       signal,

@@ -1,0 +1,46 @@
+/**
+ * What a module says is taken from outside: an answer for each resource that was asked about, one of
+ * the statuses there are, and nothing else. One bad answer is the fault of one resource (S-27, S-32).
+ */
+import type { Answer } from '../../schema/resource-module.ts'
+import { reportedStatus } from '../../schema/status.ts'
+
+const DETAIL_MAX = 1_000
+
+/**
+ * @param said what the module has returned, whatever it is
+ * @returns one answer for each GUID that was asked about, in that order
+ */
+export function soundAnswers(asked: readonly string[], said: unknown): Answer[] {
+  const all = Array.isArray(said) ? said : []
+  const none = Array.isArray(said)
+    ? 'the module has given no answer for it'
+    : 'the module has not returned a list of answers'
+  return asked.map((guid) => {
+    const answers = all.filter((a) => (a as { guid?: unknown } | null)?.guid === guid)
+    if (answers.length > 1) return unknown(guid, 'the module has given several answers for it')
+    return answers.length === 0 ? unknown(guid, none) : soundAnswer(guid, answers[0])
+  })
+}
+
+/** One answer: of a check, or pushed by a module that watches. */
+export function soundAnswer(guid: string, said: unknown): Answer {
+  const { status, detail } = (said ?? {}) as { status?: unknown; detail?: unknown }
+  const parsed = reportedStatus.safeParse(status)
+  if (!parsed.success) return unknown(guid, `the module says ${brief(status)}, which is no status`)
+  if (detail === undefined) return { guid, status: parsed.data }
+  const text = typeof detail === 'string' ? detail : brief(detail)
+  return { guid, status: parsed.data, detail: text.slice(0, DETAIL_MAX) }
+}
+
+const unknown = (guid: string, detail: string): Answer => ({ guid, status: 'unknown', detail })
+
+function brief(value: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch {
+    // It refers to itself, or is no JSON at all.
+  }
+  return (text ?? String(value)).slice(0, 80)
+}
