@@ -32,6 +32,8 @@ export interface ModuleState {
   guardBackMs: number | null
   /** What an ended workload has left behind is gone after so long; null: as usual. */
   leftMs: number | null
+  /** What a resource monitor asks of the guard is read so much later. */
+  askLateMs: number
   /** Of the fence agents that it runs. */
   fenceFails: number
   fenceLateMs: number
@@ -47,6 +49,7 @@ export const WELL: Readonly<ModuleState> = {
   killMs: null,
   guardBackMs: null,
   leftMs: null,
+  askLateMs: 0,
   fenceFails: 0,
   fenceLateMs: 0,
 }

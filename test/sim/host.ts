@@ -348,7 +348,8 @@ export class SimHost {
     this.#rhsActor = actor
     this.#generation += 1
     actor.after(FORK_MS, () => {
-      const [toGuard, toAgent] = [this.#pipe(), this.#pipe()]
+      const lateMs = () => this.#faults.ipcMs() + this.modules.askLateMs
+      const [toGuard, toAgent] = [new Pipe(this.#kernel, lateMs), this.#pipe()]
       this.#rhsPipe = this.#pipe()
       const ask = (work: () => void) => toGuard.write(guard.actor, work)
       this.rhs = new SimRhs(

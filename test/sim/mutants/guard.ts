@@ -219,6 +219,8 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         replace: 'const orphans = kept.records.filter((r) => !granted(r) && r.epoch < 0)',
       },
     ],
+    secondLine:
+      'S3, S4: what is on record is in the report, and ended by the agent or, where the hive gives it to nobody here, by a refusal',
   },
   {
     rule: 'G12',

@@ -66,16 +66,22 @@ export const ON_HOSTS = {
       if (guard !== null && host.guard === guard) host.killGuardForGood()
     }
     if (random.chance(0.5)) return later(scene, random.between(0.7, 1) * (ttlMs - stopMs), gone)
-    // In between nothing runs, and the device is fed as it is on any idle host.
+    // Just before no start is allowed any more; until then nothing runs, and an idle host feeds its device.
     const idleMs = 0.3 * (ttlMs - stopMs)
-    later(scene, random.between(0.3, 0.75) * (ttlMs - stopMs), () => {
+    const earlyMs = random.between(15, 60)
+    const restart = (triesLeft: number): void => {
+      const dueMs = guard?.dueInMs ?? null
+      if (guard === null || guard !== host.guard || dueMs === null || triesLeft === 0) return
+      const inMs = dueMs / guard.actor.rate - idleMs - earlyMs
+      if (inMs > 2) return later(scene, inMs, () => restart(triesLeft - 1))
       host.modules.slowMs = idleMs
       for (const { pid } of host.processes.list()) host.processes.kill(pid, 0)
-      later(scene, idleMs + random.between(5, 100), () => {
+      later(scene, idleMs + random.between(5, earlyMs), () => {
         host.modules.slowMs = 0
         gone()
       })
-    })
+    }
+    restart(50)
   },
   killAgent: ({ host }) => host.killAgent(),
   agentDiesAtWrite: ({ host, random }) => {

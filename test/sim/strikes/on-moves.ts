@@ -56,6 +56,20 @@ export const ON_MOVES = {
       guard.endsUnstarted = null
     })
   },
+  /** Who has asked for a start dies, and that is read when the group has been given away (G2). */
+  startAskedLate: (blow) => {
+    const { scene, host, random } = blow
+    const all = host.processes.list()
+    if (all.length === 0) return
+    const { groupId } = random.pick(all)
+    host.modules.askLateMs = random.between(200, 800)
+    for (const process of all) if (process.groupId === groupId) host.processes.kill(process.pid, 0)
+    later(scene, random.between(5, 30), () => {
+      host.modules.askLateMs = 0
+      host.killRhs()
+      scene.operator.ask({ type: 'moveGroup', groupId, to: null })
+    })
+  },
   /** The replica on disk stays behind, and a new agent has nothing but that for a while (U1). */
   movedPastReplica: (blow) => {
     const { scene, host, random } = blow
