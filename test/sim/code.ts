@@ -16,6 +16,7 @@ import type { Saver } from '../../probe/guard/saver.ts'
 import type { Starts } from '../../probe/guard/starts.ts'
 import type { Watchdog } from '../../probe/guard/watchdog.ts'
 import type { step } from '../../worker/core/step.ts'
+import type { Mutant } from './mutants/mutant.ts'
 import type { ClusterClass } from './platform.ts'
 import { type Mutation, production } from './production.ts'
 
@@ -38,10 +39,15 @@ export interface Code {
   readonly rhsStep: typeof rhsStep
   readonly step: typeof step
   readonly Watchdog: typeof Watchdog
+  /** A rule that the simulated shell of the guard, which is no production code, does not keep. */
+  readonly shellWithout: Mutant['shellWithout'] | null
 }
 
-export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
-  production<Code>(
+export async function loadCode(
+  mutation: Mutation | null = null,
+  shellWithout: Code['shellWithout'] = null,
+): Promise<Code> {
+  const code = await production<Omit<Code, 'shellWithout'>>(
     {
       Cluster: 'worker/cluster-object.ts',
       Agent: 'probe/agent/agent.ts',
@@ -64,3 +70,5 @@ export const loadCode = (mutation: Mutation | null = null): Promise<Code> =>
     },
     mutation,
   )
+  return { ...code, shellWithout }
+}

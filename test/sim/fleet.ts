@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { loadCode } from './code.ts'
 import { type HistoryResult, playHistory } from './history.ts'
 import { MUTANTS } from './mutants/index.ts'
+import type { Mutant } from './mutants/mutant.ts'
 import { type Draw, drawPlan } from './plan.ts'
 import { begin } from './quiet.ts'
 
@@ -63,8 +64,9 @@ function serve(): void {
     const { seed, draw, mutant } = message as Order
     if (loaded?.mutant !== mutant) {
       end?.()
-      const mutation = mutant === null ? null : (MUTANTS[mutant]?.edits ?? null)
-      loaded = { mutant, code: loadCode(mutation) }
+      const { edits = null, shellWithout = null } =
+        mutant === null ? {} : (MUTANTS[mutant] as Mutant)
+      loaded = { mutant, code: loadCode(edits?.length === 0 ? null : edits, shellWithout) }
     }
     const { code } = loaded
     void code.then(async (production) => {

@@ -3,36 +3,27 @@ import type { Agent } from '../../probe/agent/agent.ts'
 import type { Replica } from '../../probe/agent/replica.ts'
 import type { GuardFile } from '../../probe/core/guard.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent, GuardToRhs } from '../../schema/ipc.ts'
-import type { Code } from './code.ts'
 import { publicKeyOf } from './fakes/crypto.ts'
 import { WATCHDOG } from './fakes/fs.ts'
 import { SimGuard } from './guard.ts'
 import { type HostFaults, type ModuleState, outOfOrder, WELL } from './host-faults.ts'
+import type { HostParts } from './host-parts.ts'
 import { type HostWorld, livesIn } from './host-world.ts'
 import { identityFiles } from './identity-files.ts'
 import { Actor, type Kernel } from './kernel.ts'
 import { Lines } from './lines.ts'
 import { Manager } from './manager.ts'
 import { Pipe } from './pipe.ts'
-import type { Platform } from './platform.ts'
 import { Processes } from './processes.ts'
 import { SimRhs } from './rhs.ts'
 import type { Weather } from './sockets.ts'
 import { WatchdogDevice } from './watchdog-device.ts'
-import type { Witness } from './witness.ts'
 
 const FORK_MS = 60
 /** From a reset by the watchdog until the machine is up again. */
 const RESET_MS = 300
 /** An agent that says nothing after a lapse is replaced after so long. */
 const AGENT_WORD_MS = 10_000
-
-export interface HostParts {
-  readonly kernel: Kernel
-  readonly code: Code
-  readonly platform: Platform
-  readonly witness: Witness
-}
 
 export class SimHost {
   readonly name: string
@@ -65,7 +56,8 @@ export class SimHost {
   #agentActor: Actor | null = null
   #rhsActor: Actor | null = null
   #rhsPipe: Pipe
-  readonly #lines: Lines
+  #lines: Lines
+  readonly #forgotten: Actor[] = []
 
   constructor(
     parts: HostParts,
@@ -177,6 +169,7 @@ export class SimHost {
     this.guard?.actor.die()
     this.guard = null
     this.processes.cut()
+    for (const actor of this.#forgotten.splice(0)) actor.die()
   }
 
   /** By its watchdog device. */
@@ -277,10 +270,18 @@ export class SimHost {
     this.#kernel.at(this.#kernel.nowMs + this.#faults.guardBackMs(), null, () => {
       // A boot in between has brought another one.
       if (!this.on || this.guard) return
+      if (this.#parts.code.shellWithout === 'G11') this.#forgetTree()
       this.#endAgent(false)
       this.#endRhs()
       this.#startGuard()
     })
+  }
+
+  /** It lives until the power goes, and nobody looks after it. */
+  #forgetTree(): void {
+    for (const actor of [this.#agentActor, this.#rhsActor]) if (actor) this.#forgotten.push(actor)
+    this.agent = this.#agentActor = this.rhs = this.#rhsActor = null
+    this.#lines = new Lines(this.#parts.platform, this.name, this.weather)
   }
 
   // ── Agent ────────────────────────────────────────────────────────────────────────────────────

@@ -223,6 +223,12 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
       'S3, S4: what is on record is in the report, and ended by the agent or, where the hive gives it to nobody here, by a refusal',
   },
   {
+    rule: 'G11',
+    breaks: 'the old tree lives on beside a new guard',
+    edits: [],
+    shellWithout: 'G11',
+  },
+  {
     rule: 'G12',
     breaks: 'the watchdog is fed for as long as there is a guard',
     edits: [

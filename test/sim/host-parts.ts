@@ -1,0 +1,12 @@
+/** What all hosts of a simulation have in common. */
+import type { Code } from './code.ts'
+import type { Kernel } from './kernel.ts'
+import type { Platform } from './platform.ts'
+import type { Witness } from './witness.ts'
+
+export interface HostParts {
+  readonly kernel: Kernel
+  readonly code: Code
+  readonly platform: Platform
+  readonly witness: Witness
+}
