@@ -1,7 +1,7 @@
 /** Faults of hosts and their processes, as far as the assumptions A5 and A6 allow. */
 import { PROFILES } from '../../../schema/timing.ts'
 import type { SimGuard } from '../guard.ts'
-import { lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
+import { busyHost, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 const REPLICA = '/state/hive.json'
 
@@ -32,7 +32,8 @@ export const ON_HOSTS = {
   },
   /** All of T_stop is needed: the guard goes just before the deadline, and all that follows is slow. */
   slowestLapse: (blow) => {
-    const { scene, host, random } = blow
+    const { scene, random } = blow
+    const host = busyHost(blow)
     const { stopMs, gapMs } = PROFILES[scene.plan.profile]
     host.weather.up = host.weather.down = false
     const { modules } = host

@@ -1,8 +1,7 @@
 /** Faults of the network between a host and the control plane. */
 import { PROFILES } from '../../../schema/timing.ts'
-import type { SimHost } from '../host.ts'
 import type { Scene } from '../scene.ts'
-import { type Blow, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
+import { type Blow, busyHost, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {
   const { scene, host } = blow
@@ -10,12 +9,6 @@ function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {
   later(scene, lastingMs(blow), () => {
     for (const way of ways) host.weather[way] = true
   })
-}
-
-/** One that runs something, if any does. */
-function busyHost({ scene, host, random }: Blow): SimHost {
-  const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
-  return busy.length > 0 ? random.pick(busy) : host
 }
 
 /** Under policy `fence` whoever is cut off runs on meanwhile, as it may. */

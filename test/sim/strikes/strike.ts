@@ -11,6 +11,12 @@ export interface Blow {
   readonly random: Random
 }
 
+/** One that runs something, if any does. */
+export function busyHost({ scene, host, random }: Blow): SimHost {
+  const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
+  return busy.length > 0 ? random.pick(busy) : host
+}
+
 export type StrikeOf = (blow: Blow) => void
 
 /** The pong lease is the measure of all that lasts. */
