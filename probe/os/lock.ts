@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, realpathSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { HoldfastError } from '../../schema/errors.ts'
+import { HoldfastError, type Refusal } from '../../schema/errors.ts'
 
-export interface Refusal {
-  readonly message: string
-  readonly remedy: string
-}
+type Said = Pick<Refusal, 'message' | 'remedy'>
 
-const ANOTHER_GUARD = (folder: string): Refusal => ({
+const ANOTHER_GUARD = (folder: string): Said => ({
   message: `another guard runs on ${folder}`,
   remedy: 'Stop that one first, or give this one its own state folder with --state.',
 })
@@ -22,7 +19,7 @@ const ANOTHER_GUARD = (folder: string): Refusal => ({
  */
 export async function takeLock(
   folder: string,
-  refusal: () => Refusal = () => ANOTHER_GUARD(folder),
+  refusal: () => Said = () => ANOTHER_GUARD(folder),
 ): Promise<Server> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const server = createServer((socket) => socket.destroy())

@@ -6,14 +6,14 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { HostedType } from '../../schema/hive.ts'
 import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
-import { type FromRhs, guardToRhs, type HeldResource, type ToRhs } from '../../schema/ipc.ts'
+import { guardToRhs, type HeldResource, type ToRhs } from '../../schema/ipc.ts'
 import {
   type Answer,
   type Call,
   NotImplemented,
   type ResourceModule,
 } from '../../schema/resource-module.ts'
-import type { LogEntry, StatusItem } from '../../schema/session.ts'
+import type { StatusItem } from '../../schema/session.ts'
 import { bootMs } from '../clock.ts'
 import {
   type CallOutcome,
@@ -33,6 +33,7 @@ import { LogLimit } from './log-limit.ts'
 import { makeCall } from './make-call.ts'
 import { soundAnswer, soundAnswers } from './module-answers.ts'
 import { Notifier } from './notifier.ts'
+import { Outlet } from './outlet.ts'
 
 type Host = ResourceModule['host']
 
@@ -67,8 +68,7 @@ class Rhs {
   #nodeName = ''
   #onRecord = new Set<string>()
   readonly #limit = new LogLimit()
-  #lines: LogEntry[] = []
-  #flushing: NodeJS.Immediate | null = null
+  readonly #outlet = new Outlet((frame) => process.send?.({ t: 'toAgent', frame }))
 
   constructor(monitor: string) {
     this.#monitor = monitor
@@ -98,7 +98,7 @@ class Rhs {
         this.#link.adopt(frame.records)
         this.#onRecord = new Set(frame.records.map((r) => r.resourceId))
         this.#modules = loadModules(policyOf(frame.policy), frame.folder, this.#host)
-        this.#tell({ t: 'ready', types: hosted(this.#modules), holding: [] })
+        this.#outlet.tell({ t: 'ready', types: hosted(this.#modules), holding: [] })
         break
       case 'fromAgent':
         this.#fromAgent(frame.frame)
@@ -139,7 +139,7 @@ class Rhs {
       case 'tell':
         // Statuses first: what depends on something must not be stopped for want of knowing it.
         this.#step({ type: 'toldAgain' })
-        this.#tell({ t: 'ready', types: hosted(this.#modules), holding: this.#holding() })
+        this.#outlet.tell({ t: 'ready', types: hosted(this.#modules), holding: this.#holding() })
         break
     }
   }
@@ -188,7 +188,7 @@ class Rhs {
         void this.#poll(effect)
         break
       case 'report':
-        this.#tell({ t: 'status', items: effect.items })
+        this.#outlet.tell({ t: 'status', items: effect.items })
         for (const item of effect.items) this.#notify(item.resourceId, 'status', item)
         break
       case 'log':
@@ -348,7 +348,7 @@ class Rhs {
 
   #log(guid: string, message: string): void {
     const run = this.#state.runs.get(guid)
-    this.#lines.push({
+    this.#outlet.log({
       atMs: Date.now(),
       component: 'RHS',
       resourceId: guid,
@@ -356,22 +356,6 @@ class Rhs {
       ...(run?.correlationId !== undefined && { correlationId: run.correlationId }),
       message: message.slice(0, 1_000),
     })
-    // A thousand resources that are adopted at once say a thousand things.
-    this.#flushing ??= setImmediate(() => this.#flush())
-  }
-
-  #flush(): void {
-    if (this.#flushing !== null) clearImmediate(this.#flushing)
-    this.#flushing = null
-    const entries = this.#lines
-    this.#lines = []
-    if (entries.length > 0) process.send?.({ t: 'toAgent', frame: { t: 'log', entries } })
-  }
-
-  /** What was logged before comes before it. */
-  #tell(frame: FromRhs): void {
-    this.#flush()
-    process.send?.({ t: 'toAgent', frame })
   }
 }
 

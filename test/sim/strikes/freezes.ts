@@ -3,13 +3,12 @@
  * no software on the host can prevent what it runs from running on when it goes on again.
  */
 import { PROFILES, waitMs } from '../../../schema/timing.ts'
-import { type Blow, type StrikeOf, unitMs } from './strike.ts'
+import { type Blow, busyHost, type StrikeOf, unitMs } from './strike.ts'
 
 export const FREEZES = {
   hostFrozen: (blow) => {
     const { scene, random } = blow
-    const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
-    const host = busy.length > 0 && random.chance(0.7) ? random.pick(busy) : blow.host
+    const host = random.chance(0.7) ? busyHost(blow) : blow.host
     if (!host.on || scene.witness.standsStill(host.name)) return
     const untilMs = freeze({ ...blow, host })
     for (const actor of host.actors()) actor.frozenUntilMs = untilMs

@@ -53,10 +53,10 @@ export const ON_HOSTS = {
     })
   },
   /** Nobody brings the guard back (A6): just before its deadline, or right behind a late start (G12). */
-  guardGone: ({ scene, random }) => {
-    const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
-    if (!scene.plan.world.watchdog || busy.length === 0) return
-    const host = random.pick(busy)
+  guardGone: (blow) => {
+    const { scene, random } = blow
+    const host = busyHost(blow)
+    if (!scene.plan.world.watchdog || host.processes.list().length === 0) return
     const { ttlMs, stopMs } = PROFILES[scene.plan.profile]
     host.weather.up = host.weather.down = false
     later(scene, random.between(2, 5) * unitMs(scene), () => {
