@@ -49,6 +49,31 @@ export const hostPolicy = z.strictObject({
       users: z.array(z.string().max(32)).max(100).optional(),
     })
     .optional(),
+  /**
+   * OCF agents by name, such as ocf:heartbeat:IPaddr2; `*` at the end allows a prefix. An agent runs
+   * as root and does what its parameters say: ocf:heartbeat:anything runs any command.
+   */
+  ocf: z
+    .strictObject({
+      agents: z.array(pattern).max(1_000),
+      /** OCF_ROOT; absent: /usr/lib/ocf. */
+      root: z.string().startsWith('/').max(4_096).optional(),
+    })
+    .optional(),
+  /** Addresses by network (192.0.2.0/24) or one by one, and the devices they may be put on. */
+  'ip-address': z
+    .strictObject({
+      networks: z.array(z.string().regex(/^[0-9A-Fa-f.:]+(?:\/[0-9]{1,3})?$/)).max(1_000),
+      devices: z.array(pattern).max(100).optional(),
+    })
+    .optional(),
+  /** What may be mounted, and where; `*` at the end allows a prefix. */
+  'file-system': z
+    .strictObject({
+      sources: z.array(pattern).max(1_000),
+      targets: z.array(pattern).max(1_000),
+    })
+    .optional(),
   /** Hosts that `http-endpoint` and `tcp-endpoint` may look at; absent: only this host itself. */
   endpoints: z.strictObject({ hosts: z.array(pattern).max(1_000) }).optional(),
   /** Allowed libvirt domain names; `*` at the end allows a prefix. */

@@ -12,6 +12,7 @@ import { detail, epoch, guid, monitorId, typeName } from './ids.ts'
 import { CALLS_KEPT, lastCall } from './last-calls.ts'
 import { heldGroup, logEntry, statusItem } from './session.ts'
 import { timing } from './timing.ts'
+import { undo } from './undo.ts'
 
 const bootMs = z.number().nonnegative()
 const state = z.union([z.literal(0), z.literal(1)])
@@ -166,6 +167,7 @@ export const childSpec = z.strictObject({
   gid: z.int().nonnegative().optional(),
   /** Its main process may end and leave the workload running (a script that starts a daemon). */
   daemon: z.literal(true).optional(),
+  undo: undo.optional(),
 })
 
 /** RHS -> guard. Every request for a yes carries the group epoch (G3). */
@@ -218,6 +220,8 @@ export const workloadRecord = z.strictObject({
   monitor: monitorId.optional(),
   /** It lasts while anything of its kill group lives, not only its main process. */
   daemon: z.literal(true).optional(),
+  /** It lasts, processes or not, until this has been carried out. */
+  undo: undo.optional(),
 })
 export type WorkloadRecord = z.infer<typeof workloadRecord>
 
@@ -247,6 +251,8 @@ export const guardToRhs = z.discriminatedUnion('t', [
     exit: exitCause,
     /** Of a daemon: its main process has ended, and what it started runs on. */
     left: z.literal(true).optional(),
+    /** Of what lasts without processes (`undo`): those that it had have ended. */
+    empty: z.literal(true).optional(),
   }),
   z.strictObject({ t: z.literal('fromAgent'), frame: toRhs }),
   /** S-25: somebody asks for the tables of modules and groups. */

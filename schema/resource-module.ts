@@ -121,6 +121,8 @@ export interface WorkloadExit {
   readonly code: number | null
   readonly signal: string | null
   readonly left?: true | undefined
+  /** With `left`, of what lasts without processes: those that it had have ended. */
+  readonly empty?: true | undefined
   readonly process?: ProcessRef | undefined
   /** Of a daemon's main process: the end of what it has written. */
   readonly output?: string | undefined

@@ -1,4 +1,5 @@
 /** How a workload's processes are named between guard, RHS and modules. */
+import type { Undo } from './undo.ts'
 
 /** A process the guard knows: identified by pid and start time (clock ticks since boot). */
 export interface ProcessRef {
@@ -15,4 +16,9 @@ export interface ChildSpec {
   readonly gid?: number | undefined
   /** The workload is whatever lives of the kill group; the main process may end before it. */
   readonly daemon?: true | undefined
+  /**
+   * The workload is more than processes: it begins when the command has ended with exit code 0, and
+   * lasts until the guard has carried this out. Goes with `daemon`.
+   */
+  readonly undo?: Undo | undefined
 }

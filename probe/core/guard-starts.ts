@@ -57,6 +57,7 @@ export function startChild(
       way: 'child',
       phase: 'starting',
       process: null,
+      ...(spec.undo && { undo: spec.undo }),
       ...(spec.daemon && { daemon: true }),
     }),
     effects: [{ type: 'persist' }, { type: 'spawn', ask, spec }],

@@ -97,10 +97,10 @@ class Guard {
     this.#handles = killHandles(options.nodeId)
     killOldTree(this.#handles)
     this.#workloads = new Workloads(this.#handles, options.stateFolder, {
-      mainEnded: (resourceId, process, exit, left) =>
+      mainEnded: (resourceId, process, exit, left, empty) =>
         this.#monitors.sendAll({
           ...{ t: 'exited', resourceId, process, exit },
-          ...(left && { left }),
+          ...(left && { left, ...(empty && { empty }) }),
         }),
       nothingRuns: (resourceId, process) => this.#nothingRuns(resourceId, process),
     })

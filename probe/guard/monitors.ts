@@ -29,7 +29,7 @@ const ENTER_TRIES = 3
 
 /** Which monitors this host needs: a process costs memory, so only where the policy allows a type. */
 export function monitorsOf(policy: HostPolicy): string[] {
-  return policy.script ? ['rhs', 'rhs-exec'] : ['rhs']
+  return policy.script || policy.ocf ? ['rhs', 'rhs-exec'] : ['rhs']
 }
 
 export interface MonitorEvents {

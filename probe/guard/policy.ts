@@ -2,6 +2,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { normalize } from 'node:path'
 import { allows, type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
 import type { ChildSpec } from '../../schema/workload.ts'
+import { allowsAddress, allowsMount, ocfAgentName } from '../os/allowed.ts'
+import { addressStart, mountOf } from '../os/kernel-starts.ts'
 
 /** A missing policy allows nothing; one that others may write is not the host's own. */
 export function readPolicy(file: string): HostPolicy {
@@ -23,22 +25,67 @@ export function readPolicy(file: string): HostPolicy {
  * @param type resource type, whose section of the policy counts
  */
 export function forbids(policy: HostPolicy, type: string, spec: ChildSpec): string | null {
-  const section =
-    type === 'script' ? policy.script : type === 'process' ? policy.process : undefined
+  switch (type) {
+    case 'process':
+      return forbidsProgram(policy.process, spec)
+    case 'script':
+      return forbidsProgram(policy.script, spec)
+    case 'ocf':
+      return forbidsAgent(policy.ocf, spec)
+    case 'ip-address':
+      return forbidsAddress(policy['ip-address'], spec)
+    case 'file-system':
+      return forbidsMount(policy['file-system'], spec)
+    default:
+      return no(spec.command)
+  }
+}
+
+const no = (what: string) => `hostPolicy: this host's policy does not allow ${what}`
+
+function forbidsProgram(section: HostPolicy['process'], spec: ChildSpec): string | null {
   // A path that leads out of an allowed folder by ".." is not below it.
   const plain = normalize(spec.command) === spec.command
-  if (!section || !plain || !allows(section.commands, spec.command))
-    return `hostPolicy: this host's policy does not allow ${spec.command}`
+  if (!section || !plain || !allows(section.commands, spec.command)) return no(spec.command)
+  // What undoes it would be a second program, which nobody has allowed.
+  if (spec.undo) return no(`${spec.command} with an end of its own`)
   const { uid, gid } = spec
   const own = uid === undefined || uid === process.getuid?.()
   if (!own && !(section.users ?? []).some((user) => accountOf(user)?.uid === uid))
-    return 'hostPolicy: this host’s policy does not allow another user'
+    return no('another user')
   // The group that comes with the user, and no other.
   const groups = [process.getgid?.(), ...(section.users ?? []).map((u) => accountOf(u)?.gid)]
-  if (gid !== undefined && !groups.includes(gid))
-    return 'hostPolicy: this host’s policy does not allow another group'
-  return null
+  return gid !== undefined && !groups.includes(gid) ? no('another group') : null
 }
+
+/** The agent itself, to start and, as what undoes that, to stop. */
+function forbidsAgent(section: HostPolicy['ocf'], spec: ChildSpec): string | null {
+  const { command, args, undo, uid, gid } = spec
+  const name = ocfAgentName(command, section)
+  if (!section || name === null || !allows(section.agents, name)) return no(name ?? command)
+  const starts = args.length === 1 && args[0] === 'start'
+  const stops = undo?.kind === 'command' && undo.command === command && undo.args[0] === 'stop'
+  const asItself = uid === undefined && gid === undefined
+  return starts && stops && asItself ? null : no(`${name} but to start and to stop it`)
+}
+
+function forbidsAddress(section: HostPolicy['ip-address'], spec: ChildSpec): string | null {
+  const { undo } = spec
+  if (undo?.kind !== 'address') return no(spec.command)
+  if (!section || !allowsAddress(section, undo)) return no(`${undo.address} on ${undo.device}`)
+  return isSame(spec, addressStart(undo.address, undo.device)) ? null : no(spec.command)
+}
+
+function forbidsMount(section: HostPolicy['file-system'], spec: ChildSpec): string | null {
+  const mount = mountOf(spec)
+  if (!mount || spec.undo?.kind !== 'mount' || spec.undo.target !== mount.target)
+    return no(spec.command)
+  const allowed = section && allowsMount(section, mount)
+  return allowed ? null : no(`${mount.source} on ${mount.target}`)
+}
+
+const isSame = (a: Pick<ChildSpec, 'command' | 'args'>, b: Pick<ChildSpec, 'command' | 'args'>) =>
+  a.command === b.command && a.args.join('\0') === b.args.join('\0')
 
 function accountOf(user: string): { uid: number; gid: number } | null {
   const line = readFileSync('/etc/passwd', 'utf8')

@@ -1,11 +1,14 @@
 /** Starting, watching and killing what the guard has on record. */
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkloadRecord } from '../../schema/ipc.ts'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import { identityOf, isAlive } from '../gate/proc.ts'
 import type { KillHandles } from './cgroup.ts'
 import { Launchers } from './launchers.ts'
+import { type Noted, UndoNotes } from './undo/notes.ts'
+import { Undoer } from './undo/undoer.ts'
 
 export interface Exit {
   readonly code: number | null
@@ -14,10 +17,15 @@ export interface Exit {
 }
 
 export interface WorkloadEvents {
-  /** The main process has ended. What it left behind is being killed; a daemon's runs on (`left`). */
-  mainEnded(resourceId: string, process: ProcessRef, exit: Exit, left: boolean): void
-  /** Nothing of the workload runs any more. */
-  /** Of the start that this process was; null: of one that has not become a process. */
+  /**
+   * The main process has ended. What it left behind is being killed; a daemon's runs on (`left`), and
+   * what has to be undone lasts, also when no process of it does (`empty`).
+   */
+  mainEnded(resourceId: string, process: ProcessRef, exit: Exit, left: boolean, empty?: true): void
+  /**
+   * Nothing of the workload runs any more, of the start that this process was; null: of one that
+   * has not become a process.
+   */
   nothingRuns(resourceId: string, process: ProcessRef | null): void
 }
 
@@ -29,10 +37,21 @@ const LOOK_BY_MARK_MS = 500
 const KILL_CHECK_MS = 2
 /** At first without a pause: what was killed is mostly gone within the millisecond. */
 const QUICK_CHECKS = 20
+/** How soon something is undone again that was not gone. */
+const UNDO_AGAIN_MS = 50
+
+/** Of what is not our child. */
+const UNKNOWN: Exit = { code: null, signal: null }
+
+/** One start, as far as it has to be found and ended. */
+type Start = Pick<WorkloadRecord, 'resourceId' | 'process' | 'group' | 'undo'>
+type Started = Start & { readonly process: ProcessRef }
 
 export class Workloads {
   readonly #handles: KillHandles
   readonly #launchers: Launchers
+  readonly #undoer: Undoer
+  readonly #notes: UndoNotes
   readonly #events: WorkloadEvents
   readonly #folder: string
   readonly #watches = new Map<string, NodeJS.Timeout>()
@@ -44,12 +63,16 @@ export class Workloads {
   /** Kill groups of an earlier guard that no record names. */
   #strays: string[] = []
   #strayEmulators: ProcessRef[] = []
+  /** What an earlier guard has set up and no record names. */
+  #strayUndos: Noted[] = []
 
   constructor(handles: KillHandles, folder: string, events: WorkloadEvents) {
     this.#handles = handles
     this.#launchers = new Launchers(handles)
     this.#events = events
     this.#folder = join(folder, 'workloads')
+    this.#notes = new UndoNotes(join(folder, 'undo'))
+    this.#undoer = new Undoer(this.#launchers, handles, this.#folder)
     mkdirSync(this.#folder, { recursive: true })
   }
 
@@ -62,19 +85,23 @@ export class Workloads {
   spawn(resourceId: string, spec: ChildSpec): { process: ProcessRef; group: string } {
     const log = join(this.#folder, `${resourceId}.log`)
     const before = spec.daemon ? sizeOf(log) : 0
+    if (spec.undo) this.#notes.write(resourceId, spec.undo)
     const { child, process, group } = this.#launchers.launch(spec, log)
-    const key = keyOf(resourceId, process)
+    const start: Started = { resourceId, process, group, undo: spec.undo }
+    const key = keyOf(start)
     child.once('exit', (code, signal) => {
       this.#children.delete(key)
       // Its end may have been seen in /proc, acked, and followed by another start by now.
       if (this.#settled.delete(key)) return
       const exit = { code, signal, ...(spec.daemon && { output: endOf(log, before) }) }
-      const left = spec.daemon === true && !surely(() => this.#alive(group).length === 0)
-      if (left && !this.#kills.has(key)) {
+      const runs = spec.daemon === true && !surely(() => this.#alive(group).length === 0)
+      const lasts = spec.undo === undefined ? runs : code === 0
+      if (lasts && !this.#kills.has(key)) {
         this.#events.mainEnded(resourceId, process, exit, true)
-        return this.#watchUntil(resourceId, process, group, () => this.#alive(group).length === 0)
+        if (runs) this.#watchUntil(start, () => this.#alive(group).length === 0)
+        return
       }
-      this.#ended(resourceId, process, group, exit)
+      this.#ended(start, exit)
     })
     this.#children.add(key)
     return { process, group }
@@ -82,38 +109,33 @@ export class Workloads {
 
   /** Whether what is on record runs: its main process, or of a daemon anything of its kill group. */
   lives(record: WorkloadRecord): boolean {
-    const { process, group, daemon } = record
+    const { process, group, daemon, undo } = record
     if (process && isAlive(process)) return true
+    // G7: what is not undone lasts, whether or not anything of it can be seen from here.
+    if (process && undo) return true
     return daemon === true && group !== undefined && this.#alive(group).length > 0
   }
 
   /** Watches a workload that is not our child: one that an earlier guard started, or a VM. */
   watch(record: WorkloadRecord): void {
-    const { process, resourceId } = record
+    const { process, group, resourceId, undo } = record
     this.#unwatch(resourceId)
-    if (process)
-      this.#watchUntil(
-        resourceId,
-        process,
-        record.group,
-        () => !this.lives(record),
-        record.daemon === true,
-      )
+    if (!process) return
+    const runs = { ...record, process, undo: undefined }
+    // Nothing of it runs, and nothing has to: there is no end to be seen here.
+    if (undo && surely(() => !this.lives(runs))) return
+    this.#watchUntil({ resourceId, process, group, undo }, () => !this.lives(runs), record.daemon)
   }
 
-  #watchUntil(
-    resourceId: string,
-    process: ProcessRef,
-    group: string | undefined,
-    over: () => boolean,
-    byGroup = true,
-  ): void {
+  #watchUntil(start: Started, over: () => boolean, byGroup: boolean | undefined = true): void {
+    const { resourceId } = start
     this.#unwatch(resourceId)
     const costly = byGroup && this.#handles.kind === 'mark'
     const look = () => {
       if (!surely(over)) return
       this.#unwatch(resourceId)
-      this.#ended(resourceId, process, group, null)
+      if (start.undo) this.#events.mainEnded(resourceId, start.process, UNKNOWN, true, true)
+      else this.#ended(start, null)
     }
     this.#watches.set(resourceId, setInterval(look, costly ? LOOK_BY_MARK_MS : LOOK_MS))
   }
@@ -121,12 +143,15 @@ export class Workloads {
   /** The gate's socket said so before the next look. */
   endedElsewhere(record: WorkloadRecord, process: ProcessRef): void {
     this.#unwatch(record.resourceId)
-    this.#ended(record.resourceId, process, record.group, null)
+    this.#ended({ ...record, process }, null)
   }
 
-  /** SIGKILL to all of it, again and again until nothing runs; then says so (G5). */
+  /**
+   * SIGKILL to all of it, again and again until nothing runs, then what is to be undone; then says
+   * so (G5).
+   */
   terminate(record: WorkloadRecord): void {
-    this.#killUntilGone(record.resourceId, record.process, record.group)
+    this.#killUntilGone(record)
   }
 
   /** Whether what an ended workload left behind is still being killed. */
@@ -147,12 +172,14 @@ export class Workloads {
       .groups()
       .filter((group) => group.startsWith('w-') && !groups.has(group) && !spares.has(group))
     this.#strayEmulators = this.#handles.marked(gateGroup).filter(({ pid }) => !pids.has(pid))
+    const ids = new Set(records.map((r) => r.resourceId))
+    this.#strayUndos = this.#notes.all().filter(({ resourceId }) => !ids.has(resourceId))
     this.#killStraysUntilGone()
   }
 
   /** Once nothing of what an earlier guard has left runs any more; at once if there is nothing. */
   whenNoStrays(then: () => void): void {
-    if (this.#strays.length + this.#strayEmulators.length === 0) then()
+    if (this.#strays.length + this.#strayEmulators.length + this.#strayUndos.length === 0) then()
     else setTimeout(() => this.whenNoStrays(then), KILL_CHECK_MS)
   }
 
@@ -170,6 +197,12 @@ export class Workloads {
     })
     if (this.#strays.length + this.#strayEmulators.length > 0)
       setTimeout(() => this.#killStraysUntilGone(), KILL_CHECK_MS)
+    else void this.#undoStrays()
+  }
+
+  async #undoStrays(): Promise<void> {
+    await Promise.all(this.#strayUndos.map((noted) => this.#undone(noted)))
+    this.#strayUndos = []
   }
 
   #alive(group: string): number[] {
@@ -189,14 +222,16 @@ export class Workloads {
   }
 
   /** The main process is gone: what it left behind belongs to it and goes too. */
-  #ended(resourceId: string, main: ProcessRef, group: string | undefined, exit: Exit | null): void {
-    if (this.#kills.has(keyOf(resourceId, main))) return
-    this.#killUntilGone(resourceId, main, group)
-    this.#events.mainEnded(resourceId, main, exit ?? { code: null, signal: null }, false)
+  #ended(start: Started, exit: Exit | null): void {
+    const { resourceId, process: main } = start
+    if (this.#kills.has(keyOf(start))) return
+    this.#killUntilGone(start)
+    this.#events.mainEnded(resourceId, main, exit ?? UNKNOWN, false)
   }
 
-  #killUntilGone(resourceId: string, main: ProcessRef | null, group: string | undefined): void {
-    const key = keyOf(resourceId, main)
+  #killUntilGone(start: Start): void {
+    const { resourceId, process: main, group } = start
+    const key = keyOf(start)
     if (this.#kills.has(key)) return
     this.#kills.set(key, resourceId)
     let looks = 0
@@ -213,13 +248,28 @@ export class Workloads {
         else setTimeout(look, KILL_CHECK_MS)
         return
       }
-      this.#kills.delete(key)
-      if (this.#children.delete(key)) this.#settled.add(key)
-      this.#unwatch(resourceId)
-      if (group) this.#handles.remove(group)
-      this.#events.nothingRuns(resourceId, main)
+      // G5: what could set it up again is dead; only now it can be undone for good.
+      if (start.undo) void this.#undone(start).then(() => this.#over(start))
+      else this.#over(start)
     }
     setImmediate(look)
+  }
+
+  async #undone({ resourceId, undo }: Pick<Start, 'resourceId' | 'undo'>): Promise<void> {
+    if (!undo) return
+    while (!(await this.#undoer.undo(resourceId, undo))) await sleep(UNDO_AGAIN_MS)
+    this.#notes.remove(resourceId)
+  }
+
+  /** Nothing of this start is left. */
+  #over(start: Start): void {
+    const { resourceId, process: main, group } = start
+    const key = keyOf(start)
+    this.#kills.delete(key)
+    if (this.#children.delete(key)) this.#settled.add(key)
+    this.#unwatch(resourceId)
+    if (group) this.#handles.remove(group)
+    this.#events.nothingRuns(resourceId, main)
   }
 
   #unwatch(resourceId: string): void {
@@ -237,7 +287,7 @@ function surely(seen: () => boolean): boolean {
   }
 }
 
-const keyOf = (resourceId: string, main: ProcessRef | null) =>
+const keyOf = ({ resourceId, process: main }: Start) =>
   `${resourceId} ${main?.pid ?? ''} ${main?.startTicks ?? ''}`
 
 function killPid(pid: number): void {

@@ -13,6 +13,8 @@ export interface ActionSpec {
   readonly gid?: number | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
+  /** So many bytes of its standard output are kept apart; absent: none. */
+  readonly stdoutBytes?: number | undefined
 }
 
 export interface ActionEnd {
@@ -21,6 +23,8 @@ export interface ActionEnd {
   readonly timedOut: boolean
   /** The end of what it has written. */
   readonly output: string
+  /** The end of its standard output alone, as far as that was asked for. */
+  readonly stdout: string
   /** Nothing of it runs. Has resolved already, but for what even SIGKILL does not end at once. */
   readonly gone: Promise<void>
 }
@@ -60,8 +64,12 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
     ...(spec.uid !== undefined && { uid: spec.uid }),
     ...(spec.gid !== undefined && { gid: spec.gid }),
   })
-  const tail = new Tail()
-  child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
+  const tail = new Tail(OUTPUT_BYTES_MAX)
+  const stdout = new Tail(spec.stdoutBytes ?? 0)
+  child.stdout.on('data', (chunk: Buffer) => {
+    tail.add(chunk)
+    stdout.add(chunk)
+  })
   child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
   // Killed while it waits.
   child.stdin.on('error', () => {})
@@ -76,7 +84,7 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
       Promise.all([gone, Promise.race([closed, sleep(DRAIN_MS)])]),
       sleep(KILLED_MS, undefined, { ref: false }),
     ])
-    return { code, timedOut: timedOut(), output: tail.text(), gone }
+    return { code, timedOut: timedOut(), output: tail.text(), stdout: stdout.text(), gone }
   } catch (error) {
     await untilGone(group)
     throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
@@ -156,17 +164,23 @@ export function lastLines(text: string, lengthMax = 500): string {
 
 /** The last bytes of a stream, however much it says. */
 class Tail {
+  readonly #max: number
   #parts: Buffer[] = []
   #bytes = 0
 
+  constructor(max: number) {
+    this.#max = max
+  }
+
   add(chunk: Buffer): void {
-    this.#parts.push(chunk.subarray(-OUTPUT_BYTES_MAX))
-    this.#bytes += Math.min(chunk.length, OUTPUT_BYTES_MAX)
-    while (this.#bytes - (this.#parts[0]?.length ?? 0) >= OUTPUT_BYTES_MAX)
+    if (this.#max === 0) return
+    this.#parts.push(chunk.subarray(-this.#max))
+    this.#bytes += Math.min(chunk.length, this.#max)
+    while (this.#bytes - (this.#parts[0]?.length ?? 0) >= this.#max)
       this.#bytes -= this.#parts.shift()?.length ?? 0
   }
 
   text(): string {
-    return Buffer.concat(this.#parts).subarray(-OUTPUT_BYTES_MAX).toString('utf8')
+    return this.#max === 0 ? '' : Buffer.concat(this.#parts).subarray(-this.#max).toString('utf8')
   }
 }

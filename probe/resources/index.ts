@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { ResourceModule } from '../../schema/resource-module.ts'
 import { GATE_NAME } from '../gate/gate-script.ts'
+import { createFileSystem } from './file-system.ts'
 import { createHttpEndpoint } from './http-endpoint.ts'
+import { createIpAddress } from './ip-address.ts'
+import { createOcf } from './ocf.ts'
 import { processModule } from './process.ts'
 import { createScript } from './script.ts'
 import { createTcpEndpoint } from './tcp-endpoint.ts'
@@ -28,6 +31,9 @@ export function loadModules(
   }
   if (policy.process) add(processModule)
   if (policy.script) add(createScript(policy.script))
+  if (policy.ocf) add(createOcf(policy.ocf))
+  if (policy['ip-address']) add(createIpAddress(policy['ip-address']))
+  if (policy['file-system']) add(createFileSystem(policy['file-system']))
   const vm = policy['virtual-machine']
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)

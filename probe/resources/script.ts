@@ -7,12 +7,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import {
-  type Answer,
-  NotImplemented,
-  type ResourceModule,
-  type WorkloadExit,
-} from '../../schema/resource-module.ts'
+import { type Answer, NotImplemented, type ResourceModule } from '../../schema/resource-module.ts'
 import {
   SCRIPT_EXIT,
   type ScriptProperties,
@@ -21,6 +16,7 @@ import {
 import type { ActionEnd } from './action.ts'
 import { eachOf, programProblem, userOf } from './program.ts'
 import { outcomeOf, ScriptActions, type ScriptCall, variables } from './script-actions.ts'
+import { startAndWait } from './start-and-wait.ts'
 
 const AT_ONCE = availableParallelism() * 4
 
@@ -186,7 +182,15 @@ async function start(
     await call.workload.stop()
     call.signal.throwIfAborted()
   }
-  const end = await startedEnd(call, action)
+  const { properties: p } = call
+  const end = await startAndWait(call, p.timeouts.onlineMs, {
+    command: p.command,
+    args: [...p.args, action],
+    env: variables(call, action),
+    daemon: true,
+    ...(p.cwd !== undefined && { cwd: p.cwd }),
+    ...(p.user !== undefined && userOf(p.user)),
+  })
   const detail = `${action}: ${outcomeOf(end)}`
   if (end.code === SCRIPT_EXIT.done && end.left) return
   await call.workload.stop()
@@ -200,51 +204,6 @@ async function start(
     `${action} has left no process running. A script is for what runs as processes of its own: ` +
       'the guard could not end anything else when the lease ends',
   )
-}
-
-/** Starts the action as the workload, and waits for its own process to end. */
-async function startedEnd(
-  call: ScriptCall,
-  action: 'online' | 'retry',
-): Promise<Omit<ActionEnd, 'gone'> & { left: boolean }> {
-  const { properties: p } = call
-  const exits: WorkloadExit[] = []
-  let wake = () => {}
-  const stopListening = call.workload.onExit((exit) => {
-    exits.push(exit)
-    wake()
-  })
-  const timeout = AbortSignal.timeout(p.timeouts.onlineMs)
-  const over = AbortSignal.any([timeout, call.signal])
-  over.addEventListener('abort', () => wake())
-  try {
-    const { pid, startTicks } = await call.workload.startChild({
-      command: p.command,
-      args: [...p.args, action],
-      env: variables(call, action),
-      daemon: true,
-      ...(p.cwd !== undefined && { cwd: p.cwd }),
-      ...(p.user !== undefined && userOf(p.user)),
-    })
-    for (;;) {
-      // The exit of an earlier start may come late.
-      const own = exits.filter((e) => e.process?.pid === pid && e.process.startTicks === startTicks)
-      const [exit] = own
-      if (exit)
-        return {
-          code: exit.code,
-          timedOut: false,
-          output: exit.output ?? '',
-          left: exit.left === true && own.length === 1,
-        }
-      if (over.aborted) return { code: null, timedOut: true, output: '', left: true }
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    }
-  } finally {
-    stopListening()
-  }
 }
 
 const GIVEN_UP = { status: 'unknown', detail: 'the check was given up' } as const

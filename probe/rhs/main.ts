@@ -112,7 +112,10 @@ class Rhs {
         if (!this.#state.runs.has(frame.resourceId)) this.#onRecord.add(frame.resourceId)
         break
       case 'exited':
-        this.#link.exited(frame.resourceId, frame.process, { ...frame.exit, left: frame.left })
+        this.#link.exited(frame.resourceId, frame.process, {
+          ...frame.exit,
+          ...{ left: frame.left, empty: frame.empty },
+        })
         break
       case 'tables': {
         const tables = this.#book.tables(this.#modules, this.#state, bootMs())

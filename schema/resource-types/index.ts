@@ -1,6 +1,9 @@
 import type * as z from 'zod'
 import type { PollPolicy, RestartPolicy } from '../hive.ts'
 import { httpEndpointProperties, tcpEndpointProperties } from './endpoints.ts'
+import { fileSystemProperties } from './file-system.ts'
+import { ipAddressProperties } from './ip-address.ts'
+import { ocfProperties } from './ocf.ts'
 import { processProperties } from './process.ts'
 import { scriptProperties } from './script.ts'
 import { virtualMachineProperties } from './virtual-machine.ts'
@@ -53,6 +56,24 @@ const TYPES: readonly TypeInfo[] = [
     type: 'script',
     title: 'An executable that starts, stops and checks something',
     properties: scriptProperties,
+    poll: DEFAULT_POLL,
+  },
+  {
+    type: 'ocf',
+    title: 'Whatever an OCF resource agent of the host manages',
+    properties: ocfProperties,
+    poll: DEFAULT_POLL,
+  },
+  {
+    type: 'ip-address',
+    title: 'An IPv4 or IPv6 address on a device',
+    properties: ipAddressProperties,
+    poll: DEFAULT_POLL,
+  },
+  {
+    type: 'file-system',
+    title: 'A mounted file system',
+    properties: fileSystemProperties,
     poll: DEFAULT_POLL,
   },
   {
