@@ -9,7 +9,7 @@ import { PROFILES, waitMs } from '../../schema/timing.ts'
 import type { Random } from '../sim/random.ts'
 import { livingWitnesses, signal } from './freezes.ts'
 import type { FaultKind } from './kinds.ts'
-import type { Rule } from './network.ts'
+import { addressOf, type Rule } from './network.ts'
 import type { Relay, Way } from './relay.ts'
 import { askMove, type Scene, WITNESSES } from './scene.ts'
 
@@ -146,7 +146,7 @@ const fill =
 
 /** One fault at a time switches a host off; the other one takes the next host. */
 const off =
-  (how: (host: DemoHost, drawn: Drawn) => Promise<void>): Fault =>
+  (how: (host: DemoHost, drawn: Drawn, scene: Scene) => Promise<void>): Fault =>
   async (scene, drawn) => {
     const { hosts } = scene.demo
     const first = hosts.indexOf(hostOf(scene, drawn))
@@ -154,11 +154,22 @@ const off =
     const host = turned.find((one) => !scene.down.has(one)) as DemoHost
     scene.down.add(host)
     try {
-      await how(host, drawn)
+      await how(host, drawn, scene)
     } finally {
       scene.down.delete(host)
     }
   }
+
+/** Whatever way it went down: of a machine that boots nothing is left but what lies on disk. */
+async function boot({ demo, network }: Scene, host: DemoHost): Promise<void> {
+  network.loseAddresses(host.name, addressOf(demo.hosts.indexOf(host)))
+  await host.boot()
+}
+
+function cutPower({ demo, network }: Scene, host: DemoHost): void {
+  host.powerCut()
+  network.loseAddresses(host.name, addressOf(demo.hosts.indexOf(host)))
+}
 
 const FAULTS: Record<FaultKind, Fault> = {
   killGuard: kill(guard),
@@ -186,16 +197,16 @@ const FAULTS: Record<FaultKind, Fault> = {
   },
   freezeHost: (scene, drawn) =>
     scene.freezes.stand(hostOf(scene, drawn), 'host', drawn.ms + (drawn.coin ? LEASE_MS : 0)),
-  powerCut: off(async (host, { ms }) => {
-    host.powerCut()
+  powerCut: off(async (host, { ms }, scene) => {
+    cutPower(scene, host)
     await sleep(ms)
-    await host.boot()
+    await boot(scene, host)
   }),
-  shutdown: off(async (host) => {
+  shutdown: off(async (host, _, scene) => {
     await host.shutDown(15_000)
     // It was frozen, or cut off, for too long.
-    if (host.guardPid !== undefined) host.powerCut()
-    await host.boot()
+    if (host.guardPid !== undefined) cutPower(scene, host)
+    await boot(scene, host)
   }),
   cutIn: rules((drawn) => [rule('in', drawn)]),
   cutOut: rules((drawn) => [rule('out', drawn)]),

@@ -41,6 +41,12 @@ export class Network {
     return ['nsenter', `--net=/run/netns/${host}`]
   }
 
+  /** A machine without power has the address that it boots with, and no other. */
+  loseAddresses(host: string, keep: string): void {
+    ip(`-n ${host} addr flush dev eth0 scope global`)
+    ip(`-n ${host} addr add ${keep}/24 dev eth0`)
+  }
+
   async add(host: string, ...rules: Rule[]): Promise<void> {
     for (const rule of rules) this.#rules.get(host)?.add(rule)
     await this.#apply(host)

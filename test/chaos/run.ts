@@ -60,6 +60,7 @@ export async function run(
   take(scene, sum)
   for (const what of [...sum.overlaps, ...sum.lost, ...sum.differ]) say(`PROBLEM  ${what}`)
   scene.vm?.stop()
+  scene.address.stop()
   return sum
 }
 
@@ -115,7 +116,7 @@ function longestSilence(writes: readonly LedgerLine[], fromMs: number): number {
 }
 
 function take(scene: Scene, sum: Sum): void {
-  const { freezes, vm } = scene
+  const { freezes, vm, address } = scene
   const verdicts = WITNESSES.map((name) =>
     judge(scene.demo.ledger(name), scene.demo.writes(name), freezes.all),
   )
@@ -123,8 +124,9 @@ function take(scene: Scene, sum: Sum): void {
     verdicts.reduce((all, verdict) => all + verdict[what], 0)
   const overlaps = verdicts.flatMap((verdict) => verdict.overlaps)
   // Of many writes of one epoch, one is told.
-  sum.overlaps = [...new Set([...overlaps, ...(vm?.overlaps ?? []), ...freezes.neverEnded])]
-  sum.byFreeze = total('byFreeze') + (vm?.byFreeze ?? 0)
+  const others = [...(vm?.overlaps ?? []), ...address.overlaps, ...freezes.neverEnded]
+  sum.overlaps = [...new Set([...overlaps, ...others])]
+  sum.byFreeze = total('byFreeze') + (vm?.byFreeze ?? 0) + address.byFreeze
   sum.refusedWrites = total('refusedWrites')
   sum.resumeOverlapMs = freezes.resumeOverlapMs
 }

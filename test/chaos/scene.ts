@@ -6,6 +6,7 @@ import { CLUSTER, Demo } from '../../demo/cluster.ts'
 import type { DemoHost } from '../../demo/host.ts'
 import { addScript, type DaemonScript, daemonScript } from '../e2e/daemon-script.ts'
 import { Promises, SETTINGS } from '../kill/promises.ts'
+import { AddressWatch } from './address-watch.ts'
 import { Freezes } from './freezes.ts'
 import type { FaultKind } from './kinds.ts'
 import { HUB, Network } from './network.ts'
@@ -17,6 +18,9 @@ export const HOSTS = ['n1', 'n2', 'n3'] as const
 export const WITNESSES = ['steady', 'failing', 'third'] as const
 const SCRIPTED = 'scripted'
 const GUEST = 'guest'
+/** A group of one address, which has no process that could be killed. */
+const ADDRESS = 'address'
+const ADDRESS_AT = '10.77.0.200/24'
 const WRITE_MS = 100
 const RELAY_PORT = 7_000
 const FOLDER_SIZE = 'size=64m'
@@ -31,6 +35,7 @@ export interface Scene {
   readonly script: DaemonScript
   readonly freezes: Freezes
   readonly vm: VmWatch | null
+  readonly address: AddressWatch
   /** Faults that this machine cannot have, and why. */
   readonly missing: ReadonlyMap<FaultKind, string>
   /** Groups that are wanted online on exactly one host. */
@@ -55,7 +60,10 @@ export async function openScene(folder: string): Promise<Scene> {
     port: 0,
     profile: 'test',
     ownBoot: true,
-    policy: { script: { commands: [`${folder}/scripts/*`] } },
+    policy: {
+      script: { commands: [`${folder}/scripts/*`] },
+      'ip-address': { networks: [ADDRESS_AT.replace('/24', '')] },
+    },
     hostOptions(name, control) {
       const relay = relays.get(name) as Relay
       relay.target = { host: '127.0.0.1', port: control.port }
@@ -74,10 +82,11 @@ export async function openScene(folder: string): Promise<Scene> {
     for (const kind of ['killVm', 'freezeVm'] as const) missing.set(kind, demo.vmMissing)
   const freezes = new Freezes(demo)
   const script = daemonScript(join(folder, 'scripts'), SCRIPTED)
-  const groups = [...WITNESSES, SCRIPTED, ...(demo.vmMissing === null ? [GUEST] : [])]
+  const groups = [...WITNESSES, SCRIPTED, ADDRESS, ...(demo.vmMissing === null ? [GUEST] : [])]
   const scene: Scene = {
     ...{ demo, network, relays, script, freezes, missing, groups },
     promises: new Promises(demo),
+    address: new AddressWatch(ADDRESS_AT, HOSTS, network, freezes),
     vm: demo.vmMissing === null ? new VmWatch(demo, freezes) : null,
     down: new Set(),
     setClock(host, offsetSeconds) {
@@ -98,6 +107,15 @@ async function addGroups({ demo, promises, script, groups }: Scene): Promise<voi
     await demo.addWitness(name, name, restart, WRITE_MS)
   }
   await addScript(demo, SCRIPTED, SCRIPTED, script, { restart: ENDLESS })
+  await demo.api('createResource', {
+    params: { cluster: CLUSTER },
+    body: {
+      ...{ name: ADDRESS, group: ADDRESS, type: 'ip-address', restart: ENDLESS },
+      // Nobody else is there, and arping is not on every machine.
+      properties: { address: ADDRESS_AT, device: 'eth0', duplicateCheck: false, announce: 0 },
+      poll: { isAliveMs: 1_000 },
+    },
+  })
   if (groups.includes(GUEST)) await demo.addVm(GUEST, GUEST, ENDLESS)
   for (const name of groups) await promises.want(name, 1)
   for (const name of groups) await demo.online(name)

@@ -48,6 +48,10 @@ async function wanted(scene: Scene): Promise<string | null> {
     if (last?.pid !== pids[0] || last?.owner !== owner)
       return `${name} runs on ${last?.owner}, the hive says ${owner}`
   }
+  const holders = scene.address.hosts()
+  const owner = view.groups.find((g) => g.name === 'address')?.owner
+  if (holders.join(' ') !== owner)
+    return `the address is on ${holders.join(' ') || 'no host'}, the hive says ${owner}`
   const guests = scene.vm?.hosts()
   if (guests && guests.length !== 1) return `the guest runs on ${guests.join(' ') || 'no host'}`
   return null

@@ -224,8 +224,8 @@ describe('Online and Offline', () => {
 })
 
 const real = existsSync(REAL) ? readdirSync(REAL).filter((name) => !name.startsWith('.')) : []
-if (real.length === 0)
-  process.stderr.write('skipped: the agents of resource-agents: not installed\n')
+const missing = real.length === 0 ? 'resource-agents is not installed' : null
+if (missing !== null) process.stderr.write(`skipped: real OCF agents: ${missing}\n`)
 
 test.skipIf(missing !== null)(
   'every agent of the package resource-agents says what it is',
