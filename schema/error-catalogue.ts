@@ -35,6 +35,14 @@ export const ERRORS = {
     remedy:
       'List the types with `holdfast resource types`; a program without a type of its own can be kept as `process` or `script`.',
   },
+  BAD_MODULE: {
+    http: 400,
+    exit: 2,
+    title: 'A module file cannot be used',
+    cause:
+      'It does not export what a resource module has to, its manifest is not well-formed, it throws while it is imported, or it is not the file that was registered.',
+    remedy: 'Correct it; `holdfast-probe module certify FILE` shows what does not fit.',
+  },
   DEPENDENCY_CYCLE: {
     http: 409,
     exit: 8,

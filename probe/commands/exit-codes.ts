@@ -23,6 +23,7 @@ const CODES: readonly ErrorCode[] = [
   'INTERNAL',
   'UNAVAILABLE',
   'BAD_REQUEST',
+  'BAD_MODULE',
   'NO_SERVICE_MANAGER',
   'NOT_JOINED',
   'NOT_RUNNING',

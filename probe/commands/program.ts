@@ -12,6 +12,7 @@ import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import { DEFAULT_FOLDERS, Runner } from './host.ts'
 import { addJoin, refuseTokenIn } from './join.ts'
 import { addLeave } from './leave.ts'
+import { addModule } from './module.ts'
 import { peersOption } from './options.ts'
 import { addService } from './service.ts'
 import { addStatus, addStop } from './status.ts'
@@ -72,6 +73,7 @@ export function makeProgram(runner: Runner): Command {
   addLeave(program, runner)
   addDoctor(program, runner)
   addService(program, runner)
+  addModule(program, runner)
   everyCommand(program, (command) => {
     command.exitOverride().configureOutput({ writeErr: () => {} })
   })

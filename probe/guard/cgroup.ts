@@ -28,6 +28,8 @@ export interface KillHandles {
   killAll(group: string): void
   /** The group is no longer used. */
   remove(group: string): void
+  /** Kills all that is left in any group, and takes away what was made for groups. */
+  end(): void
   /** Groups that exist, by name, wherever an earlier guard of this host has made them. */
   groups(): string[]
   /** Live processes that carry the mark of this group in their environment. */
@@ -109,6 +111,10 @@ function cgroupHandles(base: string, owner: string): KillHandles {
     remove(group) {
       removeTree(path(group))
     },
+    end() {
+      for (const folder of below(base)) this.killAll(basename(folder))
+      removeTree(base)
+    },
     groups: () => [...new Set([base, ...others].flatMap(below).map((p) => basename(p)))],
     marked: byMark,
   }
@@ -127,6 +133,9 @@ function markHandles(owner: string): KillHandles {
       for (let round = 0; round < 2; round += 1) for (const pid of find(group)) killPid(pid)
     },
     remove() {},
+    end() {
+      for (const { pid } of marked(`${MARK}=${owner}/`)) killPid(pid)
+    },
     groups() {
       const prefix = `${MARK}=${owner}/`
       return [...new Set(marked(prefix).map((found) => found.mark.slice(prefix.length)))]

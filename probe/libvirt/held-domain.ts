@@ -1,5 +1,5 @@
 /** What the module keeps of one domain between calls. */
-import type { Call } from '../../schema/resource-module.ts'
+import type { Call } from '../../schema/resource-type.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { type Domain, type LibvirtClient, LibvirtError, type LifecycleEvent } from './client.ts'
 import { type PreparedDomain, prepareDomainXml } from './domain-xml.ts'

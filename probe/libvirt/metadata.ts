@@ -1,5 +1,5 @@
 /** What libvirt's own tools show of a domain that the cluster runs (S-86): metadata and a title. */
-import type { Call, Step } from '../../schema/resource-module.ts'
+import type { Call, Step } from '../../schema/resource-type.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import {
   type Deadline,

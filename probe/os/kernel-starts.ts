@@ -35,7 +35,9 @@ exec mount "$@"
 
 /** @throws {Error} this host has no `mount` */
 export function mountStart(ask: MountAsk): Command {
-  const { source, target, fsType, options, fsck } = ask
+  const { source, target, options, fsck } = ask
+  // `mount` takes a source for a device unless it is told the type.
+  const fsType = ask.fsType ?? (source === 'tmpfs' ? source : undefined)
   tool('mount', 'mount')
   const how = [
     ...(fsType === undefined ? [] : ['-t', fsType]),

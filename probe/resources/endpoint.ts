@@ -2,7 +2,7 @@
 import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
 import { eachOf } from './program.ts'
 
 /** Null: it answers as it should. */

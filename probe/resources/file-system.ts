@@ -5,7 +5,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
 import {
   type FileSystemProperties,
   fileSystemProperties,

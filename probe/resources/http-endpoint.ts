@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 import {
   type HttpEndpointProperties,
   httpEndpointProperties,

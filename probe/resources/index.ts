@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { ResourceModule } from '../../schema/resource-module.ts'
+import type { ResourceModule } from '../../schema/resource-type.ts'
 import { GATE_NAME } from '../gate/gate-script.ts'
 import { createFileSystem } from './file-system.ts'
 import { createHttpEndpoint } from './http-endpoint.ts'

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
 import {
   type IpAddressProperties,
   ipAddressProperties,

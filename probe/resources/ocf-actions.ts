@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import { allows } from '../../schema/host-policy.ts'
-import type { Call } from '../../schema/resource-module.ts'
+import type { Call } from '../../schema/resource-type.ts'
 import { OCF_AGENT, OCF_EXIT, type OcfProperties } from '../../schema/resource-types/ocf.ts'
 import { ocfAgentPath, ocfRoot } from '../os/allowed.ts'
 import { type ActionEnd, lastLines, runAction } from './action.ts'

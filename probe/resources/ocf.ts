@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { Answer, ResourceModule } from '../../schema/resource-module.ts'
+import type { Answer, ResourceModule } from '../../schema/resource-type.ts'
 import { OCF_EXIT, type OcfProperties, ocfProperties } from '../../schema/resource-types/ocf.ts'
 import type { ActionEnd } from './action.ts'
 import { OcfActions, type OcfCall, outcomeOf } from './ocf-actions.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Answer, Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
 import { type ProcessProperties, processProperties } from '../../schema/resource-types/process.ts'
 import { isAlive as lives } from '../gate/proc.ts'
 import { environment, programProblem, userOf } from './program.ts'

@@ -1,6 +1,6 @@
 /** What modules that start programs of the host have to know of it. */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import type { Call } from '../../schema/resource-module.ts'
+import type { Call } from '../../schema/resource-type.ts'
 
 /** Why the program could not be started again, or null. */
 export function programProblem(command: string): string | null {

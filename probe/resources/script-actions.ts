@@ -1,7 +1,7 @@
 /** The short calls of scripts: which are under way, and what an end of one means. */
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import { allows } from '../../schema/host-policy.ts'
-import { type Call, NotImplemented } from '../../schema/resource-module.ts'
+import { type Call, NotImplemented } from '../../schema/resource-type.ts'
 import {
   SCRIPT_EXIT,
   type ScriptAction,

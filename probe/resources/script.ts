@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import { type Answer, NotImplemented, type ResourceModule } from '../../schema/resource-module.ts'
+import { type Answer, NotImplemented, type ResourceModule } from '../../schema/resource-type.ts'
 import {
   SCRIPT_EXIT,
   type ScriptProperties,

@@ -1,4 +1,4 @@
-import type { Call, ChildSpec, WorkloadExit } from '../../schema/resource-module.ts'
+import type { Call, ChildSpec, WorkloadExit } from '../../schema/resource-type.ts'
 
 /** How the command of a start has ended. */
 export interface StartEnd {

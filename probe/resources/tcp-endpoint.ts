@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 import {
   type TcpEndpointProperties,
   tcpEndpointProperties,

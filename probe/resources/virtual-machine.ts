@@ -5,7 +5,7 @@
  * it lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone
  * nothing is known and nothing is restarted: its virtual machines run on.
  */
-import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-module.ts'
+import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-type.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import {

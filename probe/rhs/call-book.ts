@@ -1,6 +1,6 @@
 /** What RHS keeps of its calls, for whoever asks (S-25): per module, and per group's checks. */
 import type { GroupRow, ModuleRow, MonitorTables } from '../../schema/host-status.ts'
-import type { ResourceModule } from '../../schema/resource-module.ts'
+import type { ResourceModule } from '../../schema/resource-type.ts'
 import type { RhsState } from '../core/rhs.ts'
 import type { CallRing } from '../os/call-ring.ts'
 

@@ -1,7 +1,7 @@
 /** RHS's side of the guard: requests for a yes, and what the guard has on record. */
 import { randomInt } from 'node:crypto'
 import type { RhsToGuard, WorkloadRecord } from '../../schema/ipc.ts'
-import type { WorkloadExit } from '../../schema/resource-module.ts'
+import type { WorkloadExit } from '../../schema/resource-type.ts'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 
 /** The guard said no. */

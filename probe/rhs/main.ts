@@ -12,7 +12,7 @@ import {
   type Call,
   NotImplemented,
   type ResourceModule,
-} from '../../schema/resource-module.ts'
+} from '../../schema/resource-type.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import { bootMs } from '../clock.ts'
 import {
@@ -28,6 +28,7 @@ import {
 import { CallRing, ringPath } from '../os/call-ring.ts'
 import { loadModules } from '../resources/index.ts'
 import { CallBook } from './call-book.ts'
+import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { LogLimit } from './log-limit.ts'
 import { makeCall } from './make-call.ts'
@@ -62,6 +63,7 @@ class Rhs {
   readonly #link = new GuardLink((frame) => process.send?.(frame))
   readonly #aborts = new Map<number, AbortController>()
   readonly #watches = new Map<string, () => void>()
+  readonly #entries = new Entries()
   #modules: ReadonlyMap<string, ResourceModule> = new Map()
   #state = emptyRhs()
   #timer: NodeJS.Timeout | null = null
@@ -204,6 +206,7 @@ class Rhs {
         this.#watches.get(effect.guid)?.()
         this.#watches.delete(effect.guid)
         this.#link.forget(effect.guid)
+        this.#entries.forget(effect.guid)
         this.#limit.forget(effect.guid)
         break
     }
@@ -233,7 +236,7 @@ class Rhs {
     const run = this.#state.runs.get(guid)
     const module = run && this.#modules.get(run.held.type)
     if (!run || !module) return { ok: false, error: `no module for type ${run?.held.type}` }
-    const entry = module[fn]
+    const entry = this.#entries.of(module, fn)
     const { persistentState, hiveSeq, epoch } = run.held
     // S-30: status wanted and GUID are read from the replica before each call.
     this.#log(
@@ -244,7 +247,7 @@ class Rhs {
     const ended = this.#book.begin(module.type, fn, run.held.name, [guid], bootMs())
     try {
       const progress = (note: string) => this.#step({ type: 'progressed', guid, id, note })
-      await entry.call(module, this.#callOf(run, module, signal, progress))
+      await entry(this.#callOf(run, module, signal, progress))
       ended(bootMs())
       return { ok: true }
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { HeldResource } from '../../schema/ipc.ts'
-import type { Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 import type { GuardLink } from './guard-link.ts'
 
 /**

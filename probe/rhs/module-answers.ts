@@ -2,7 +2,7 @@
  * What a module says is taken from outside: an answer for each resource that was asked about, one of
  * the statuses there are, and nothing else. One bad answer is the fault of one resource (S-27, S-32).
  */
-import type { Answer } from '../../schema/resource-module.ts'
+import type { Answer } from '../../schema/resource-type.ts'
 import { reportedStatus } from '../../schema/status.ts'
 
 const DETAIL_MAX = 1_000

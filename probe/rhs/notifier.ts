@@ -1,4 +1,4 @@
-import type { ResourceModule, Step } from '../../schema/resource-module.ts'
+import type { ResourceModule, Step } from '../../schema/resource-type.ts'
 
 /** A manager that does not take note in this time is not told. */
 const NOTIFY_MS = 3_000

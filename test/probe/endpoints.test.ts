@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from '
 import { afterEach, describe, expect, test } from 'vitest'
 import { createHttpEndpoint } from '../../probe/resources/http-endpoint.ts'
 import { createTcpEndpoint } from '../../probe/resources/tcp-endpoint.ts'
-import type { Call, ResourceModule } from '../../schema/resource-module.ts'
+import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 
 const servers: Server[] = []
 afterEach(() => {

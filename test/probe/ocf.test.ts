@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runAction } from '../../probe/resources/action.ts'
 import { createOcf } from '../../probe/resources/ocf.ts'
 import { readMetaData } from '../../probe/resources/ocf-agent.ts'
-import type { Call, ChildSpec, WorkloadExit } from '../../schema/resource-module.ts'
+import type { Call, ChildSpec, WorkloadExit } from '../../schema/resource-type.ts'
 import { type OcfProperties, ocfProperties } from '../../schema/resource-types/ocf.ts'
 
 const REAL = '/usr/lib/ocf/resource.d/heartbeat'

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
 import { identityOf } from '../../probe/gate/proc.ts'
 import { createScript } from '../../probe/resources/script.ts'
-import type { Call, WorkloadExit } from '../../schema/resource-module.ts'
+import type { Call, WorkloadExit } from '../../schema/resource-type.ts'
 import { type ScriptProperties, scriptProperties } from '../../schema/resource-types/script.ts'
 
 let folder: string

@@ -8,7 +8,7 @@ import { identityOf } from '../../probe/gate/proc.ts'
 import { forbids } from '../../probe/guard/policy.ts'
 import { runAction } from '../../probe/resources/action.ts'
 import { createScript } from '../../probe/resources/script.ts'
-import { type Call, NotImplemented } from '../../schema/resource-module.ts'
+import { type Call, NotImplemented } from '../../schema/resource-type.ts'
 import {
   SCRIPT_ACTIONS,
   type ScriptProperties,

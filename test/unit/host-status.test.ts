@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { CallBook } from '../../probe/rhs/call-book.ts'
 import { renderHostStatus } from '../../probe/status/render.ts'
 import { monitorTables } from '../../schema/host-status.ts'
-import type { ResourceModule } from '../../schema/resource-module.ts'
+import type { ResourceModule } from '../../schema/resource-type.ts'
 import { A, B, Bench, GROUP } from './rhs-bench.ts'
 
 function tables() {

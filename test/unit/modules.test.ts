@@ -6,7 +6,7 @@ import { GuardLink } from '../../probe/rhs/guard-link.ts'
 import { makeCall } from '../../probe/rhs/make-call.ts'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import { fromRhs, type HeldResource } from '../../schema/ipc.ts'
-import type { ResourceModule } from '../../schema/resource-module.ts'
+import type { ResourceModule } from '../../schema/resource-type.ts'
 import { RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
 
 const held: HeldResource = {

@@ -1,7 +1,7 @@
 /** What a module may have or lack: retry (S-42), any function at all (S-33), notify (S-86). */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Notifier } from '../../probe/rhs/notifier.ts'
-import type { Call, ResourceModule, Step } from '../../schema/resource-module.ts'
+import type { Call, ResourceModule, Step } from '../../schema/resource-type.ts'
 import { A, Bench } from './rhs-bench.ts'
 
 let rhs: Bench

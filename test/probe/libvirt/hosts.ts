@@ -8,7 +8,7 @@ import { tinyDomainXml, writeTinyImage } from '../../../demo/vm/domain.ts'
 import { type GateAsk, listenGate } from '../../../probe/gate/gate-listener.ts'
 import { installGate } from '../../../probe/gate/gate-script.ts'
 import { type Identity, isAlive } from '../../../probe/gate/proc.ts'
-import type { Call, Workload } from '../../../schema/resource-module.ts'
+import type { Call, Workload } from '../../../schema/resource-type.ts'
 import type { VirtualMachineProperties } from '../../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../../schema/resource-types/virtual-machine.ts'
 

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { identityOf } from '../../../probe/gate/proc.ts'
 import { LibvirtClient, LibvirtError } from '../../../probe/libvirt/client.ts'
 import { createVirtualMachine } from '../../../probe/resources/virtual-machine.ts'
-import type { Answer } from '../../../schema/resource-module.ts'
+import type { Answer } from '../../../schema/resource-type.ts'
 import {
   callOf,
   EMULATOR,

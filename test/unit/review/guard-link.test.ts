@@ -3,7 +3,7 @@ import { processModule } from '../../../probe/resources/process.ts'
 import { GuardLink } from '../../../probe/rhs/guard-link.ts'
 import { makeCall } from '../../../probe/rhs/make-call.ts'
 import type { HeldResource, RhsToGuard } from '../../../schema/ipc.ts'
-import type { ResourceModule } from '../../../schema/resource-module.ts'
+import type { ResourceModule } from '../../../schema/resource-type.ts'
 
 const RESOURCE = '00000000-0000-4000-8000-00000000000a'
 

@@ -22,6 +22,7 @@ test('G5, G10: a start recorded without its process is not over while a kill gro
       kills += 1
     },
     remove: () => {},
+    end: () => {},
     groups: () => ['w-9-1', 'w-9-2', 'tree-9'],
     marked: () => [],
   }

@@ -11,6 +11,22 @@ import type { ChildSpec, ProcessRef } from './workload.ts'
 
 export type { ChildSpec, ProcessRef } from './workload.ts'
 
+/** All that RHS may call. */
+export const ENTRY_POINTS = [
+  'validate',
+  'install',
+  'open',
+  'close',
+  'online',
+  'retry',
+  'offline',
+  'terminate',
+  'isAlive',
+  'looksAlive',
+  'watch',
+  'notify',
+] as const
+
 export interface ResourceModule<P = unknown> {
   readonly type: string
   readonly version: string
@@ -20,6 +36,13 @@ export interface ResourceModule<P = unknown> {
   readonly host: 'rhs' | 'rhs-exec'
   /** How a start passes the guard (G4). Absent: it starts nothing, it only looks. */
   readonly way?: 'child' | 'gate'
+  /** Whether this host can run a resource with these properties; rejects with why not. Before `open`. */
+  validate?(call: Call<P>): Promise<void>
+  /**
+   * Put what the workload needs on this host (S-49). RHS calls it before the first Online of a
+   * resource here; what is there already is success.
+   */
+  install?(call: Call<P>): Promise<void>
   /** Attach on this node: open handles, subscribe to events. Never starts the workload (S-37). */
   open?(call: Call<P>): Promise<void>
   /** Detach. Never stops the workload (S-38). */
