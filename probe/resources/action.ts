@@ -31,7 +31,8 @@ export interface ActionEnd {
 
 const OUTPUT_BYTES_MAX = 16 * 1024
 /** After its end, for output that is still in the pipe. */
-const DRAIN_MS = 50
+const DRAIN_LOOKS = 5
+const DRAIN_LOOK_MS = 10
 /** So long an answer waits for what was killed to be gone; only the kernel can hold that up. */
 const KILLED_MS = 2_000
 /** How often what was killed is looked at and killed again: at first at once, then ever slower. */
@@ -80,10 +81,8 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
   try {
     const code = await ended
     gone = untilGone(group)
-    await Promise.race([
-      Promise.all([gone, Promise.race([closed, sleep(DRAIN_MS)])]),
-      sleep(KILLED_MS, undefined, { ref: false }),
-    ])
+    await Promise.race([gone, sleep(KILLED_MS, undefined, { ref: false })])
+    await drained(closed)
     return { code, timedOut: timedOut(), output: tail.text(), stdout: stdout.text(), gone }
   } catch (error) {
     await untilGone(group)
@@ -92,6 +91,19 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
     child.stdout.destroy()
     child.stderr.destroy()
   }
+}
+
+/**
+ * Until its pipes are at their end, which whoever has left its group may hold open: so many looks
+ * later. Looks, not time: a busy process can pass any time without having read what is there.
+ */
+async function drained(closed: Promise<unknown>): Promise<void> {
+  let open = true
+  void closed.then(() => {
+    open = false
+  })
+  for (let look = 0; open && look < DRAIN_LOOKS; look += 1)
+    await Promise.race([closed, sleep(DRAIN_LOOK_MS)])
 }
 
 /** Lets it go on from where it waits, and ends it when its time is up or nobody wants it. */
