@@ -110,6 +110,17 @@ export class DemoHost {
     return JSON.parse((await child).stdout).changed
   }
 
+  /** `holdfast-probe …` on this host, with its folders; never rejects for what the command says. */
+  async command(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const all = this.#inside(process.execPath, this.options.probe, ...words, ...this.#folders())
+    const [command = '', ...args] = all
+    try {
+      return { code: 0, ...(await promisify(execFile)(command, args)) }
+    } catch (error) {
+      return error as { code: number; stdout: string; stderr: string }
+    }
+  }
+
   /** Where it has joined, or null. */
   get url(): string | null {
     try {

@@ -1,6 +1,7 @@
 /** The local door of a guard: what `holdfast-probe` on the same host may ask, one line each way. */
 import * as z from 'zod'
 import { LIMITS } from './limits.ts'
+import { typeAsk } from './type-asks.ts'
 
 /** A name or GUID of a resource. */
 const resource = z.string().min(1).max(LIMITS.nameLengthMax)
@@ -18,5 +19,8 @@ export const doorRequest = z.discriminatedUnion('do', [
     /** At once (Terminate) instead of gracefully (Offline). */
     kill: z.boolean(),
   }),
+  z.strictObject({ do: z.literal('type'), ask: typeAsk }),
+  /** Module files or their pins have changed: the monitors that host them begin anew. */
+  z.strictObject({ do: z.literal('modulesChanged') }),
 ])
 export type DoorRequest = z.infer<typeof doorRequest>

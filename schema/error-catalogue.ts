@@ -43,6 +43,14 @@ export const ERRORS = {
       'It does not export what a resource module has to, its manifest is not well-formed, it throws while it is imported, or it is not the file that was registered.',
     remedy: 'Correct it; `holdfast-probe module certify FILE` shows what does not fit.',
   },
+  TYPE_CONFLICT: {
+    http: 409,
+    exit: 7,
+    title: 'A resource type cannot be registered like this',
+    cause:
+      'Another file is registered under that type and version, the name is one of a type that comes with the probe, or resources there are would not fit it.',
+    remedy: 'Give the changed file a new version, or another name.',
+  },
   DEPENDENCY_CYCLE: {
     http: 409,
     exit: 8,
@@ -200,9 +208,10 @@ export const ERRORS = {
   RESOURCE_IN_USE: {
     http: 409,
     exit: 8,
-    title: 'Other resources depend on it',
-    cause: 'A resource is not deleted while others need it.',
-    remedy: 'Change their dependencies first, or delete them.',
+    title: 'It is in use',
+    cause:
+      'A resource is not deleted while others depend on it, and a type is not unregistered while there are resources of it.',
+    remedy: 'Change the dependencies first, or delete what uses it.',
   },
   LIMIT_REACHED: {
     http: 409,

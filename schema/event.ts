@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import { fenceConfig, fenceOutcome, fenceRequest, takeover } from './fencing.ts'
-import { hostedType, pollPolicy, restartPolicy } from './hive.ts'
+import { hostedType, pollPolicy, restartPolicy, sha256 } from './hive.ts'
 import {
   bootId,
   detail,
@@ -18,6 +18,7 @@ import {
 } from './ids.ts'
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
+import { moduleManifest } from './module-manifest.ts'
 import { heldGroup, localIntent, statusItem } from './session.ts'
 import { profileName } from './timing.ts'
 
@@ -109,6 +110,8 @@ export const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('setResourceState'), resourceId: guid, persistentState: state }),
   z.strictObject({ type: z.literal('setGroupState'), groupId: guid, persistentState: state }),
   z.strictObject({ type: z.literal('moveGroup'), groupId: guid, to: guid.nullable() }),
+  z.strictObject({ type: z.literal('registerType'), manifest: moduleManifest, sha256 }),
+  z.strictObject({ type: z.literal('unregisterType'), resourceType: typeName }),
   z.strictObject({ type: z.literal('setTakeover'), takeover }),
   z.strictObject({ type: z.literal('setFence'), nodeId: guid, fence: fenceConfig.nullable() }),
   /** F5: the boot and the view that the operator was shown. */

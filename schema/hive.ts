@@ -16,7 +16,11 @@ import {
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
+import { moduleManifest, version } from './module-manifest.ts'
+import { pollPolicy } from './poll-policy.ts'
 import { profileName } from './timing.ts'
+
+export { type PollPolicy, pollPolicy } from './poll-policy.ts'
 
 export const cluster = z.strictObject({
   id: guid,
@@ -32,13 +36,26 @@ export const cluster = z.strictObject({
 })
 export type Cluster = z.infer<typeof cluster>
 
-/** One resource type that a node could host: its module is registered, intact and allowed. */
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+
+/** One resource type that a node has a module of, or should have. */
 export const hostedType = z.strictObject({
   type: typeName,
   version: z.string().max(32),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256,
+  /** Why it cannot host it after all: its file is corrupt or gone, or the host policy lacks it. */
+  problem: detail.optional(),
 })
 export type HostedType = z.infer<typeof hostedType>
+
+/** A type that does not come with the probe, as the cluster knows it (S-55, S-56). */
+export const registeredType = z.strictObject({
+  /** Of the file that was registered last. */
+  manifest: moduleManifest,
+  /** Files that count as this type, oldest first: a node with any other file is not eligible. */
+  versions: z.array(z.strictObject({ version, sha256 })).min(1).max(LIMITS.typeVersionsMax),
+})
+export type RegisteredType = z.infer<typeof registeredType>
 
 export const node = z.strictObject({
   id: guid,
@@ -141,31 +158,6 @@ export const restartPolicy = z.strictObject({
 })
 export type RestartPolicy = z.infer<typeof restartPolicy>
 
-export const pollPolicy = z.strictObject({
-  /** The seeds' naming; Microsoft's documents swap the two. */
-  isAliveMs: z
-    .int()
-    .min(200)
-    .max(3_600_000)
-    .describe('IsAlive, the quick status check: every so many milliseconds.'),
-  looksAliveMs: z
-    .int()
-    .min(1_000)
-    .max(24 * 3_600_000)
-    .describe('LooksAlive, the thorough check: every so many milliseconds.'),
-  pendingMs: z
-    .int()
-    .min(100)
-    .max(24 * 3_600_000)
-    .describe('Milliseconds since the last progress after which a start or stop has failed.'),
-  deadlockMs: z
-    .int()
-    .min(100)
-    .max(24 * 3_600_000)
-    .describe('Milliseconds without any answer after which the module is held to hang.'),
-})
-export type PollPolicy = z.infer<typeof pollPolicy>
-
 export const resource = z.strictObject({
   id: guid,
   groupId: guid,
@@ -198,6 +190,8 @@ export interface Hive {
   readonly nodes: Map<string, Node>
   readonly groups: Map<string, Group>
   readonly resources: Map<string, Resource>
+  /** By name. */
+  readonly types: Map<string, RegisteredType>
 }
 
 export const emptyHive = (): Hive => ({
@@ -206,6 +200,7 @@ export const emptyHive = (): Hive => ({
   nodes: new Map(),
   groups: new Map(),
   resources: new Map(),
+  types: new Map(),
 })
 
 /** The hive as one JSON document: snapshots, replica files, `GET …/hive`. */
@@ -215,6 +210,8 @@ export const hiveDocument = z.strictObject({
   nodes: z.array(node).max(LIMITS.nodesMax),
   groups: z.array(group).max(LIMITS.groupsMax),
   resources: z.array(resource).max(LIMITS.resourcesMax),
+  /** Of what was written before there were any: none. */
+  types: z.array(registeredType).max(LIMITS.typesMax).default([]),
 })
 export type HiveDocument = z.infer<typeof hiveDocument>
 
@@ -227,6 +224,7 @@ export function toDocument(hive: Hive): HiveDocument {
     nodes: [...hive.nodes.values()].sort(byId),
     groups: [...hive.groups.values()].sort(byId),
     resources: [...hive.resources.values()].sort(byId),
+    types: [...hive.types.keys()].sort().map((type) => hive.types.get(type) as RegisteredType),
   }
 }
 
@@ -237,5 +235,7 @@ export function fromDocument(document: HiveDocument): Hive {
     nodes: new Map(document.nodes.map((row) => [row.id, row])),
     groups: new Map(document.groups.map((row) => [row.id, row])),
     resources: new Map(document.resources.map((row) => [row.id, row])),
+    // A snapshot of an earlier version has none.
+    types: new Map((document.types ?? []).map((row) => [row.manifest.type, row])),
   }
 }

@@ -3,6 +3,7 @@
  * cannot override it (DESIGN, host policy).
  */
 import * as z from 'zod'
+import { typeName } from './ids.ts'
 
 const pattern = z.string().min(1).max(4_096)
 
@@ -87,6 +88,17 @@ export const hostPolicy = z.strictObject({
       /** Real emulators that the gate may become. */
       emulators: z.array(pattern).max(100).optional(),
     })
+    .optional(),
+  /** Types of one's own by name: what their modules may have started. */
+  modules: z
+    .record(
+      typeName,
+      z.strictObject({
+        commands: z.array(pattern).max(1_000),
+        /** Users a command may run as; absent: only the probe's own. */
+        users: z.array(z.string().max(32)).max(100).optional(),
+      }),
+    )
     .optional(),
   fence: fencePolicy.optional(),
   /** A watchdog device that the guard feeds (G12): it resets this host when the guard is gone. */

@@ -10,8 +10,10 @@ import { fencePolicy } from './host-policy.ts'
 import { monitorTables } from './host-status.ts'
 import { detail, epoch, guid, monitorId, typeName } from './ids.ts'
 import { CALLS_KEPT, lastCall } from './last-calls.ts'
+import { modulePin } from './module-pins.ts'
 import { heldGroup, logEntry, statusItem } from './session.ts'
 import { timing } from './timing.ts'
+import { typeAsk } from './type-asks.ts'
 import { undo } from './undo.ts'
 
 const bootMs = z.number().nonnegative()
@@ -58,8 +60,9 @@ export type ToRhs = z.infer<typeof toRhs>
 export const fromRhs = z.discriminatedUnion('t', [
   z.strictObject({
     t: z.literal('ready'),
-    /** Modules that are loaded and intact. */
     types: z.array(hostedType),
+    /** Of these the ones that cannot be called: their module is not loaded. */
+    unloaded: z.array(typeName),
     holding: z.array(z.strictObject({ guid, epoch })),
   }),
   z.strictObject({ t: z.literal('status'), items: z.array(statusItem) }),
@@ -97,8 +100,8 @@ export const agentToGuard = z.discriminatedUnion('t', [
   /** This host has left the cluster. */
   z.strictObject({ t: z.literal('left') }),
   z.strictObject({ t: z.literal('info'), info: z.json() }),
-  /** Answer to `stopHere`. */
-  z.strictObject({ t: z.literal('stoppedHere'), requestId, answer: z.json() }),
+  /** Answer to `stopHere` and `askType`. */
+  z.strictObject({ t: z.literal('answered'), requestId, answer: z.json() }),
   /** Nothing that time can mend: the guard ends once nothing runs, with the exit code of this. */
   z.strictObject({ t: z.literal('fatal'), refusal }),
 ])
@@ -152,6 +155,7 @@ export const guardToAgent = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('leave') }),
   /** An operator on this host stops one resource, whatever the hive wants. */
   z.strictObject({ t: z.literal('stopHere'), requestId, resource: z.string(), kill: z.boolean() }),
+  z.strictObject({ t: z.literal('askType'), requestId, ask: typeAsk }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
   /** The guard itself stood still for so long. */
   z.strictObject({ t: z.literal('stoodStill'), ms: z.int().positive() }),
@@ -234,6 +238,8 @@ export const guardToRhs = z.discriminatedUnion('t', [
     policy: z.json(),
     folder: z.string(),
     nodeName: z.string(),
+    /** Module files of this host, and where they are (S-56). */
+    modules: z.strictObject({ folder: z.string(), pins: z.array(modulePin) }),
   }),
   z.strictObject({
     t: z.literal('answer'),

@@ -12,6 +12,9 @@ export const LIMITS = {
   resourcesMax: 10_000,
   resourcesPerGroupMax: 1_000,
   dependenciesMax: 100,
+  /** Types of one's own in one cluster, and files that count as one of them. */
+  typesMax: 100,
+  typeVersionsMax: 10,
   statusItemsMax: 1_000,
   /** Deliberate local changes that a host keeps until the hive has them. */
   intentsMax: 1_000,

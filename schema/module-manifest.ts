@@ -4,8 +4,8 @@
  * it is a part of JSON Schema that can be checked in bounded time: no `pattern`, no `$ref`.
  */
 import * as z from 'zod'
-import { pollPolicy } from './hive.ts'
 import { typeName } from './ids.ts'
+import { pollPolicy } from './poll-policy.ts'
 
 const words = z.string().min(1).max(500)
 const bound = z.int().nonnegative().max(32_768)

@@ -6,16 +6,18 @@
  * protocol is refused with a reason that says which side has to be updated.
  */
 import * as z from 'zod'
+import { refusal } from './errors.ts'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
-import { hostedType, releaseReason } from './hive.ts'
-import { bootId, detail, durationMs, epoch, guid, instantMs } from './ids.ts'
+import { hostedType, releaseReason, sha256 } from './hive.ts'
+import { bootId, detail, durationMs, epoch, guid, instantMs, typeName } from './ids.ts'
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
 import { reportedStatus } from './status.ts'
 import { timing } from './timing.ts'
+import { moduleText, typeChange } from './type-asks.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 4
+export const PROTOCOL = 5
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
@@ -185,6 +187,12 @@ export const nodeFrame = z.discriminatedUnion('t', [
     probes: z.array(fenceProbe).max(2),
     fault: detail.nullable(),
   }),
+  /** S-55: this host registers or unregisters a type. Answered by `typeAnswer`. */
+  z.strictObject({ t: z.literal('typeAsk'), request: guid, ask: typeChange }),
+  /** S-56: this host wants a module file by its hash. Answered by `module`. */
+  z.strictObject({ t: z.literal('fetchModule'), request: guid, type: typeName, sha256 }),
+  /** Answer to `moduleWanted`. */
+  z.strictObject({ t: z.literal('module'), request: guid, text: moduleText }),
   /** The guard acts by policy `lease`, and has it on file. */
   z.strictObject({ t: z.literal('policyTaken'), n: reportNumber, number: z.int().nonnegative() }),
 ])
@@ -234,6 +242,11 @@ export const objectFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('policy'), policy: policyTold }),
   /** To a helper: run a fence agent. */
   z.strictObject({ t: z.literal('fence'), order: fenceOrder }),
+  z.strictObject({ t: z.literal('typeAnswer'), request: guid, refusal: refusal.nullable() }),
+  /** Another host wants this file. */
+  z.strictObject({ t: z.literal('moduleWanted'), request: guid, type: typeName, sha256 }),
+  /** Answer to `fetchModule`. */
+  z.strictObject({ t: z.literal('module'), request: guid, text: moduleText }),
   /** All reports up to `n` of this run are durable. */
   z.strictObject({ t: z.literal('ack'), n: reportNumber }),
   /** S-17: all the peers that this node is to hear and to be heard by. */

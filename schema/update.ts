@@ -3,8 +3,8 @@
  * whole records, so that applying it needs no knowledge and a replica is a plain fold.
  */
 import * as z from 'zod'
-import { cluster, group, type Hive, node, resource } from './hive.ts'
-import { guid, instantMs } from './ids.ts'
+import { cluster, group, type Hive, node, registeredType, resource } from './hive.ts'
+import { guid, instantMs, typeName } from './ids.ts'
 import { LIMITS } from './limits.ts'
 
 /** Why something was decided: which manager, by which rule, on what evidence, instead of what. */
@@ -30,6 +30,8 @@ export const change = z.discriminatedUnion('table', [
   z.strictObject({ table: z.literal('node'), id: guid, value: node.nullable() }),
   z.strictObject({ table: z.literal('group'), id: guid, value: group.nullable() }),
   z.strictObject({ table: z.literal('resource'), id: guid, value: resource.nullable() }),
+  /** By name. */
+  z.strictObject({ table: z.literal('type'), id: typeName, value: registeredType.nullable() }),
 ])
 export type Change = z.infer<typeof change>
 
@@ -70,6 +72,9 @@ export function applyUpdate(hive: Hive, u: Update): Hive {
       break
     case 'resource':
       putOrDelete(hive.resources, c.id, c.value)
+      break
+    case 'type':
+      putOrDelete(hive.types, c.id, c.value)
       break
   }
   hive.seq = u.seq

@@ -22,6 +22,7 @@ import migrations from './hive-migrations/migrations.js'
 import { HiveStore, type ReportMark } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
+import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
@@ -42,6 +43,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #peers: Peers
   readonly #watchers: Watchers
   readonly #fenceTests: FenceTests
+  readonly #modules: ModuleRelay
   readonly #phases: StartPhase[] = []
   #soon: ReturnType<typeof setTimeout> | undefined
   #state: (ClusterState & { hash: string }) | null = null
@@ -69,6 +71,11 @@ export class Cluster extends DurableObject<Env> {
       suspected: (nodeId, cause) => void this.#handle({ type: 'nodeSuspected', nodeId, cause }),
     })
     this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
+    this.#modules = new ModuleRelay({
+      sockets: this.#sockets,
+      state: () => this.#loaded(),
+      carryOut: (request, by) => this.#handle({ type: 'requested', request, by }).refused,
+    })
     this.#confirms = new Confirms(ctx.storage, this.#store, this.#sockets, (nodeId) =>
       this.#watch.confirmed(nodeId),
     )
@@ -247,6 +254,7 @@ export class Cluster extends DurableObject<Env> {
     if (attachment.phase !== 'welcomed') return
     if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
     if (isPeerFrame(frame)) return this.#heardOfPeer(ws, attachment, frame)
+    if (isModuleFrame(frame)) return this.#modules.frame(ws, attachment, frame)
     this.#frame(ws, attachment, frame)
   }
 
@@ -309,7 +317,7 @@ export class Cluster extends DurableObject<Env> {
   #frame(
     ws: WebSocket,
     a: Attachment,
-    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' } | PeerFrame>,
+    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' } | PeerFrame | ModuleFrame>,
   ): void {
     const from = { nodeId: a.nodeId, session: a.session }
     if (frame.t === 'log') {

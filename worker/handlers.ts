@@ -1,10 +1,9 @@
-import * as z from 'zod'
+import type * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
-import { RESOURCE_TYPES } from '../schema/resource-types/index.ts'
 import type { Tested } from './fence-tests.ts'
 import { join } from './join.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
@@ -74,14 +73,7 @@ export const handlers: Record<RouteName, Handler> = {
   join: async (call: Call<z.output<typeof b.join>>) => join(call, (id) => stubOf(call.env, id)),
 
   listTypes: async (call: Call) => {
-    const cluster = await view((await open(call)).stub)
-    const types = [...RESOURCE_TYPES.values()].map((info) => ({
-      type: info.type,
-      title: info.title,
-      properties: z.toJSONSchema(info.properties, { io: 'input' }),
-      nodes: cluster.nodes.filter((n) => n.types.some((t) => t.type === info.type)).map(nameOf),
-    }))
-    return { types }
+    return { types: await (await open(call)).stub.read({ what: 'types' }) }
   },
 
   listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
@@ -345,8 +337,6 @@ function summary(row: { id: string; name: string; profile: string; createdAtMs: 
   const { id, name, profile, createdAtMs } = row
   return { id, name, profile, createdAtMs }
 }
-
-const nameOf = (x: { name: string }) => x.name
 
 function notFound(what: string, reference: string): HoldfastError {
   return new HoldfastError({

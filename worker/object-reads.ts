@@ -1,11 +1,18 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
-import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
+import type {
+  ClusterView,
+  EventView,
+  EvidenceView,
+  LogView,
+  TypeView,
+} from '../schema/api/bodies.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
+import { typeViews } from './core/type-views.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
@@ -40,6 +47,7 @@ export type Read =
   | { what: 'why'; kind: WhyKind; id: string }
   | { what: 'nodeByKey'; publicKey: string }
   | { what: 'evidence'; resourceId: string }
+  | { what: 'types' }
 
 interface ReadAnswers {
   cluster: ClusterView
@@ -49,6 +57,7 @@ interface ReadAnswers {
   nodeByKey: { id: string; name: string } | null
   why: WhyView | null
   evidence: EvidenceView
+  types: TypeView[]
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -98,6 +107,8 @@ export class ObjectReads {
         return readWhy(this.#store, this.#state(), this.#sessions(), r.kind, r.id, Date.now())
       case 'evidence':
         return this.#evidence(r.resourceId)
+      case 'types':
+        return typeViews(this.#state())
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,

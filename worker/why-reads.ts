@@ -88,5 +88,7 @@ function aspect(u: Update | undefined): string {
       return `${change.value.persistentState}`
     case 'cluster':
       return change.value.name
+    case 'type':
+      return change.value.versions.map((v) => v.sha256).join(' ')
   }
 }

@@ -225,13 +225,17 @@ async function types(session: Session): Promise<undefined> {
 /** A type with the properties it takes. */
 export function typeText(one: Response<'listTypes'>['types'][number]): string {
   const nodes = one.nodes.join(', ') || 'no node'
+  const unable = one.unable.map(({ node, why }) => `; not by ${node}: ${why}`).join('')
+  const versions = one.versions.join(', ') || '-'
+  const from = one.shipped ? 'comes with the probe' : 'registered'
   const rows = typeFields(one.properties).map((field) => [
     `  ${field.name}`,
     field.type,
     defaultText(field),
     field.description,
   ])
-  return `${one.type}: ${one.title}; hosted by ${nodes}\n${facts(rows)}`
+  const about = `${one.title}; ${from}, version ${versions}, in ${one.host}`
+  return `${one.type}: ${about}; hosted by ${nodes}${unable}\n${facts(rows)}`
 }
 
 async function show(session: Session, _: unknown, name: string): Promise<undefined> {

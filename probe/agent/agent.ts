@@ -4,13 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { AgentToGuard, FromRhs, GuardToAgent } from '../../schema/ipc.ts'
-import type {
-  HeldGroup,
-  LocalIntent,
-  LogEntry,
-  ObjectFrame,
-  StatusItem,
-} from '../../schema/session.ts'
+import type { HeldGroup, LocalIntent, ObjectFrame, StatusItem } from '../../schema/session.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import { permissions } from '../core/permission.ts'
 import { DutyDesk } from './duty-desk.ts'
@@ -19,6 +13,7 @@ import type { Identity } from './identity.ts'
 import { Isolation } from './isolation.ts'
 import { localStop, orderStop } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
+import { ModuleDesk } from './module-desk.ts'
 import { MonitorList } from './monitors.ts'
 import { memberList, whyRefuse } from './offers.ts'
 import type { PeerListen } from './peer-listen.ts'
@@ -53,8 +48,7 @@ export class Agent {
     answer: (frame) => this.#session.answer(frame),
     log: (message) => this.#log('NM', message),
   })
-  /** The replica has been brought up to a welcome: it is not older than any grant. */
-  #replicaCurrent = false
+  readonly #modules = new ModuleDesk({ replica: () => this.#replica, session: () => this.#session })
   /** This session's: the replica has reached its welcome, and everything was told as it is. */
   #compared = false
   /** Local changes that this session's report told of. */
@@ -86,6 +80,7 @@ export class Agent {
         this.#act()
       },
       fence: (order) => void this.#fences.take(order),
+      module: (frame) => this.#modules.heard(frame),
       bye: (code, detail) => this.#bye(code, detail),
       nodeName: (nodeId) => this.#replica.hive.nodes.get(nodeId)?.name ?? nodeId,
       changed: () => this.#info.soon(),
@@ -149,12 +144,10 @@ export class Agent {
       case 'leave':
         this.#shutDown('leaving')
         break
-      case 'stopHere': {
-        const { requestId } = frame
-        const answer = this.#stopHere(frame.resource, frame.kill)
-        this.#toGuard({ t: 'stoppedHere', requestId, answer: answer as never })
+      case 'stopHere':
+      case 'askType':
+        void this.#asked(frame)
         break
-      }
       case 'log':
         this.#session.log(frame.entries)
         break
@@ -165,6 +158,14 @@ export class Agent {
         unreachable(frame)
     }
     this.#info.soon()
+  }
+
+  async #asked(frame: Extract<GuardToAgent, { t: 'stopHere' | 'askType' }>): Promise<void> {
+    const answer =
+      frame.t === 'stopHere'
+        ? this.#stopHere(frame.resource, frame.kill)
+        : await this.#modules.ask(frame.ask)
+    this.#toGuard({ t: 'answered', requestId: frame.requestId, answer: answer as never })
   }
 
   #monitorDown(frame: Extract<GuardToAgent, { t: 'rhsDown' }>): void {
@@ -178,7 +179,7 @@ export class Agent {
   #fromRhs(monitor: string, frame: FromRhs): void {
     switch (frame.t) {
       case 'ready': {
-        const changed = this.#monitors.ready(monitor, frame.types)
+        const changed = this.#monitors.ready(monitor, frame.types, frame.unloaded)
         this.#desk.holds(monitor, frame.holding)
         if (changed && this.#session.seqW !== null)
           this.#session.tell({ t: 'types', types: this.#monitors.types })
@@ -237,14 +238,9 @@ export class Agent {
     // The hive had them before the welcome, and the replica has what it made of them.
     this.#localStops.settle(this.#toldIntents)
     for (const item of this.#localStops.waited(this.#statuses)) this.#stoppedHere(item)
-    this.#replicaCurrent = true
+    this.#replica.current = true
     this.#session.status([...this.#statuses.values()].filter((item) => this.#current(item)))
     this.#session.flushStatus()
-  }
-
-  #forgetReplica(): void {
-    this.#replica.forget()
-    this.#replicaCurrent = false
   }
 
   #current(item: StatusItem): boolean {
@@ -255,7 +251,7 @@ export class Agent {
   /** S4: what we hold is not ours: stop everything and come back with nothing. */
   #bye(code: string, detail: string): void {
     if (code === 'heldNotOwned' || code === 'bootOver') this.#toGuard({ t: 'stopAll' })
-    if (code === 'resync') this.#forgetReplica()
+    if (code === 'resync') this.#replica.forget()
     if (code === 'closed' && detail === 'left') this.#toGuard({ t: 'left' })
     if (code === 'closed' && detail === 'goodbye' && this.#mode === 'shuttingDown')
       this.#toGuard({ t: 'shutdownDone' })
@@ -264,7 +260,7 @@ export class Agent {
   #updates(frame: Extract<ObjectFrame, { t: 'updates' }>): void {
     const before = this.#replica.hive.seq
     if (!this.#replica.apply(frame.updates, frame.hash)) {
-      this.#forgetReplica()
+      this.#replica.forget()
       this.#session.close('a gap in the updates (U3)')
       return
     }
@@ -295,7 +291,7 @@ export class Agent {
       nodeId: this.#identity.file.nodeId,
       hive: this.#replica.hive,
       grants: this.#grants,
-      current: this.#replicaCurrent,
+      current: this.#replica.current,
       statuses: this.#statuses,
       overrides: this.#localStops.overrides,
       unhosted: lacks,
@@ -381,13 +377,8 @@ export class Agent {
     return { ok: true, resource: stop.name, toldControlPlane: connected }
   }
 
-  #log(
-    component: LogEntry['component'],
-    message: string,
-    groupId?: string,
-    correlationId?: string,
-  ): void {
-    this.#session.log([logLine(component, message, groupId, correlationId)])
+  #log(...line: Parameters<typeof logLine>): void {
+    this.#session.log([logLine(...line)])
   }
 
   /** For `holdfast-probe status`: it has a line for each resource. */

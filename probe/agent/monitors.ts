@@ -7,6 +7,8 @@ const PATIENCE_MS = 60_000
 /** What the agent knows of the resource monitors of its host: which one hosts which type (S-23). */
 export class MonitorList {
   readonly #types = new Map<string, readonly HostedType[]>()
+  /** Of these the ones that can be called. */
+  readonly #loaded = new Map<string, ReadonlySet<string>>()
   readonly #ready = new Set<string>()
   #expected: readonly string[] = []
   #expectedMs = 0
@@ -24,10 +26,14 @@ export class MonitorList {
   }
 
   /** @returns whether this host offers other types than before */
-  ready(monitor: string, types: readonly HostedType[]): boolean {
+  ready(monitor: string, types: readonly HostedType[], unloaded: readonly string[] = []): boolean {
     const before = JSON.stringify(this.types)
     // One of a single resource (S-29) offers nothing that the shared ones do not.
-    if (!isSeparate(monitor)) this.#types.set(monitor, types)
+    if (!isSeparate(monitor)) {
+      this.#types.set(monitor, types)
+      const loaded = types.map((t) => t.type).filter((type) => !unloaded.includes(type))
+      this.#loaded.set(monitor, new Set(loaded))
+    }
     this.#ready.add(monitor)
     this.#awaited.delete(monitor)
     return JSON.stringify(this.types) !== before
@@ -56,15 +62,14 @@ export class MonitorList {
 
   /** Whether every monitor has said what it hosts, or will not any more, and none hosts this. */
   lacks(type: string): boolean {
-    if (this.types.some((t) => t.type === type)) return false
+    if (this.hostOf(type) !== null) return false
     const heard = this.#expected.every((monitor) => this.#types.has(monitor))
     return this.someReady && (heard || performance.now() - this.#expectedMs > PATIENCE_MS)
   }
 
   /** The shared monitor for a type, up or not; null: none has said that it hosts it. */
   hostOf(type: string): string | null {
-    for (const [monitor, types] of this.#types)
-      if (types.some((t) => t.type === type)) return monitor
+    for (const [monitor, types] of this.#loaded) if (types.has(type)) return monitor
     return null
   }
 

@@ -8,9 +8,12 @@ export function whyRefuse(
   types: readonly HostedType[],
   grants: readonly HeldGroup[],
 ): string | null {
-  const known = new Set(types.map((t) => t.type))
-  const missing = membersOf(groupId, hive).find((r) => !known.has(r.type))
-  if (missing) return `no module for type ${missing.type}`
+  const known = new Map(types.map((t) => [t.type, t]))
+  for (const { type } of membersOf(groupId, hive)) {
+    const hosted = known.get(type)
+    if (!hosted) return `no module for type ${type}`
+    if (hosted.problem !== undefined) return `type ${type}: ${hosted.problem}`
+  }
   return grants.some((g) => g.groupId === groupId) ? 'it is still being stopped here' : null
 }
 

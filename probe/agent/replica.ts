@@ -28,7 +28,13 @@ export class Replica {
   /** Last update that this host has ever known of: it outlives a replica that is fetched anew. */
   knownSeq = 0
 
+  /** State folder of this host. */
+  readonly folder: string
+  /** It has been brought up to a welcome: it is not older than any grant. */
+  current = false
+
   constructor(folder: string) {
+    this.folder = folder
     this.#path = join(folder, 'hive.json')
     this.#logPath = join(folder, 'hive.log')
     try {
@@ -106,6 +112,7 @@ export class Replica {
   forget(): void {
     this.hive = emptyHive()
     this.hash = '0'.repeat(64)
+    this.current = false
   }
 
   #write(): void {

@@ -12,6 +12,7 @@ import { PATIENT, refused } from '../core/patience.ts'
 import { reconnectDelayMs } from '../core/reconnect.ts'
 import type { Identity } from './identity.ts'
 import type { Link } from './link.ts'
+import type { ModuleFrame } from './module-desk.ts'
 import { Outbox } from './outbox.ts'
 import type { PeerListen } from './peer-listen.ts'
 import { Peers } from './peers.ts'
@@ -45,6 +46,8 @@ export interface SessionEvents {
   /** The hive has these local changes, or has decided otherwise. */
   intentsTaken(intents: readonly LocalIntent[]): void
   fence(order: FenceOrder): void
+  /** Types and module files (S-55, S-56). */
+  module(frame: ModuleFrame): void
   bye(code: string, detail: string): void
   /** The name of a node, or its id while it is not known. */
   nodeName(nodeId: string): string
@@ -245,6 +248,11 @@ export class SessionKeeper {
       case 'fence':
         // C1: an order counts on the welcomed session only.
         if (this.seqW !== null) this.#events.fence(frame.order)
+        break
+      case 'typeAnswer':
+      case 'moduleWanted':
+      case 'module':
+        this.#events.module(frame)
         break
       case 'peers':
         this.#peers.table(frame)

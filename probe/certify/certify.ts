@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ModuleManifest } from '../../schema/module-manifest.ts'
 import { killHandles } from '../guard/cgroup.ts'
 import type { Verdict } from './contract.ts'
 import type { Word } from './in-child.ts'
@@ -14,9 +15,7 @@ const HEAP_MB = 192
 const CHECK_MORE_MS = 3_000
 
 export interface Certificate {
-  readonly type: string
-  readonly version: string
-  readonly title: string
+  readonly manifest: ModuleManifest
   readonly sha256: string
   readonly certified: boolean
   readonly checks: readonly Verdict[]
@@ -26,7 +25,7 @@ export interface Certificate {
 
 export interface CertifyOptions {
   readonly file: string
-  /** How long one call may take. */
+  /** How long one call may take. 0: the file is loaded, and not tried. */
   readonly timeoutMs: number
   readonly log?: (message: string) => void
   /** The probe's own script. */
@@ -128,10 +127,10 @@ class Trials {
       : `its process has ended (${how})${said && `: ${said}`}`
     if (!this.#loaded) return { why: end }
     if (this.#underWay) this.#checks.push({ ...this.#underWay, verdict: 'broken', detail: end })
-    const { type, version, title, sha256 } = this.#loaded
+    const { manifest, sha256 } = this.#loaded
     const certified = this.#over && this.#checks.every((check) => check.verdict !== 'broken')
     const commands = [...this.#commands].sort()
-    return { type, version, title, sha256, certified, checks: this.#checks, commands }
+    return { manifest, sha256, certified, checks: this.#checks, commands }
   }
 }
 

@@ -1,5 +1,6 @@
 /** The process in which a module is tried: whatever the module does to it, the command survives. */
 import { join } from 'node:path'
+import type { ModuleManifest } from '../../schema/module-manifest.ts'
 import type { ChildSpec } from '../../schema/workload.ts'
 import { loadModuleFile } from '../modules/module-file.ts'
 import { type Check, runContract, type Verdict } from './contract.ts'
@@ -7,7 +8,7 @@ import { Sandbox } from './sandbox.ts'
 
 /** Child → parent. */
 export type Word =
-  | { t: 'loaded'; type: string; version: string; title: string; sha256: string }
+  | { t: 'loaded'; manifest: ModuleManifest; sha256: string }
   | { t: 'unusable'; message: string; why: string }
   | { t: 'begins'; id: string; title: string }
   | { t: 'ended'; verdict: Verdict }
@@ -20,6 +21,7 @@ export interface TrialOptions {
   readonly folder: string
   /** Names the kill groups, so that the parent can end what this process leaves behind. */
   readonly owner: string
+  /** 0: it is loaded, and not tried. */
   readonly timeoutMs: number
 }
 
@@ -42,8 +44,9 @@ export async function tryInChild({ file, folder, owner, timeoutMs }: TrialOption
   })
   if (!loaded) return
   const { manifest, module, sha256 } = loaded
-  const { type, version, title, example: properties } = manifest
-  await say({ t: 'loaded', type, version, title, sha256 })
+  await say({ t: 'loaded', manifest, sha256 })
+  if (timeoutMs === 0) return say({ t: 'over' })
+  const { example: properties } = manifest
   const forbids = (spec: ChildSpec): string | null => {
     if (spec.undo) return 'a start that has to be undone is for types that come with the probe'
     void say({ t: 'starts', command: spec.command })

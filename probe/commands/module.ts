@@ -5,12 +5,12 @@ import type { Command } from 'commander'
 import { HoldfastError } from '../../schema/errors.ts'
 import { typeName } from '../../schema/ids.ts'
 import { RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
-import { type Certificate, certify } from '../certify/certify.ts'
-import type { Verdict } from '../certify/contract.ts'
 import { tryInChild } from '../certify/in-child.ts'
 import { moduleTemplate } from '../modules/template.ts'
+import { type CertifyFlags, certificateText, certified, documentOf } from './certificate.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Host, Runner } from './host.ts'
+import { addModuleFiles } from './module-files.ts'
 import { timeout } from './options.ts'
 
 export function addModule(program: Command, runner: Runner): void {
@@ -29,7 +29,8 @@ export function addModule(program: Command, runner: Runner): void {
     .argument('<file>', 'the module')
     .option('--log', 'shows what it logs meanwhile')
     .addOption(timeout('how long one call may take', '15s'))
-    .action(runner.action<{ timeout: number; log?: true }, [string]>(certifyFile))
+    .action(runner.action<CertifyFlags, [string]>(certifyFile))
+  addModuleFiles(module, runner)
   module
     .command('try', { hidden: true })
     .argument('<file>')
@@ -69,46 +70,8 @@ async function create(host: Host, { folder }: { folder: string }, type: string):
   return EXIT.done
 }
 
-async function certifyFile(
-  host: Host,
-  options: { timeout: number; log?: true },
-  file: string,
-): Promise<number> {
-  const log = (message: string) => host.note(`  log: ${message}`)
-  const result = await certify({
-    ...{ file: resolve(file), timeoutMs: options.timeout },
-    ...(options.log && { log }),
-  })
-  if ('why' in result)
-    throw new HoldfastError({
-      code: 'BAD_MODULE',
-      message: `${file} is no module that can be used`,
-      why: result.why,
-      remedy: 'Correct it, and certify it again. One to begin from: holdfast-probe module new NAME',
-    })
-  host.answer(result, certificateText(result))
+async function certifyFile(host: Host, options: CertifyFlags, file: string): Promise<number> {
+  const result = await certified(host, options, file)
+  host.answer(documentOf(result), certificateText(result))
   return result.certified ? EXIT.done : EXIT.problems
-}
-
-const WORDS: Readonly<Record<Verdict['verdict'], string>> = {
-  kept: 'kept  ',
-  broken: 'BROKEN',
-  notApplicable: '-     ',
-}
-
-function certificateText(certificate: Certificate): string {
-  const { type, version, sha256, certified, checks, commands } = certificate
-  const lines = checks.map(({ verdict, title, detail }) => {
-    const more = detail === '' ? '' : `: ${detail}`
-    return `  ${WORDS[verdict]}  ${title}${more}`
-  })
-  const broken = checks.filter((check) => check.verdict === 'broken').length
-  const policy = JSON.stringify({ modules: { [type]: { commands } } })
-  return [
-    ...lines,
-    certified
-      ? `${type} ${version} keeps the contract (SHA-256 ${sha256.slice(0, 12)}…)`
-      : `${type} ${version} does not keep the contract: ${broken} of ${checks.length} broken`,
-    ...(commands.length > 0 ? [`To start it, a host's policy has to have: ${policy}`] : []),
-  ].join('\n')
 }

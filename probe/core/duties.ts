@@ -4,7 +4,7 @@
  */
 import type { Group, Hive, Resource } from '../../schema/hive.ts'
 import type { HeldResource } from '../../schema/ipc.ts'
-import { RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
+import { typeInfo } from '../../schema/resource-types/index.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
 
@@ -137,7 +137,7 @@ function isReady(
 /** On record when this agent began, or of a type that never is. */
 function mayRun(known: Known, r: Resource): boolean {
   if (known.adopted === undefined || known.adopted.size === 0) return false
-  return known.adopted.has(r.id) || RESOURCE_TYPES.get(r.type)?.startsNothing === true
+  return known.adopted.has(r.id) || typeInfo(known.hive.types, r.type)?.startsNothing === true
 }
 
 /** Whether anything of it may be running: then what it depends on stays, and its group too. */

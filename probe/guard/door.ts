@@ -5,7 +5,8 @@ import { type DoorRequest, doorRequest } from '../../schema/door.ts'
 import { HoldfastError, type Refusal } from '../../schema/errors.ts'
 import { listening } from '../os/lock.ts'
 
-const LINE_BYTES_MAX = 1_000
+/** A manifest is the largest that comes. */
+const LINE_BYTES_MAX = 32_768
 const IDLE_MS = 10_000
 
 /** The local door of `holdfast-probe`: one request line, one answer line, then it closes. */

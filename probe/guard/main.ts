@@ -3,7 +3,6 @@
  * network. Everything it decides is `guardStep`; here its effects are carried out, in their order.
  */
 import { randomUUID } from 'node:crypto'
-import { realpathSync } from 'node:fs'
 import type { DoorRequest } from '../../schema/door.ts'
 import { ERRORS, type Refusal } from '../../schema/errors.ts'
 import type { HostPolicy } from '../../schema/host-policy.ts'
@@ -22,9 +21,8 @@ import {
   leaseStands,
 } from '../core/guard.ts'
 import { listenGate } from '../gate/gate-listener.ts'
-import { takeLock } from '../os/lock.ts'
+import { modulesFolder } from '../os/module-pins.ts'
 import { watchStandstill } from '../os/standstill.ts'
-import { holdReserve } from '../reserve.ts'
 import { guardEvent } from './agent-frames.ts'
 import { GATE_GROUP, killHandles } from './cgroup.ts'
 import { openDoor } from './door.ts'
@@ -32,7 +30,7 @@ import { gateFolder } from './gate-folder.ts'
 import { Monitors, monitorsOf } from './monitors.ts'
 import { endSoon, forgetIdentity, OperatorAsks } from './operator-asks.ts'
 import type { GuardOptions } from './options.ts'
-import { complain, readPolicy } from './policy.ts'
+import { complain, pinsOrNone, readPolicy } from './policy.ts'
 import { RhsRequests } from './rhs-requests.ts'
 import { NO_FILE, Saver } from './saver.ts'
 import { Starts } from './starts.ts'
@@ -48,25 +46,7 @@ const SHUTDOWN_MS = 30_000
 /** An agent that has heard of a lapse and says nothing for this long hangs. */
 const AGENT_WORD_MS = 10_000
 
-export async function runGuard(options: GuardOptions): Promise<void> {
-  holdReserve()
-  // Not what keeps this process going; it is held for as long as it lives.
-  ;(await takeLock(options.runFolder)).unref()
-  // One identity, one guard: a second one with a run folder of its own would report that it runs
-  // nothing, and what the first one runs would be free at once (S4).
-  if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
-    (await takeLock(options.stateFolder)).unref()
-  const guard = new Guard(options)
-  try {
-    await guard.start()
-  } catch (error) {
-    // Not half a guard that holds the lock: the next one is for the service manager to start.
-    complain('start', String(error))
-    guard.end(1)
-  }
-}
-
-class Guard {
+export class Guard {
   readonly #options: GuardOptions
   readonly #file: StateFile
   readonly #saver: Saver
@@ -120,8 +100,7 @@ class Guard {
         this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 })
       },
     })
-    const names = monitorsOf(this.#policy)
-    this.#monitors = new Monitors(options, names, this.#handles, {
+    this.#monitors = new Monitors(options, this.#monitorNames(), this.#handles, {
       message: (monitor, frame) => requests.from(monitor, frame),
       up: (monitor, generation) => this.#rhsUp(monitor, generation),
       down: (monitor, generation, detail, lost) => {
@@ -300,7 +279,7 @@ class Guard {
       case 'info':
         this.#agentInfo = frame.info
         return
-      case 'stoppedHere':
+      case 'answered':
         return this.#asks.answered(frame.requestId, frame.answer as object)
       case 'fatal':
         return this.#giveUp(frame.refusal)
@@ -315,16 +294,20 @@ class Guard {
       policy: this.#policy as never,
       folder: this.#options.runFolder,
       nodeName: this.#options.nodeName,
+      modules: { folder: modulesFolder(this.#options.stateFolder), pins: [...this.#pins()] },
     })
     this.#toAgent({ t: 'rhsUp', monitor, generation })
   }
 
   #hello(): GuardToAgent {
     const { boot, guard, records } = this.#state
-    const [monitors, held] = [monitorsOf(this.#policy), heldGroups(this.#state)]
+    const [monitors, held] = [this.#monitorNames(), heldGroups(this.#state)]
     const running = records.map((r) => r.resourceId)
     return { t: 'hello', boot, guard, monitors, held, running, fence: this.#policy.fence ?? null }
   }
+
+  readonly #pins = () => pinsOrNone(this.#options.stateFolder)
+  readonly #monitorNames = () => monitorsOf(this.#policy, this.#pins())
 
   #recordOf(resourceId: string) {
     return this.#state.records.find((r) => r.resourceId === resourceId)
@@ -341,6 +324,11 @@ class Guard {
     }
     if (request.do === 'end') return endSoon((exit) => this.end(exit))
     if (request.do === 'stop') return this.#asks.stop(request.resource, request.kill)
+    if (request.do === 'type') return this.#asks.type(request.ask)
+    if (request.do === 'modulesChanged') {
+      this.#monitors.renew(this.#monitorNames())
+      return { ok: true }
+    }
     return this.#status()
   }
 

@@ -9,6 +9,7 @@ import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
 import { isSeparate } from '../../schema/ids.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
 import type { LastCall } from '../../schema/last-calls.ts'
+import type { ModulePin } from '../../schema/module-pins.ts'
 import { bootMs } from '../clock.ts'
 import { type Death, type Ending, suspectsOf } from '../core/suspects.ts'
 import { readRing, ringPath, underWay } from '../os/call-ring.ts'
@@ -28,8 +29,9 @@ const HEAP_MB = 192
 const ENTER_TRIES = 3
 
 /** Which monitors this host needs: a process costs memory, so only where the policy allows a type. */
-export function monitorsOf(policy: HostPolicy): string[] {
-  return policy.script || policy.ocf ? ['rhs', 'rhs-exec'] : ['rhs']
+export function monitorsOf(policy: HostPolicy, pins: readonly ModulePin[]): string[] {
+  const exec = policy.script || policy.ocf || pins.some((pin) => pin.host === 'rhs-exec')
+  return exec ? ['rhs', 'rhs-exec'] : ['rhs']
 }
 
 export interface MonitorEvents {
@@ -198,6 +200,12 @@ export class Monitors {
     if (!monitor) return
     monitor.past.accused = resources
     monitor.child.hangs(`it hangs: ${detail}; SIGKILL`)
+  }
+
+  /** All begin anew, with the modules that there are now; what they held is adopted (G8). */
+  renew(names: readonly string[]): void {
+    for (const name of names) if (!this.#monitors.has(name)) this.#add(name).start()
+    this.kill('all')
   }
 
   /** G5: it may hold an open yes, and so may what it has called. New ones follow. */

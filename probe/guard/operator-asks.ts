@@ -2,9 +2,12 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { ERRORS, type Refusal } from '../../schema/errors.ts'
 import type { GuardToAgent } from '../../schema/ipc.ts'
+import type { TypeAsk } from '../../schema/type-asks.ts'
 
 /** An agent that does not answer in this time is restarting, or hangs: the operator is told so. */
 const ANSWER_MS = 5_000
+/** The control plane, and another host, may have to be asked. */
+const FAR_ANSWER_MS = 9_000
 
 /** What an operator on this host asks of the agent, by way of the guard's door. */
 export class OperatorAsks {
@@ -17,15 +20,23 @@ export class OperatorAsks {
   }
 
   stop(resource: string, kill: boolean): Promise<object> {
+    return this.#ask(ANSWER_MS, (requestId) => ({ t: 'stopHere', requestId, resource, kill }))
+  }
+
+  type(ask: TypeAsk): Promise<object> {
+    return this.#ask(FAR_ANSWER_MS, (requestId) => ({ t: 'askType', requestId, ask }))
+  }
+
+  #ask(withinMs: number, frame: (requestId: number) => GuardToAgent): Promise<object> {
     const requestId = this.#next
     this.#next += 1
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.answered(requestId, { refused: NO_ANSWER }), ANSWER_MS)
+      const timer = setTimeout(() => this.answered(requestId, { refused: NO_ANSWER }), withinMs)
       this.#waiting.set(requestId, (answer) => {
         clearTimeout(timer)
         resolve(answer)
       })
-      this.#toAgent({ t: 'stopHere', requestId, resource, kill })
+      this.#toAgent(frame(requestId))
     })
   }
 

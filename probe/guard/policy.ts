@@ -4,6 +4,7 @@ import { allows, type HostPolicy, hostPolicy } from '../../schema/host-policy.ts
 import type { ChildSpec } from '../../schema/workload.ts'
 import { allowsAddress, allowsMount, ocfAgentName } from '../os/allowed.ts'
 import { addressStart, mountOf } from '../os/kernel-starts.ts'
+import { readPins } from '../os/module-pins.ts'
 
 /** A missing policy allows nothing; one that others may write is not the host's own. */
 export function readPolicy(file: string): HostPolicy {
@@ -16,6 +17,16 @@ export function readPolicy(file: string): HostPolicy {
   } catch (error) {
     complain('policy', `${file} cannot be used, so nothing may run here: ${error}`)
     return {}
+  }
+}
+
+/** Pins that cannot be read pin nothing: a module that nobody vouches for is not loaded (S-56). */
+export function pinsOrNone(stateFolder: string): ReturnType<typeof readPins> {
+  try {
+    return readPins(stateFolder)
+  } catch (error) {
+    complain('modules', `none of the host's own is loaded: ${error}`)
+    return []
   }
 }
 
@@ -37,7 +48,7 @@ export function forbids(policy: HostPolicy, type: string, spec: ChildSpec): stri
     case 'file-system':
       return forbidsMount(policy['file-system'], spec)
     default:
-      return no(spec.command)
+      return forbidsProgram(policy.modules?.[type], spec)
   }
 }
 

@@ -1,15 +1,15 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
  * Replaces a file whole, readable by its owner alone. After a crash or a power cut it is the old one
  * or the new one, never half of one; when this returns it is the new one, on the disk.
  */
-export function writeDurably(path: string, text: string): void {
+export function writeDurably(path: string, text: string | Uint8Array): void {
   const fresh = `${path}.new`
   // What an earlier try left may have another mode or owner.
   rmSync(fresh, { force: true })
-  synced(fresh, 'wx', (fd) => writeSync(fd, text))
+  synced(fresh, 'wx', (fd) => writeFileSync(fd, text))
   renameSync(fresh, path)
   synced(dirname(path), 'r')
 }

@@ -2,11 +2,7 @@
  * RHS, the Resource Hosting Subsystem: loads resource modules and calls them. What to call and what
  * to make of the answer is `rhsStep`; here the calls are made, and answers and exits come in.
  */
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import type { HostedType } from '../../schema/hive.ts'
-import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
-import { guardToRhs, type HeldResource, type ToRhs } from '../../schema/ipc.ts'
+import { type GuardToRhs, guardToRhs, type HeldResource, type ToRhs } from '../../schema/ipc.ts'
 import {
   type Answer,
   type Call,
@@ -26,7 +22,6 @@ import {
   type Seen,
 } from '../core/rhs.ts'
 import { CallRing, ringPath } from '../os/call-ring.ts'
-import { loadModules } from '../resources/index.ts'
 import { CallBook } from './call-book.ts'
 import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
@@ -35,11 +30,12 @@ import { makeCall } from './make-call.ts'
 import { soundAnswer, soundAnswers } from './module-answers.ts'
 import { Notifier } from './notifier.ts'
 import { Outlet } from './outlet.ts'
-
-type Host = ResourceModule['host']
+import { Shelf } from './shelf.ts'
 
 /** Of a check so many members are named. */
 const NAMED_MAX = 3
+/** How often module files are looked at. */
+const LOOK_MS = 5_000
 /** How often the guard hears that this process lives. */
 const ALIVE_MS = 1_000
 /** However short a deadlock timeout is: a busy machine may keep everybody waiting for so long. */
@@ -56,7 +52,7 @@ export function runRhs(monitor: string): void {
 
 class Rhs {
   readonly #monitor: string
-  readonly #host: Host
+  readonly #shelf: Shelf
   readonly #ring = new CallRing()
   readonly #book = new CallBook(this.#ring)
   readonly #notifier = new Notifier((guid, message) => this.#log(guid, message))
@@ -64,7 +60,7 @@ class Rhs {
   readonly #aborts = new Map<number, AbortController>()
   readonly #watches = new Map<string, () => void>()
   readonly #entries = new Entries()
-  #modules: ReadonlyMap<string, ResourceModule> = new Map()
+  #waiting: unknown[] | null = null
   #state = emptyRhs()
   #timer: NodeJS.Timeout | null = null
   #nodeName = ''
@@ -74,7 +70,8 @@ class Rhs {
 
   constructor(monitor: string) {
     this.#monitor = monitor
-    this.#host = monitor.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs'
+    this.#shelf = new Shelf(monitor.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs')
+    setInterval(() => this.#look(), LOOK_MS)
     setInterval(() => this.#sayAlive(), ALIVE_MS)
   }
 
@@ -86,7 +83,24 @@ class Rhs {
     process.send?.({ t: 'alive', withinMs })
   }
 
+  /** What comes while module files are loaded waits: until then nobody knows what is hosted here. */
+  async #load(frame: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
+    const waiting: unknown[] = []
+    this.#waiting = waiting
+    await this.#shelf.load(frame)
+    this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: [] })
+    this.#waiting = null
+    for (const message of waiting) this.fromGuard(message)
+  }
+
+  /** S-57: a file may become corrupt long after it was loaded. */
+  #look(): void {
+    if (this.#shelf.look(bootMs()))
+      this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
+  }
+
   fromGuard(message: unknown): void {
+    if (this.#waiting) return void this.#waiting.push(message)
     const parsed = guardToRhs.safeParse(message)
     if (!parsed.success) {
       process.stderr.write(`holdfast rhs: from guard: ${parsed.error.message.slice(0, 500)}\n`)
@@ -99,8 +113,7 @@ class Rhs {
         this.#ring.start(ringPath(frame.folder, this.#monitor))
         this.#link.adopt(frame.records)
         this.#onRecord = new Set(frame.records.map((r) => r.resourceId))
-        this.#modules = loadModules(policyOf(frame.policy), frame.folder, this.#host)
-        this.#outlet.tell({ t: 'ready', types: hosted(this.#modules), holding: [] })
+        void this.#load(frame)
         break
       case 'fromAgent':
         this.#fromAgent(frame.frame)
@@ -120,7 +133,7 @@ class Rhs {
         })
         break
       case 'tables': {
-        const tables = this.#book.tables(this.#modules, this.#state, bootMs())
+        const tables = this.#book.tables(this.#shelf.modules, this.#state, bootMs())
         process.send?.({ t: 'tables', requestId: frame.requestId, tables })
         break
       }
@@ -144,7 +157,7 @@ class Rhs {
       case 'tell':
         // Statuses first: what depends on something must not be stopped for want of knowing it.
         this.#step({ type: 'toldAgain' })
-        this.#outlet.tell({ t: 'ready', types: hosted(this.#modules), holding: this.#holding() })
+        this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
         break
     }
   }
@@ -155,7 +168,7 @@ class Rhs {
    */
   #lookedAtFirst(resources: readonly HeldResource[], inherited: ReadonlySet<string>): Set<string> {
     const lookers = resources.filter(({ guid, type }) => {
-      const module = this.#modules.get(type)
+      const module = this.#shelf.get(type)
       if (module === undefined) return false
       return module.way === undefined || (module.way === 'gate' && inherited.has(guid))
     })
@@ -234,8 +247,8 @@ class Rhs {
     signal: AbortSignal,
   ): Promise<CallOutcome> {
     const run = this.#state.runs.get(guid)
-    const module = run && this.#modules.get(run.held.type)
-    if (!run || !module) return { ok: false, error: `no module for type ${run?.held.type}` }
+    const module = run && this.#shelf.get(run.held.type)
+    if (!run || !module) return { ok: false, error: this.#shelf.whyNot(run?.held.type ?? '') }
     const entry = this.#entries.of(module, fn)
     const { persistentState, hiveSeq, epoch } = run.held
     // S-30: status wanted and GUID are read from the replica before each call.
@@ -264,7 +277,7 @@ class Rhs {
   async #poll(effect: Extract<RhsEffect, { type: 'poll' }>): Promise<void> {
     const { fn, key, id, guids } = effect
     const runs = guids.flatMap((guid) => this.#state.runs.get(guid) ?? [])
-    const module = runs[0] && this.#modules.get(runs[0].held.type)
+    const module = runs[0] && this.#shelf.get(runs[0].held.type)
     if (!module) return
     // After that RHS no longer waits for the answer (S-32), and the module need not look on.
     const signal = AbortSignal.timeout(Math.min(...runs.map((run) => run.held.poll.deadlockMs)))
@@ -302,7 +315,7 @@ class Rhs {
 
   #watch(guid: string): void {
     const run = this.#state.runs.get(guid)
-    const module = run && this.#modules.get(run.held.type)
+    const module = run && this.#shelf.get(run.held.type)
     if (!run || !module?.watch || this.#watches.has(guid)) return
     try {
       const call = this.#callOf(run, module, new AbortController().signal)
@@ -345,7 +358,7 @@ class Rhs {
     { status, detail }: Pick<StatusItem, 'status' | 'detail'>,
   ): void {
     const run = this.#state.runs.get(guid)
-    const module = run && this.#modules.get(run.held.type)
+    const module = run && this.#shelf.get(run.held.type)
     if (!run || !module?.notify) return
     this.#notifier.tell(guid, module, (signal) => this.#callOf(run, module, signal), {
       ...{ step, status, reason: detail ?? '', atMs: Date.now() },
@@ -365,14 +378,6 @@ class Rhs {
   }
 }
 
-/** Types with their modules loaded, each with the hash of the code that holds it. */
-function hosted(modules: ReadonlyMap<string, ResourceModule>): HostedType[] {
-  const sha256 = createHash('sha256')
-    .update(readFileSync(process.argv[1] as string))
-    .digest('hex')
-  return [...modules.values()].map((m) => ({ type: m.type, version: m.version, sha256 }))
-}
-
 function namesOf(runs: readonly Run[]): string {
   const names = runs.slice(0, NAMED_MAX).map((run) => run.held.name)
   const more = runs.length - names.length
@@ -384,9 +389,4 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
 function reasonOf(outcome: CallOutcome): string {
   if (outcome.ok) return ''
   return 'error' in outcome ? outcome.error : outcome.refused
-}
-
-function policyOf(value: unknown): HostPolicy {
-  const parsed = hostPolicy.safeParse(value)
-  return parsed.success ? parsed.data : {}
 }

@@ -371,8 +371,17 @@ export const typeView = z.object({
   title: z.string(),
   /** JSON Schema of the properties. */
   properties: z.json(),
+  /** Which kind of process hosts its module. */
+  host: z.enum(['rhs', 'rhs-exec']),
+  /** It comes with the probe; else it is one of the cluster's own. */
+  shipped: z.boolean(),
+  /** Registered ones, oldest first; of a shipped type those that nodes have. */
+  versions: z.array(z.string()),
   /** Nodes that have the module registered, intact and allowed. */
   nodes: z.array(z.string()),
+  /** Nodes that have it and cannot host it. */
+  unable: z.array(z.object({ node: z.string(), why: z.string() })),
 })
+export type TypeView = z.infer<typeof typeView>
 
 export const health = z.object({ ok: z.boolean(), version: z.string() })

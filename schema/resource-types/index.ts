@@ -1,5 +1,6 @@
-import type * as z from 'zod'
-import type { PollPolicy, RestartPolicy } from '../hive.ts'
+import * as z from 'zod'
+import type { PollPolicy, RegisteredType, RestartPolicy } from '../hive.ts'
+import { propertiesSchema } from '../module-manifest.ts'
 import { httpEndpointProperties, tcpEndpointProperties } from './endpoints.ts'
 import { fileSystemProperties } from './file-system.ts'
 import { ipAddressProperties } from './ip-address.ts'
@@ -13,6 +14,8 @@ export interface TypeInfo {
   readonly type: string
   readonly title: string
   readonly properties: z.ZodType
+  /** Which kind of process hosts its module (S-23). */
+  readonly host: 'rhs' | 'rhs-exec'
   readonly poll: PollPolicy
   /** It only watches what others start: nothing of it is ever on a guard's record. */
   readonly startsNothing?: true
@@ -43,42 +46,49 @@ const TYPES: readonly TypeInfo[] = [
   {
     type: 'process',
     title: 'A program and everything it forks',
+    host: 'rhs',
     properties: processProperties,
     poll: DEFAULT_POLL,
   },
   {
     type: 'virtual-machine',
     title: 'A virtual machine (libvirt domain)',
+    host: 'rhs',
     properties: virtualMachineProperties,
     poll: DEFAULT_POLL,
   },
   {
     type: 'script',
     title: 'An executable that starts, stops and checks something',
+    host: 'rhs-exec',
     properties: scriptProperties,
     poll: DEFAULT_POLL,
   },
   {
     type: 'ocf',
     title: 'Whatever an OCF resource agent of the host manages',
+    host: 'rhs-exec',
     properties: ocfProperties,
     poll: DEFAULT_POLL,
   },
   {
     type: 'ip-address',
     title: 'An IPv4 or IPv6 address on a device',
+    host: 'rhs',
     properties: ipAddressProperties,
     poll: DEFAULT_POLL,
   },
   {
     type: 'file-system',
     title: 'A mounted file system',
+    host: 'rhs',
     properties: fileSystemProperties,
     poll: DEFAULT_POLL,
   },
   {
     type: 'http-endpoint',
     title: 'A web address that has to answer',
+    host: 'rhs',
     properties: httpEndpointProperties,
     poll: ENDPOINT_POLL,
     startsNothing: true,
@@ -86,6 +96,7 @@ const TYPES: readonly TypeInfo[] = [
   {
     type: 'tcp-endpoint',
     title: 'A port that has to accept connections',
+    host: 'rhs',
     properties: tcpEndpointProperties,
     poll: ENDPOINT_POLL,
     startsNothing: true,
@@ -95,3 +106,30 @@ const TYPES: readonly TypeInfo[] = [
 export const RESOURCE_TYPES: ReadonlyMap<string, TypeInfo> = new Map(
   TYPES.map((info) => [info.type, info]),
 )
+
+/** A type that comes with the probe, or one of the cluster's own; undefined: there is none. */
+export function typeInfo(
+  registered: ReadonlyMap<string, RegisteredType>,
+  type: string,
+): TypeInfo | undefined {
+  const shipped = RESOURCE_TYPES.get(type)
+  const own = registered.get(type)?.manifest
+  if (shipped || !own) return shipped
+  const { title, host, way, properties } = own
+  const poll = Object.entries(own.poll ?? {}).filter(([, value]) => value !== undefined)
+  return {
+    ...{ type, title, host, properties: propertiesSchema(properties) },
+    poll: { ...DEFAULT_POLL, ...Object.fromEntries(poll) },
+    ...(way === undefined && { startsNothing: true }),
+  }
+}
+
+/** JSON Schema of what a resource of this type may be told, for people and forms. */
+export function jsonSchemaOf(
+  registered: ReadonlyMap<string, RegisteredType>,
+  info: TypeInfo,
+): z.core.util.JSONType {
+  const own = RESOURCE_TYPES.has(info.type) ? undefined : registered.get(info.type)
+  const schema = own?.manifest.properties ?? z.toJSONSchema(info.properties, { io: 'input' })
+  return schema as z.core.util.JSONType
+}

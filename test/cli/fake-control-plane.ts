@@ -206,7 +206,14 @@ function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unkn
     getCluster: view,
     getHive: { seq: view.seq, hash: view.hash, value: { Cluster: { Name: 'prod', Nodes: {} } } },
     createToken: { id: id(8), token: 'hfj_secret', uses: 1, expiresAtMs: NOW_MS + 3_600_000 },
-    listTypes: { types: [{ type: 'process', title: 'A program', properties: {}, nodes: ['n1'] }] },
+    listTypes: {
+      types: [
+        {
+          ...{ type: 'process', title: 'A program', host: 'rhs', shipped: true },
+          ...{ versions: ['1.0.0'], properties: {}, nodes: ['n1'], unable: [] },
+        },
+      ],
+    },
     listNodes: { nodes: view.nodes },
     getNode: found.node,
     listGroups: { groups: view.groups },

@@ -178,7 +178,7 @@ export class SimGuard {
       // No resource of a simulation has a monitor of its own.
       case 'monitors':
       case 'info':
-      case 'stoppedHere':
+      case 'answered':
         return
     }
   }

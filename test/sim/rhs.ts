@@ -113,7 +113,7 @@ export class SimRhs {
       epoch: r.held.epoch,
     }))
     const types = TYPES.map((type) => ({ type, version: '1', sha256: '0'.repeat(64) }))
-    this.#around.toAgent({ t: 'ready', types, holding })
+    this.#around.toAgent({ t: 'ready', unloaded: [], types, holding })
   }
 
   #fromAgent(frame: ToRhs): void {

@@ -11,9 +11,26 @@ import { DB, GuardBench, NGINX, PG, SPEC, WEB } from './guard-bench.ts'
 const hosted = (type: string) => ({ type, version: '1.0.0', sha256: 'a'.repeat(64) })
 
 test('a second monitor is there only where the policy allows a type that it hosts', () => {
-  expect(monitorsOf({})).toEqual(['rhs'])
-  expect(monitorsOf({ process: { commands: ['*'] } })).toEqual(['rhs'])
-  expect(monitorsOf({ script: { commands: [] } })).toEqual(['rhs', 'rhs-exec'])
+  expect(monitorsOf({}, [])).toEqual(['rhs'])
+  expect(monitorsOf({ process: { commands: ['*'] } }, [])).toEqual(['rhs'])
+  expect(monitorsOf({ script: { commands: [] } }, [])).toEqual(['rhs', 'rhs-exec'])
+  const pin = { type: 'own', version: '1.0.0', sha256: 'a'.repeat(64), file: 'own.mjs' }
+  expect(monitorsOf({}, [{ ...pin, host: 'rhs' }])).toEqual(['rhs'])
+  expect(monitorsOf({}, [{ ...pin, host: 'rhs-exec' }])).toEqual(['rhs', 'rhs-exec'])
+})
+
+test('S-56: a type whose module is not loaded is offered with its problem, and called by nobody', () => {
+  const list = new MonitorList()
+  list.expect(['rhs'])
+  list.up('rhs')
+  list.ready('rhs', [hosted('process'), { ...hosted('own'), problem: 'it is corrupt' }], ['own'])
+  expect(list.types.map((t) => t.type)).toEqual(['process', 'own'])
+  expect(list.hostOf('own')).toBeNull()
+  expect(list.lacks('own')).toBe(true)
+  // One that has become corrupt on disk after it was loaded goes on.
+  list.ready('rhs', [hosted('process'), { ...hosted('own'), problem: 'it is corrupt' }])
+  expect(list.hostOf('own')).toBe('rhs')
+  expect(list.lacks('own')).toBe(false)
 })
 
 test('the agent sends each resource to the monitor that hosts its type, and to no other', () => {

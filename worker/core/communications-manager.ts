@@ -19,6 +19,7 @@ export function concernedNodes(u: Update): readonly string[] | 'all' {
       return [ownership.owner]
     }
     case 'resource':
+    case 'type':
       return 'all'
   }
 }

@@ -24,6 +24,9 @@ export function hiveTree(hive: Hive): Json {
       Nodes: table(document.nodes),
       Groups: table(document.groups),
       Resources: table(document.resources),
+      ResourceTypes: Object.fromEntries(
+        document.types.map((row) => [row.manifest.type, capitalized(row)]),
+      ),
     },
   }
 }

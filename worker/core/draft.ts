@@ -1,5 +1,5 @@
 import type { Fencing } from '../../schema/fencing.ts'
-import type { Group, Node, Resource } from '../../schema/hive.ts'
+import type { Group, Node, RegisteredType, Resource } from '../../schema/hive.ts'
 import type { Observation, ObservedResource, PendingOffer, Waiting } from '../../schema/observed.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
@@ -22,6 +22,7 @@ export class Draft {
   readonly #nodes = new Map<string, Node | null>()
   readonly #groups = new Map<string, Group | null>()
   readonly #resources = new Map<string, Resource | null>()
+  readonly #types = new Map<string, RegisteredType | null>()
   readonly #seen = new Map<string, Observation>()
   #cluster: ClusterState['hive']['cluster']
   #members: Map<string, string[]> | null = null
@@ -83,6 +84,21 @@ export class Draft {
     return (this.#members.get(groupId) ?? []).map((id) => this.resource(id) as Resource)
   }
 
+  /** One of the cluster's own types. */
+  type(name: string): RegisteredType | undefined {
+    return read(this.#types, this.#state.hive.types, name)
+  }
+
+  /** For who looks one up among all there are. */
+  get typesByName(): ReadonlyMap<string, RegisteredType> {
+    if (this.#types.size === 0) return this.#state.hive.types
+    return new Map(this.types().map((t) => [t.manifest.type, t]))
+  }
+
+  types(): readonly RegisteredType[] {
+    return merged(this.#types, this.#state.hive.types)
+  }
+
   observed(resourceId: string): ObservedResource | undefined {
     return this.#look('resource', resourceId, this.#state.observed.resources)
   }
@@ -128,6 +144,9 @@ export class Draft {
       case 'resource':
         this.#resources.set(change.id, change.value)
         this.#members = null
+        break
+      case 'type':
+        this.#types.set(change.id, change.value)
         break
     }
   }

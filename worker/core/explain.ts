@@ -45,6 +45,14 @@ export function explain(u: Update, hive: Hive): Explained {
         message: `resource ${name}: ${what}${tail}`,
       }
     }
+    case 'type': {
+      const version = change.value?.versions.at(-1)
+      const what = version
+        ? `version ${version.version}, SHA-256 ${version.sha256.slice(0, 12)}…`
+        : 'removed'
+      const type = change.value ? 'type.registered' : 'type.removed'
+      return { type, subject: change.id, message: `type ${change.id}: ${what}${tail}` }
+    }
   }
 }
 
@@ -138,6 +146,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   groupChanged: 'changed by an operator',
   groupDeleted: 'deleted by an operator',
   resourceCreated: 'created',
+  typeRegistered: 'registered from a module file',
+  typeUnregistered: 'unregistered',
   resourceChanged: 'changed by an operator',
   resourceDeleted: 'deleted by an operator',
   resourceReleased: 'it has been well in a resource monitor of its own',

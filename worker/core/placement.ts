@@ -69,10 +69,20 @@ export function whyNot(
   for (const r of draft.resourcesOf(group.id)) {
     if (r.possibleOwners && !r.possibleOwners.includes(node.id))
       return `not a possible owner of ${r.name}`
-    if (!node.types.some((t) => t.type === r.type))
-      return `cannot host type ${r.type} (resource ${r.name})`
+    const problem = whyNotHosted(draft, node, r.type)
+    if (problem !== null) return `cannot host type ${r.type} (resource ${r.name})${problem}`
   }
   return null
+}
+
+/** S-56: what is missing of a type on a node, as the end of "cannot host it"; null: nothing. */
+export function whyNotHosted(draft: Pick<Draft, 'type'>, node: Node, type: string): string | null {
+  const hosted = node.types.find((t) => t.type === type)
+  if (!hosted) return ''
+  if (hosted.problem !== undefined) return `: ${hosted.problem}`
+  const registered = draft.type(type)
+  if (!registered || registered.versions.some((v) => v.sha256 === hosted.sha256)) return null
+  return `: its module (SHA-256 ${hosted.sha256.slice(0, 12)}…) is not registered in this cluster`
 }
 
 /** Failovers because of failures that still count against the threshold. */

@@ -17,6 +17,7 @@ import {
   deleteResource,
   setResourceState,
 } from './resource-requests.ts'
+import { registerType, unregisterType } from './type-requests.ts'
 
 /** What an operator asked for: carried out, or refused with a reason and nothing changed. */
 export function takeRequest(draft: Draft, request: Request, by: string): Refusal | null {
@@ -47,6 +48,10 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return deleteResource(draft, request, by)
     case 'setResourceState':
       return setResourceState(draft, request, by)
+    case 'registerType':
+      return registerType(draft, request, by)
+    case 'unregisterType':
+      return unregisterType(draft, request, by)
     case 'setTakeover':
       return setTakeover(draft, request, by)
     case 'setFence':

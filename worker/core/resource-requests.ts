@@ -2,7 +2,7 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { PollPolicy, Resource, RestartPolicy } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import { DEFAULT_RESTART, RESOURCE_TYPES } from '../../schema/resource-types/index.ts'
+import { DEFAULT_RESTART, RESOURCE_TYPES, typeInfo } from '../../schema/resource-types/index.ts'
 import type { Draft } from './draft.ts'
 import { findCycle, operatorWants } from './rcm.ts'
 import {
@@ -27,8 +27,8 @@ export function createResource(draft: Draft, r: Of<'createResource'>, by: string
       message: `group "${group.name}" is being deleted`,
       remedy: 'Make another group for it: holdfast group create NAME',
     }
-  const type = RESOURCE_TYPES.get(r.resourceType)
-  if (!type) return unknownType(r.resourceType)
+  const type = typeInfo(draft.typesByName, r.resourceType)
+  if (!type) return unknownType(draft, r.resourceType)
   const all = draft.resources()
   if (all.length >= LIMITS.resourcesMax) return limitReached('resources', LIMITS.resourcesMax)
   const { resourcesPerGroupMax } = LIMITS
@@ -151,15 +151,15 @@ export function setResourceState(
 /** Everything a resource record must satisfy, whether it is new or changed. */
 function check(draft: Draft, value: Resource): Refusal | null {
   return (
-    checkProperties(value) ??
+    checkProperties(draft, value) ??
     unknownNode(draft, value.possibleOwners) ??
     checkDependencies(draft, value)
   )
 }
 
-function checkProperties(value: Resource): Refusal | null {
-  const type = RESOURCE_TYPES.get(value.type)
-  if (!type) return unknownType(value.type)
+function checkProperties(draft: Draft, value: Resource): Refusal | null {
+  const type = typeInfo(draft.typesByName, value.type)
+  if (!type) return unknownType(draft, value.type)
   const parsed = type.properties.safeParse(value.properties)
   if (parsed.success) return null
   return {
@@ -197,12 +197,20 @@ function checkDependencies(draft: Draft, value: Resource): Refusal | null {
   }
 }
 
-function unknownType(type: string): Refusal {
+function unknownType(draft: Draft, type: string): Refusal {
+  const known = [
+    ...RESOURCE_TYPES.keys(),
+    ...draft
+      .types()
+      .map((t) => t.manifest.type)
+      .sort(),
+  ]
   return {
     code: 'UNKNOWN_TYPE',
     message: `there is no resource type "${type}"`,
-    why: `known types: ${[...RESOURCE_TYPES.keys()].join(', ')}`,
-    remedy: 'Use `process` for a program that has no module of its own.',
+    why: `known types: ${known.join(', ')}`,
+    remedy:
+      'Use `process` for a program that has no module of its own, or register its module: holdfast-probe module register FILE',
   }
 }
 

@@ -127,8 +127,8 @@ esac
 })
 
 const DUMMY = '/usr/lib/ocf/resource.d/heartbeat/Dummy'
-const noAgents = existsSync(DUMMY) ? null : `missing: ${DUMMY}`
-test.skipIf(noAgents !== null)('ocf: the agent Dummy', async () => {
+const missingAgents = existsSync(DUMMY) ? null : `missing: ${DUMMY}`
+test.skipIf(missingAgents !== null)('ocf: the agent Dummy', async () => {
   const state = join(folder, 'Dummy.state')
   const verdicts = await contractOf('ocf', {
     policy: { ocf: { agents: ['ocf:heartbeat:Dummy'] } },
@@ -140,8 +140,8 @@ test.skipIf(noAgents !== null)('ocf: the agent Dummy', async () => {
 
 const DEVICE = 'hf-contract'
 const ADD = ['link', 'add', DEVICE, 'type', 'veth', 'peer', 'name', `${DEVICE}2`]
-const noDevices = cannot(['ip', ...ADD], ['ip', 'link', 'del', DEVICE])
-test.skipIf(noDevices !== null)('ip-address', async () => {
+const missingDevices = cannot(['ip', ...ADD], ['ip', 'link', 'del', DEVICE])
+test.skipIf(missingDevices !== null)('ip-address', async () => {
   execFileSync('ip', ADD)
   try {
     for (const one of [DEVICE, `${DEVICE}2`]) execFileSync('ip', ['link', 'set', one, 'up'])
@@ -161,11 +161,11 @@ test.skipIf(noDevices !== null)('ip-address', async () => {
   }
 })
 
-const noMounts = cannot(
+const missingMounts = cannot(
   ['mount', '-t', 'tmpfs', 'tmpfs', mkdtempSync(join(tmpdir(), 'holdfast-mount-'))],
   [],
 )
-test.skipIf(noMounts !== null)('file-system', async () => {
+test.skipIf(missingMounts !== null)('file-system', async () => {
   const target = join(folder, 'mnt')
   mkdirSync(target)
   await contractOf('file-system', {
@@ -254,9 +254,9 @@ test.skipIf(missing !== null)(
 
 test('no type is left out', () => {
   const skipped = [
-    ...(noAgents ? ['ocf'] : []),
-    ...(noDevices ? ['ip-address'] : []),
-    ...(noMounts ? ['file-system'] : []),
+    ...(missingAgents ? ['ocf'] : []),
+    ...(missingDevices ? ['ip-address'] : []),
+    ...(missingMounts ? ['file-system'] : []),
     ...(missing ? ['virtual-machine'] : []),
   ]
   expect([...tried, ...skipped].sort()).toEqual([...RESOURCE_TYPES.keys()].sort())

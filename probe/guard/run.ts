@@ -1,0 +1,24 @@
+import { realpathSync } from 'node:fs'
+import { takeLock } from '../os/lock.ts'
+import { holdReserve } from '../reserve.ts'
+import { Guard } from './main.ts'
+import type { GuardOptions } from './options.ts'
+import { complain } from './policy.ts'
+
+export async function runGuard(options: GuardOptions): Promise<void> {
+  holdReserve()
+  // Not what keeps this process going; it is held for as long as it lives.
+  ;(await takeLock(options.runFolder)).unref()
+  // One identity, one guard: a second one with a run folder of its own would report that it runs
+  // nothing, and what the first one runs would be free at once (S4).
+  if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
+    (await takeLock(options.stateFolder)).unref()
+  const guard = new Guard(options)
+  try {
+    await guard.start()
+  } catch (error) {
+    // Not half a guard that holds the lock: the next one is for the service manager to start.
+    complain('start', String(error))
+    guard.end(1)
+  }
+}

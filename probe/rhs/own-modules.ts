@@ -1,0 +1,118 @@
+/**
+ * Module files of this host (S-52): loaded if they are what their pins say, looked at again while they
+ * run, and offered with what is wrong with them if they are not (S-56, S-57).
+ */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { HostedType } from '../../schema/hive.ts'
+import type { HostPolicy } from '../../schema/host-policy.ts'
+import type { ModulePin } from '../../schema/module-pins.ts'
+import type { ResourceModule } from '../../schema/resource-type.ts'
+import { corrupt, loadModuleFile, readModule } from '../modules/module-file.ts'
+
+/** A file that has not changed by its times and size is read again this often: disks rot, too. */
+const READ_AGAIN_MS = 60_000
+const PROBLEM_MAX = 500
+
+interface Own {
+  readonly pin: ModulePin
+  readonly path: string
+  readonly module: ResourceModule | null
+  problem: string | null
+  stamp: string
+  readMs: number
+}
+
+export class OwnModules {
+  readonly #all: readonly Own[]
+
+  private constructor(all: readonly Own[]) {
+    this.#all = all
+  }
+
+  /** Each for itself: one that cannot be loaded is no reason to be without the others. */
+  static async load(
+    { folder, pins }: { folder: string; pins: readonly ModulePin[] },
+    host: ResourceModule['host'],
+    policy: HostPolicy,
+  ): Promise<OwnModules> {
+    const here = pins.filter((pin) => pin.host === host)
+    return new OwnModules(await Promise.all(here.map((pin) => loadOne(folder, pin, policy))))
+  }
+
+  /** Those that can be called, by type. */
+  get modules(): ReadonlyMap<string, ResourceModule> {
+    const loaded = this.#all.flatMap(({ pin, module }) =>
+      module ? [[pin.type, module] as const] : [],
+    )
+    return new Map(loaded)
+  }
+
+  hosted(): HostedType[] {
+    return this.#all.map(({ pin, problem }) => ({
+      ...{ type: pin.type, version: pin.version, sha256: pin.sha256 },
+      ...(problem !== null && { problem: problem.slice(0, PROBLEM_MAX) }),
+    }))
+  }
+
+  problemOf(type: string): string | null {
+    return this.#all.find(({ pin }) => pin.type === type)?.problem ?? null
+  }
+
+  /**
+   * Looks at the files again. What is loaded goes on: it was intact when it was read.
+   *
+   * @returns whether something has become corrupt, or is intact again
+   */
+  look(nowMs: number): boolean {
+    let changed = false
+    for (const own of this.#all) {
+      const stamp = stampOf(own.path)
+      if (stamp === own.stamp && nowMs - own.readMs < READ_AGAIN_MS) continue
+      own.stamp = stamp
+      own.readMs = nowMs
+      // One that is not loaded becomes well by a new monitor only.
+      if (own.module === null) continue
+      const problem = fileProblem(own)
+      changed ||= (problem === null) !== (own.problem === null)
+      own.problem = problem
+    }
+    return changed
+  }
+}
+
+async function loadOne(folder: string, pin: ModulePin, policy: HostPolicy): Promise<Own> {
+  const path = join(folder, pin.file)
+  const own = { pin, path, stamp: stampOf(path), readMs: 0 }
+  try {
+    const { module, manifest } = await loadModuleFile(path, pin.sha256)
+    if (manifest.type !== pin.type) throw new Error(`it is of type ${manifest.type}`)
+    const allowed = module.way === undefined || policy.modules?.[pin.type] !== undefined
+    if (allowed) return { ...own, module, problem: null }
+    const problem = `the host policy has no section modules.${pin.type}`
+    return { ...own, module: null, problem }
+  } catch (error) {
+    const { refusal } = error as { refusal?: { why?: string } }
+    const problem = refusal?.why ?? (error as Error).message
+    return { ...own, module: null, problem: `its module is not loaded: ${problem}` }
+  }
+}
+
+function fileProblem({ path, pin }: Own): string | null {
+  try {
+    const { sha256 } = readModule(path)
+    return sha256 === pin.sha256 ? null : `its module file: ${corrupt(sha256, pin.sha256)}`
+  } catch (error) {
+    const { refusal } = error as { refusal?: { why?: string } }
+    return `its module file: ${refusal?.why ?? (error as Error).message}; it is not intact`
+  }
+}
+
+function stampOf(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path)
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`
+  } catch {
+    return 'none'
+  }
+}

@@ -1,0 +1,65 @@
+/** All modules of one monitor: those that come with the probe, and the host's own files. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { HostedType } from '../../schema/hive.ts'
+import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
+import type { GuardToRhs } from '../../schema/ipc.ts'
+import type { ResourceModule } from '../../schema/resource-type.ts'
+import { loadModules } from '../resources/index.ts'
+import { OwnModules } from './own-modules.ts'
+
+export class Shelf {
+  readonly #host: ResourceModule['host']
+  #modules: ReadonlyMap<string, ResourceModule> = new Map()
+  #shipped: readonly HostedType[] = []
+  #own: OwnModules | null = null
+
+  constructor(host: ResourceModule['host']) {
+    this.#host = host
+  }
+
+  async load({ policy, folder, modules }: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
+    const allowed = policyOf(policy)
+    const shipped = loadModules(allowed, folder, this.#host)
+    this.#shipped = hostedOf(shipped)
+    this.#own = await OwnModules.load(modules, this.#host, allowed)
+    this.#modules = new Map([...shipped, ...this.#own.modules])
+  }
+
+  get modules(): ReadonlyMap<string, ResourceModule> {
+    return this.#modules
+  }
+
+  get(type: string): ResourceModule | undefined {
+    return this.#modules.get(type)
+  }
+
+  /** What this monitor hosts, and what it should and cannot. */
+  get told(): { types: HostedType[]; unloaded: string[] } {
+    const types = [...this.#shipped, ...(this.#own?.hosted() ?? [])]
+    const unloaded = types.map((t) => t.type).filter((type) => !this.#modules.has(type))
+    return { types, unloaded }
+  }
+
+  /** S-57: whether a file has become corrupt, or is intact again, since it was looked at last. */
+  look(nowMs: number): boolean {
+    return this.#own?.look(nowMs) ?? false
+  }
+
+  whyNot(type: string): string {
+    return `no module for type ${type}: ${this.#own?.problemOf(type) ?? 'none is here'}`
+  }
+}
+
+/** Types with their modules loaded, each with the hash of the code that holds it. */
+function hostedOf(modules: ReadonlyMap<string, ResourceModule>): HostedType[] {
+  const sha256 = createHash('sha256')
+    .update(readFileSync(process.argv[1] as string))
+    .digest('hex')
+  return [...modules.values()].map((m) => ({ type: m.type, version: m.version, sha256 }))
+}
+
+function policyOf(value: unknown): HostPolicy {
+  const parsed = hostPolicy.safeParse(value)
+  return parsed.success ? parsed.data : {}
+}

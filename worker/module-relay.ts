@@ -1,0 +1,108 @@
+import type { Refusal } from '../schema/errors.ts'
+import type { Request } from '../schema/event.ts'
+import type { NodeFrame } from '../schema/session.ts'
+import type { ClusterState } from './core/decision.ts'
+import type { Attachment, Sockets } from './sockets.ts'
+
+const FRAMES = ['typeAsk', 'fetchModule', 'module'] as const
+export type ModuleFrame = Extract<NodeFrame, { t: (typeof FRAMES)[number] }>
+
+export const isModuleFrame = (frame: NodeFrame): frame is ModuleFrame =>
+  (FRAMES as readonly string[]).includes(frame.t)
+
+interface Parts {
+  readonly sockets: Sockets
+  readonly state: () => ClusterState
+  /** Carries out a request; null: done, or nothing had to be done. */
+  readonly carryOut: (request: Request, by: string) => Refusal | null
+}
+
+/** How long one node may take to answer before the next one is asked. */
+const ANSWER_MS = 3_000
+/** So many are asked. Whoever asks waits for all of them. */
+const ASKED_MAX = 3
+/** Files under way at once in one cluster: each may be held in memory here for a moment. */
+const UNDER_WAY_MAX = 4
+
+/** Types and module files between the hosts of a cluster (S-55, S-56). */
+export class ModuleRelay {
+  readonly #parts: Parts
+  readonly #waiting = new Map<string, { nodeId: string; come: (text: string | null) => void }>()
+  #underWay = 0
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  frame(ws: WebSocket, a: Attachment, frame: ModuleFrame): void {
+    switch (frame.t) {
+      case 'typeAsk': {
+        const { request, ask } = frame
+        const refusal = this.#parts.carryOut(requestOf(ask), this.#nameOf(a.nodeId))
+        this.#parts.sockets.send(ws, { t: 'typeAnswer', request, refusal })
+        break
+      }
+      case 'fetchModule':
+        void this.#fetch(frame, a.nodeId).then((text) => {
+          // Its socket may have gone meanwhile.
+          const found = this.#parts.sockets.welcomed(a.nodeId)
+          if (found)
+            this.#parts.sockets.send(found.ws, { t: 'module', request: frame.request, text })
+        })
+        break
+      case 'module': {
+        // Counts only from the node that was asked.
+        const waiting = this.#waiting.get(frame.request)
+        if (waiting?.nodeId === a.nodeId) waiting.come(frame.text)
+        break
+      }
+    }
+  }
+
+  /** The receiver compares the hash itself: nothing that comes this way is believed (S-56). */
+  async #fetch(
+    { type, sha256 }: Extract<ModuleFrame, { t: 'fetchModule' }>,
+    by: string,
+  ): Promise<string | null> {
+    if (this.#underWay >= UNDER_WAY_MAX) return null
+    this.#underWay += 1
+    try {
+      const has = [...this.#parts.state().hive.nodes.values()].filter(
+        ({ id, types }) =>
+          id !== by && types.some((t) => t.type === type && t.sha256 === sha256 && !t.problem),
+      )
+      for (const { id } of has.slice(0, ASKED_MAX)) {
+        const text = await this.#ask(id, type, sha256)
+        if (text !== null) return text
+      }
+      return null
+    } finally {
+      this.#underWay -= 1
+    }
+  }
+
+  #ask(nodeId: string, type: string, sha256: string): Promise<string | null> {
+    const found = this.#parts.sockets.welcomed(nodeId)
+    if (!found) return Promise.resolve(null)
+    const request = crypto.randomUUID()
+    return new Promise((resolve) => {
+      const come = (text: string | null) => {
+        clearTimeout(timer)
+        this.#waiting.delete(request)
+        resolve(text)
+      }
+      const timer = setTimeout(come, ANSWER_MS, null)
+      this.#waiting.set(request, { nodeId, come })
+      this.#parts.sockets.send(found.ws, { t: 'moduleWanted', request, type, sha256 })
+    })
+  }
+
+  #nameOf(nodeId: string): string {
+    return `the host of ${this.#parts.state().hive.nodes.get(nodeId)?.name ?? nodeId}`
+  }
+}
+
+function requestOf(ask: Extract<ModuleFrame, { t: 'typeAsk' }>['ask']): Request {
+  if (ask.do === 'unregister') return { type: 'unregisterType', resourceType: ask.type }
+  return { type: 'registerType', manifest: ask.manifest, sha256: ask.sha256 }
+}
