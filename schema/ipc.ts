@@ -28,6 +28,8 @@ export const heldResource = z.strictObject({
   epoch,
   type: z.string(),
   properties: resource.shape.properties,
+  /** It needs others of its group: what it uses may be theirs, and there only while they are online. */
+  dependent: z.boolean(),
   persistentState: state,
   /** Whether it may run *now*: PersistentState 1 and everything it depends on is online. */
   target: state,
@@ -52,6 +54,12 @@ export const toRhs = z.discriminatedUnion('t', [
   }),
   /** Close: the resource is no longer ours. Its workload is stopped already, or lives on. */
   z.strictObject({ t: z.literal('drop'), guids: z.array(guid) }),
+  /** O1: whether this host could run these, which are offered to it. Answered by `couldHost`. */
+  z.strictObject({
+    t: z.literal('couldHost'),
+    request: requestId,
+    resources: z.array(heldResource),
+  }),
   /** Tell everything again: the agent has restarted. */
   z.strictObject({ t: z.literal('tell') }),
 ])
@@ -66,6 +74,11 @@ export const fromRhs = z.discriminatedUnion('t', [
     holding: z.array(z.strictObject({ guid, epoch })),
   }),
   z.strictObject({ t: z.literal('status'), items: z.array(statusItem) }),
+  z.strictObject({
+    t: z.literal('couldHost'),
+    request: requestId,
+    problems: z.array(z.strictObject({ guid, problem: detail })),
+  }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
 ])
 export type FromRhs = z.infer<typeof fromRhs>

@@ -36,7 +36,10 @@ export interface ResourceModule<P = unknown> {
   readonly host: 'rhs' | 'rhs-exec'
   /** How a start passes the guard (G4). Absent: it starts nothing, it only looks. */
   readonly way?: 'child' | 'gate'
-  /** Whether this host can run a resource with these properties; rejects with why not. Before `open`. */
+  /**
+   * Whether this host can run a resource with these properties; rejects with why not. Asked before
+   * `open`, and of every node that the group is offered to: it has 300 ms, and begins nothing.
+   */
   validate?(call: Call<P>): Promise<void>
   /**
    * Put what the workload needs on this host (S-49). RHS calls it before the first Online of a
@@ -107,6 +110,11 @@ export interface Call<P = unknown> {
   /** Name of the node it runs on. */
   readonly nodeName: string
   readonly properties: P
+  /**
+   * It needs other resources of its group. Files, devices and addresses that it uses may be theirs, and
+   * are there only while those are online.
+   */
+  readonly dependent: boolean
   /** Aborted when the call's deadline has passed or the call is cancelled. */
   readonly signal: AbortSignal
   /** Restarts the pending timeout. */

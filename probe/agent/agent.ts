@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { AgentToGuard, FromRhs, GuardToAgent } from '../../schema/ipc.ts'
 import type { HeldGroup, LocalIntent, ObjectFrame, StatusItem } from '../../schema/session.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import { offered } from '../core/duties.ts'
 import { permissions } from '../core/permission.ts'
 import { DutyDesk } from './duty-desk.ts'
 import { FenceDesk } from './fence-desk.ts'
@@ -15,6 +16,7 @@ import { localStop, orderStop } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
 import { ModuleDesk } from './module-desk.ts'
 import { MonitorList } from './monitors.ts'
+import { OfferDesk } from './offer-desk.ts'
 import { memberList, whyRefuse } from './offers.ts'
 import type { PeerListen } from './peer-listen.ts'
 import type { Replica } from './replica.ts'
@@ -43,6 +45,13 @@ export class Agent {
   #guard = ''
   readonly #monitors = new MonitorList()
   readonly #isolation = new Isolation((report) => this.#session.tell(report))
+  readonly #offers = new OfferDesk({
+    monitors: this.#monitors,
+    toGuard: (frame) => this.#toGuard(frame),
+    answer: (frame) => this.#session.answer(frame),
+    whyNot: (groupId) => this.#whyRefuse(groupId),
+    members: (groupId, epoch) => offered(this.#replica.hive, groupId, epoch),
+  })
   readonly #fences = new FenceDesk({
     tell: (report) => this.#session.tell(report),
     answer: (frame) => this.#session.answer(frame),
@@ -73,7 +82,7 @@ export class Agent {
       welcomed: (intents) => this.#welcomed(intents),
       snapshot: (frame) => this.#snapshot(frame),
       updates: (frame) => this.#updates(frame),
-      offer: (frame) => this.#answerOffer(frame.groupId, frame.epoch),
+      offer: (frame) => this.#offers.take(frame.groupId, frame.epoch),
       intentsTaken: (intents) => {
         this.#localStops.settle(intents)
         // If the hive has decided otherwise, nothing but this says so again.
@@ -194,6 +203,9 @@ export class Agent {
         for (const item of frame.items) this.#heardOf(item)
         this.#session.status(frame.items.filter((item) => this.#current(item)))
         this.#act()
+        break
+      case 'couldHost':
+        this.#offers.heard(monitor, frame)
         break
       case 'log':
         this.#session.log(frame.entries)
@@ -318,13 +330,9 @@ export class Agent {
     this.#finishIfEmpty()
   }
 
-  #answerOffer(groupId: string, epoch: number): void {
-    const reason =
-      this.#mode === 'member'
-        ? whyRefuse(groupId, this.#replica.hive, this.#monitors.types, this.#grants)
-        : 'this host shuts down'
-    if (reason) this.#session.answer({ t: 'refuse', groupId, epoch, reason })
-    else this.#session.answer({ t: 'accept', groupId, epoch })
+  #whyRefuse(groupId: string): string | null {
+    if (this.#mode !== 'member') return 'this host shuts down'
+    return whyRefuse(groupId, this.#replica.hive, this.#monitors.types, this.#grants)
   }
 
   /** Now and then: what time alone has brought about. */

@@ -76,7 +76,11 @@ export class Sandbox implements Bench {
     const { module, properties, log } = this.#parts
     const held: HeldResource = {
       ...{ guid, name: 'certified', groupId: this.#groupId, epoch: 1, type: module.type },
-      ...{ properties: properties as HeldResource['properties'], persistentState },
+      ...{
+        properties: properties as HeldResource['properties'],
+        persistentState,
+        dependent: false,
+      },
       ...{ target: persistentState, leaving: false, stopHere: 'no', hiveSeq: 1, poll: PATIENT },
       restart: { attempts: 0, periodMs: 0, delayMs: 0, retryAfterMs: 0 },
     }

@@ -82,6 +82,7 @@ function heldResource(
     epoch,
     type: r.type,
     properties: r.properties,
+    dependent: r.dependsOn.length > 0,
     persistentState: override ? 0 : r.persistentState,
     target: target(known, group, r, members),
     leaving: leaves(known, group),
@@ -91,6 +92,18 @@ function heldResource(
     poll: r.poll,
     correlationId,
   }
+}
+
+/** O1: what this host would hold if it took the group at this epoch. */
+export function offered(hive: Hive, groupId: string, epoch: number): HeldResource[] {
+  const group = hive.groups.get(groupId)
+  if (!group) return []
+  const members = [...hive.resources.values()].filter((r) => r.groupId === groupId)
+  return members.map((r) => ({
+    ...{ guid: r.id, name: r.name, groupId, epoch, type: r.type, properties: r.properties },
+    ...{ dependent: r.dependsOn.length > 0, persistentState: r.persistentState, target: 0 },
+    ...{ leaving: false, stopHere: 'no', hiveSeq: hive.seq, restart: r.restart, poll: r.poll },
+  }))
 }
 
 /** The group is to go from here, whatever its members are wanted to be. */

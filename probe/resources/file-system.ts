@@ -19,6 +19,7 @@ import { eachOf, environment } from './program.ts'
 import { startAndWait } from './start-and-wait.ts'
 
 type MountCall = Call<FileSystemProperties>
+type Section = NonNullable<HostPolicy['file-system']>
 
 /** A mount waits for its device, fsck for as long as it takes: the pending timeout ends it. */
 const START_MS = 24 * 3_600_000
@@ -27,15 +28,14 @@ const AT_ONCE = 8
 const LOOK_MS = 100
 const NAMED_MAX = 5
 
-export function createFileSystem(
-  section: NonNullable<HostPolicy['file-system']>,
-): ResourceModule<FileSystemProperties> {
+export function createFileSystem(section: Section): ResourceModule<FileSystemProperties> {
   return {
     type: 'file-system',
     version: '1.0.0',
     properties: fileSystemProperties,
     host: 'rhs',
     way: 'child',
+    validate: async (call) => validate(section, call),
     online: (call) => start(section, call),
     async offline(call) {
       await unmount(call, call.properties.holders)
@@ -81,13 +81,9 @@ async function thorough(call: MountCall, answer: Answer): Promise<Answer> {
   return { guid, status: 'failed', detail: `its contents cannot be read: ${why}` }
 }
 
-async function start(
-  section: NonNullable<HostPolicy['file-system']>,
-  call: MountCall,
-): Promise<void> {
+async function start(section: Section, call: MountCall): Promise<void> {
   const { properties: p, workload, signal } = call
-  if (!allowsMount(section, p))
-    throw new Error(`hostPolicy: this host's policy does not allow ${p.source} on ${p.target}`)
+  mustAllow(section, p)
   const there = mountsAt(p.target).at(-1)
   if (workload.process !== null) {
     if (state(call, there ? [there] : []).status === 'online') return
@@ -108,6 +104,20 @@ async function start(
   if (end.code === 0) return
   await workload.stop()
   throw new Error(`it cannot be mounted: ${lastLines(end.output) || 'no end in its time'}`)
+}
+
+/** @throws {Error} the host policy does not allow it */
+function mustAllow(section: Section, p: FileSystemProperties): void {
+  if (!allowsMount(section, p))
+    throw new Error(`hostPolicy: this host's policy does not allow ${p.source} on ${p.target}`)
+}
+
+/** A device that comes and goes with another resource of the group is not looked for. */
+function validate(section: Section, { properties: p, dependent }: MountCall): void {
+  mustAllow(section, p)
+  const mounted = mountsAt(p.target).length > 0
+  const problem = dependent || mounted ? null : (sourceProblem(p.source) ?? targetProblem(p.target))
+  if (problem) throw new Error(problem)
 }
 
 function sourceProblem(source: string): string | null {

@@ -1,15 +1,19 @@
 import { join } from 'node:path'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import type { ResourceModule } from '../../schema/resource-type.ts'
+import type { Call, ResourceModule } from '../../schema/resource-type.ts'
+import type { ProcessProperties } from '../../schema/resource-types/process.ts'
 import { GATE_NAME } from '../gate/gate-script.ts'
 import { createFileSystem } from './file-system.ts'
 import { createHttpEndpoint } from './http-endpoint.ts'
 import { createIpAddress } from './ip-address.ts'
 import { createOcf } from './ocf.ts'
 import { processModule } from './process.ts'
+import { validateProgram } from './program.ts'
 import { createScript } from './script.ts'
 import { createTcpEndpoint } from './tcp-endpoint.ts'
 import { createVirtualMachine } from './virtual-machine.ts'
+
+type ProcessCall = Call<ProcessProperties>
 
 /**
  * The modules of this host: shipped with the probe, and allowed by the host's policy. A type that
@@ -29,7 +33,11 @@ export function loadModules(
     if (host === undefined || (module as ResourceModule).host === host)
       register(modules, module as ResourceModule)
   }
-  if (policy.process) add(processModule)
+  if (policy.process)
+    add({
+      ...processModule,
+      validate: async (call: ProcessCall) => validateProgram(policy.process, call),
+    })
   if (policy.script) add(createScript(policy.script))
   if (policy.ocf) add(createOcf(policy.ocf))
   if (policy['ip-address']) add(createIpAddress(policy['ip-address']))
@@ -38,7 +46,8 @@ export function loadModules(
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)
     const socket = vm.socket && { socket: vm.socket }
-    add(createVirtualMachine({ gate, ...socket, ...(vm.paths && { paths: vm.paths }) }))
+    const { domains, paths } = vm
+    add(createVirtualMachine({ gate, domains, ...socket, ...(paths && { paths }) }))
   }
   add(createHttpEndpoint(policy.endpoints))
   add(createTcpEndpoint(policy.endpoints))

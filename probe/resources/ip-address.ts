@@ -22,6 +22,7 @@ import { environment } from './program.ts'
 import { startAndWait } from './start-and-wait.ts'
 
 type AddressCall = Call<IpAddressProperties>
+type Section = NonNullable<HostPolicy['ip-address']>
 
 const START_MS = 10_000
 /** The kernel asks for a second or two whether an IPv6 address is taken. */
@@ -30,15 +31,14 @@ const LOOK_MS = 50
 const DUPLICATE_MS = 500
 const ANNOUNCE_MS = 60_000
 
-export function createIpAddress(
-  section: NonNullable<HostPolicy['ip-address']>,
-): ResourceModule<IpAddressProperties> {
+export function createIpAddress(section: Section): ResourceModule<IpAddressProperties> {
   return {
     type: 'ip-address',
     version: '1.0.0',
     properties: ipAddressProperties,
     host: 'rhs',
     way: 'child',
+    validate: async (call) => validate(section, call),
     online: (call) => start(section, call),
     offline: (call) => call.workload.stop(),
     terminate: (call) => call.workload.stop(),
@@ -75,18 +75,11 @@ function state(call: AddressCall, device: string | null): Answer {
   return { guid, status: 'offline', detail: `it is on ${device}, but not by this host’s guard` }
 }
 
-async function start(
-  section: NonNullable<HostPolicy['ip-address']>,
-  call: AddressCall,
-): Promise<void> {
+async function start(section: Section, call: AddressCall): Promise<void> {
   const { properties: p, workload, signal } = call
   const address = canonical(p.address)
   const present = deviceOf(devicesUp(), address)
-  const device = p.device ?? present ?? deviceFor(devicesUp(), address)
-  if (device === null)
-    throw new Error(`no device that is up has an address of the network of ${address}: name one`)
-  if (!allowsAddress(section, { address, device }))
-    throw new Error(`hostPolicy: this host's policy does not allow ${address} on ${device}`)
+  const device = deviceThatMay(section, p.device ?? present, address)
   if (workload.process !== null) {
     if (present === device) return
     await workload.stop()
@@ -100,6 +93,26 @@ async function start(
   await put(call, address, device)
   if (!v4 && p.duplicateCheck) await settled(call)
   if (v4 && p.announce > 0) announceV4(call, device)
+}
+
+/** @throws {Error} no device, or one that the policy does not allow it on */
+function deviceThatMay(section: Section, named: string | null, address: string): string {
+  const device = named ?? deviceFor(devicesUp(), address)
+  if (device === null)
+    throw new Error(`no device that is up has an address of the network of ${address}: name one`)
+  if (!allowsAddress(section, { address, device }))
+    throw new Error(`hostPolicy: this host's policy does not allow ${address} on ${device}`)
+  return device
+}
+
+/** Without asking anybody whether the address is taken: its owner may have it to this moment. */
+function validate(section: Section, { properties: p, dependent }: AddressCall): void {
+  const address = canonical(p.address)
+  // What another resource of the group makes is not there yet.
+  if (dependent && p.device === undefined) return
+  const device = deviceThatMay(section, p.device ?? deviceOf(devicesUp(), address), address)
+  const problem = dependent ? null : deviceProblem(device)
+  if (problem) throw new Error(problem)
 }
 
 async function put(call: AddressCall, address: string, device: string): Promise<void> {

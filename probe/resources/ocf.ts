@@ -30,6 +30,9 @@ export function createOcf(section: NonNullable<HostPolicy['ocf']>): ResourceModu
     properties: ocfProperties,
     host: 'rhs-exec',
     way: 'child',
+    async validate(call) {
+      await actions.checked(call)
+    },
     async open(call) {
       await actions.checked(call)
     },

@@ -1,5 +1,6 @@
 /** What modules that start programs of the host have to know of it. */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import type { Call } from '../../schema/resource-type.ts'
 
 /** Why the program could not be started again, or null. */
@@ -21,6 +22,32 @@ export function userOf(user: string): { uid: number; gid: number } {
     .find((fields) => fields[0] === user)
   if (!line) throw new Error(`there is no user ${user} on this host`)
   return { uid: Number(line[2]), gid: Number(line[3]) }
+}
+
+/**
+ * Whether this host could run a program of a resource. What the policy says is final; whether the file is
+ * there is not asked where it may be on a file system of the same group.
+ *
+ * @throws {Error} why not
+ */
+export function validateProgram(
+  section: HostPolicy['process'],
+  { properties: { command, user }, dependent }: Pick<Call<Program>, 'properties' | 'dependent'>,
+): void {
+  if (!allows(section?.commands ?? [], command))
+    throw new Error(`hostPolicy: this host's policy does not allow ${command}`)
+  if (user !== undefined) {
+    if (!section?.users?.includes(user))
+      throw new Error(`hostPolicy: this host's policy does not allow user ${user}`)
+    userOf(user)
+  }
+  const problem = dependent ? null : programProblem(command)
+  if (problem) throw new Error(problem)
+}
+
+interface Program {
+  readonly command: string
+  readonly user?: string | undefined
 }
 
 /** What every workload is told of itself; the epoch is its fencing token. */

@@ -14,7 +14,7 @@ import {
   scriptProperties,
 } from '../../schema/resource-types/script.ts'
 import type { ActionEnd } from './action.ts'
-import { eachOf, programProblem, userOf } from './program.ts'
+import { eachOf, programProblem, userOf, validateProgram } from './program.ts'
 import { outcomeOf, ScriptActions, type ScriptCall, variables } from './script-actions.ts'
 import { startAndWait } from './start-and-wait.ts'
 
@@ -51,6 +51,7 @@ export function createScript(
     properties: scriptProperties,
     host: 'rhs-exec',
     way: 'child',
+    validate: async (call) => validateProgram(policy, call),
     open: (call) => actions.done(call, 'open'),
     async close(call) {
       stopped.delete(call.guid)

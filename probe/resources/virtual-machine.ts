@@ -5,6 +5,7 @@
  * it lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone
  * nothing is known and nothing is restarted: its virtual machines run on.
  */
+import { allows } from '../../schema/host-policy.ts'
 import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-type.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
@@ -20,6 +21,7 @@ import {
   NO_DOMAIN,
   OPERATION_INVALID,
 } from '../libvirt/client.ts'
+import { prepareDomainXml } from '../libvirt/domain-xml.ts'
 import { HeldDomain } from '../libvirt/held-domain.ts'
 import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
@@ -32,6 +34,8 @@ export interface VirtualMachineOptions {
   readonly socket?: string
   /** The launcher for `<emulator>`. Default: HOLDFAST_GATE. */
   readonly gate?: string
+  /** Domains that may run here, by the host policy; absent: all, as far as this module asks. */
+  readonly domains?: readonly string[]
   /** Files that a domain may name, by the host policy. */
   readonly paths?: readonly string[]
   /** How long QEMU may take to answer one IsAlive before nothing is known of it. */
@@ -65,6 +69,7 @@ export function createVirtualMachine(
     properties: virtualMachineProperties,
     host: 'rhs',
     way: 'gate',
+    validate: async (call) => vms.validate(call),
     open: (call) => vms.open(call),
     close: async (call) => vms.close(call),
     online: (call) => vms.online(call),
@@ -90,6 +95,20 @@ class VirtualMachines {
     this.#client.onLifecycle((event) => {
       for (const held of this.#held.values()) held.lifecycle(event)
     })
+  }
+
+  /**
+   * What of the host its definition names is allowed and there: a local disk pins its group to the host
+   * that has it. Needs no libvirtd, and does not ask whether it could be reached.
+   */
+  validate({ guid, properties: { domain, xml }, dependent }: VmCall): void {
+    const { domains, paths = DEFAULT_PATHS } = this.#options
+    if (domains && !allows(domains, domain))
+      throw new Error(`hostPolicy: this host's policy does not allow domain ${domain}`)
+    const definition = { name: domain, uuid: guid, emulator: this.#options.gate ?? '' }
+    const { xml: prepared, facts } = prepareDomainXml(xml, definition)
+    const problem = pathProblem(prepared, paths) ?? (dependent ? null : checkFiles(facts.files))
+    if (problem) throw new Error(problem)
   }
 
   /** S-37. A libvirtd that is down now may be back before it is needed: no failure. */

@@ -23,6 +23,7 @@ import {
 } from '../core/rhs.ts'
 import { CallRing, ringPath } from '../os/call-ring.ts'
 import { CallBook } from './call-book.ts'
+import { couldHost } from './could-host.ts'
 import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { LogLimit } from './log-limit.ts'
@@ -31,9 +32,8 @@ import { soundAnswer, soundAnswers } from './module-answers.ts'
 import { Notifier } from './notifier.ts'
 import { Outlet } from './outlet.ts'
 import { Shelf } from './shelf.ts'
+import { messageOf, namesOf, reasonOf } from './words.ts'
 
-/** Of a check so many members are named. */
-const NAMED_MAX = 3
 /** How often module files are looked at. */
 const LOOK_MS = 5_000
 /** How often the guard hears that this process lives. */
@@ -151,6 +151,9 @@ class Rhs {
         })
         for (const held of frame.resources) this.#onRecord.delete(held.guid)
         break
+      case 'couldHost':
+        void this.#couldHost(frame)
+        break
       case 'drop':
         this.#step({ type: 'dropped', guids: frame.guids })
         break
@@ -160,6 +163,19 @@ class Rhs {
         this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
         break
     }
+  }
+
+  async #couldHost({ request, resources }: Extract<ToRhs, { t: 'couldHost' }>): Promise<void> {
+    const none = () => {}
+    const problems = await couldHost(
+      resources,
+      (type) => this.#shelf.get(type),
+      (held, module, signal) =>
+        makeCall(held, module, this.#link, {
+          ...{ nodeName: this.#nodeName, signal, progress: none, log: none },
+        }),
+    )
+    this.#outlet.tell({ t: 'couldHost', request, problems })
   }
 
   /**
@@ -376,17 +392,4 @@ class Rhs {
       message: message.slice(0, 1_000),
     })
   }
-}
-
-function namesOf(runs: readonly Run[]): string {
-  const names = runs.slice(0, NAMED_MAX).map((run) => run.held.name)
-  const more = runs.length - names.length
-  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ')
-}
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-
-function reasonOf(outcome: CallOutcome): string {
-  if (outcome.ok) return ''
-  return 'error' in outcome ? outcome.error : outcome.refused
 }

@@ -13,7 +13,7 @@ export function makeCall(
   link: GuardLink,
   call: Pick<Call, 'nodeName' | 'signal' | 'progress' | 'log'>,
 ): Call {
-  const { guid, name, groupId, epoch, persistentState, hiveSeq } = held
+  const { guid, name, groupId, epoch, persistentState, hiveSeq, dependent } = held
   const subject = { resourceId: guid, groupId, epoch }
   return {
     guid,
@@ -22,6 +22,7 @@ export function makeCall(
     epoch,
     persistentState,
     hiveSeq,
+    dependent,
     properties: module.properties.parse(held.properties),
     ...call,
     workload: {

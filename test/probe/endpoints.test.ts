@@ -39,6 +39,7 @@ function callOf<P>(
     groupId: '00000000-0000-4000-8000-0000000000f1',
     epoch: 1,
     persistentState,
+    dependent: false,
     hiveSeq: 1,
     nodeName: 'n1',
     properties: module.properties.parse(properties),

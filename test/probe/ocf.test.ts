@@ -79,7 +79,13 @@ function callOf(
   let process = runs ? main : null
   const call: TestCall = {
     ...{ guid: '00000000-0000-4000-8000-00000000000a', name: 'db' },
-    ...{ groupId: '00000000-0000-4000-8000-0000000000f1', epoch: 7, hiveSeq: 1, nodeName: 'n1' },
+    ...{
+      groupId: '00000000-0000-4000-8000-0000000000f1',
+      epoch: 7,
+      hiveSeq: 1,
+      dependent: false,
+      nodeName: 'n1',
+    },
     persistentState: wanted,
     properties: ocfProperties.parse({ agent: 'ocf:test:Fake', ...properties }),
     signal: new AbortController().signal,

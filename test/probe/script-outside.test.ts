@@ -56,6 +56,7 @@ function callOf(more: Partial<Pick<Call, 'signal' | 'persistentState'>> = {}, pi
     epoch: 7,
     persistentState: 1,
     hiveSeq: 1,
+    dependent: false,
     nodeName: 'n1',
     properties: scriptProperties.parse({ command }),
     signal: new AbortController().signal,

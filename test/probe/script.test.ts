@@ -57,6 +57,7 @@ function callOf(
     epoch: 7,
     persistentState: more.persistentState ?? 1,
     hiveSeq: 1,
+    dependent: false,
     nodeName: 'n1',
     properties: scriptProperties.parse({
       ...{ command, parameters, actions: SCRIPT_ACTIONS, timeouts: { checkMs: 300 } },

@@ -1,4 +1,5 @@
 /** What an operator asks for at the worst moment. One kind each, drawn with a seed of its own. */
+import { moduleManifest } from '../../schema/module-manifest.ts'
 import type { Operator } from './operator.ts'
 import type { Random } from './random.ts'
 
@@ -45,6 +46,18 @@ const ASKS = {
   confirmFence: (o, random) => o.confirmOver(random.between(0, 4_000)),
   takeoverFence: (o) => o.takeover('fence'),
   takeoverLease: (o) => o.takeover('lease'),
+  /** A new file of one of two types: the same one again, another version, or a conflict. */
+  registerType: (o, random) => {
+    const [type, minor] = [`own-${random.integer(2)}`, random.integer(3)]
+    const manifest = moduleManifest.parse({
+      ...{ type, version: `1.${minor}.0`, title: 'A type of its own', example: {} },
+      properties: { type: 'object', properties: {}, additionalProperties: false },
+    })
+    const sha256 = `${random.integer(4)}`.repeat(64)
+    o.ask({ type: 'registerType', manifest, sha256 })
+  },
+  unregisterType: (o, random) =>
+    o.ask({ type: 'unregisterType', resourceType: `own-${random.integer(2)}` }),
   readHive: (o) => o.read(),
 } satisfies Record<string, AskOf>
 

@@ -122,6 +122,14 @@ export class SimRhs {
         this.#step({ type: 'held', resources: frame.resources, onRecord: this.#onRecord })
         for (const { guid } of frame.resources) this.#onRecord.delete(guid)
         return
+      case 'couldHost':
+        // A module that says nothing has nothing against it; now and then one refuses for no reason.
+        if (this.#around.faults.hangs()) return
+        return void setTimeout(() => {
+          const [first] = this.#around.faults.lie() === 'failed' ? frame.resources : []
+          const problems = first ? [{ guid: first.guid, problem: 'not here' }] : []
+          this.#around.toAgent({ t: 'couldHost', request: frame.request, problems })
+        }, 1)
       case 'drop':
         return this.#step({ type: 'dropped', guids: frame.guids })
       case 'tell':

@@ -20,6 +20,7 @@ const held: HeldResource = {
   target: 1,
   leaving: false,
   stopHere: 'no',
+  dependent: false,
   hiveSeq: 41,
   restart: { attempts: 3, periodMs: 1_000, delayMs: 0, retryAfterMs: 1_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 1_000, deadlockMs: 1_000 },
@@ -90,6 +91,7 @@ describe('a call', () => {
 
   test('S-31: holds nothing by which a module could reach hive, session or key', () => {
     expect(Object.keys(call()).sort()).toEqual([
+      'dependent',
       'epoch',
       'groupId',
       'guid',
@@ -112,6 +114,6 @@ describe('a call', () => {
 
 test('S-01: RHS can report, and has no word for a failover', () => {
   const words = fromRhs.options.map((option) => option.shape.t.value)
-  expect(words.sort()).toEqual(['log', 'ready', 'status'])
+  expect(words.sort()).toEqual(['couldHost', 'log', 'ready', 'status'])
   expect(fromRhs.safeParse({ t: 'failover', groupId: held.groupId }).success).toBe(false)
 })

@@ -14,7 +14,7 @@ export const A = '00000000-0000-4000-8000-00000000000a'
 export const B = '00000000-0000-4000-8000-00000000000b'
 export const GROUP = '00000000-0000-4000-8000-0000000000f0'
 
-const resource = (over: Partial<HeldResource> = {}): HeldResource => ({
+export const heldResource = (over: Partial<HeldResource> = {}): HeldResource => ({
   guid: A,
   name: 'nginx',
   groupId: GROUP,
@@ -25,6 +25,7 @@ const resource = (over: Partial<HeldResource> = {}): HeldResource => ({
   target: 1,
   leaving: false,
   stopHere: 'no',
+  dependent: false,
   hiveSeq: 1,
   restart: { attempts: 2, periodMs: 60_000, delayMs: 500, retryAfterMs: 3_600_000 },
   poll: { isAliveMs: 5_000, looksAliveMs: 60_000, pendingMs: 10_000, deadlockMs: 30_000 },
@@ -54,7 +55,7 @@ export class Bench {
   }
 
   hold(over: Partial<HeldResource> = {}, onRecord = false): RhsEffect[] {
-    const held = resource(over)
+    const held = heldResource(over)
     const guids = onRecord ? [held.guid] : []
     return this.step({ type: 'held', resources: [held], onRecord: new Set(guids) })
   }

@@ -141,6 +141,7 @@ export function callOf(
     epoch: 1,
     persistentState,
     hiveSeq: 1,
+    dependent: false,
     properties: virtualMachineProperties.parse({ domain: vm.name, xml: vm.xml, ...properties }),
     signal: AbortSignal.timeout(60_000),
     progress: () => undefined,

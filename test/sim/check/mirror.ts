@@ -118,6 +118,7 @@ export class Mirror {
         for (const running of this.#witness.runningOf(change.id)) this.#mayRun(running)
         return
       case 'cluster':
+      case 'type':
         return
     }
   }

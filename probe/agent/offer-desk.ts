@@ -1,0 +1,98 @@
+/**
+ * Target Failover Manager (O1): what an offer is answered with. Besides what the agent itself knows, the
+ * modules are asked whether this host could run each member; one that does not answer soon has
+ * nothing against it. A yes is no permission: that is the update alone (U2).
+ */
+import type { AgentToGuard, FromRhs, HeldResource } from '../../schema/ipc.ts'
+import type { NodeFrame } from '../../schema/session.ts'
+import type { MonitorList } from './monitors.ts'
+
+interface Parts {
+  readonly monitors: Pick<MonitorList, 'hostOf' | 'isReady'>
+  toGuard(frame: AgentToGuard): void
+  answer(frame: NodeFrame): void
+  /** Why not, by what the agent knows now; null: nothing is against it. */
+  whyNot(groupId: string): string | null
+  /** All members as this host would hold them. */
+  members(groupId: string, epoch: number): HeldResource[]
+}
+
+interface Asked {
+  readonly offer: { readonly groupId: string; readonly epoch: number }
+  readonly names: ReadonlyMap<string, string>
+  readonly waiting: Set<string>
+  readonly timer: NodeJS.Timeout
+}
+
+/** The control plane waits for 2 s, and a failover waits for this. */
+const MODULES_MS = 400
+
+export class OfferDesk {
+  readonly #parts: Parts
+  readonly #asked = new Map<number, Asked>()
+  #next = 1
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  take(groupId: string, epoch: number): void {
+    const offer = { groupId, epoch }
+    const reason = this.#parts.whyNot(groupId)
+    if (reason !== null) return this.#refuse(offer, reason)
+    const { monitors, toGuard } = this.#parts
+    const byMonitor = new Map<string, HeldResource[]>()
+    for (const held of this.#parts.members(groupId, epoch)) {
+      const monitor = monitors.hostOf(held.type)
+      if (monitor === null || !monitors.isReady(monitor)) continue
+      byMonitor.set(monitor, [...(byMonitor.get(monitor) ?? []), held])
+    }
+    if (byMonitor.size === 0) return this.#settle(offer)
+    const request = this.#next
+    this.#next += 1
+    const all = [...byMonitor.values()].flat()
+    this.#asked.set(request, {
+      offer,
+      names: new Map(all.map((held) => [held.guid, held.name])),
+      waiting: new Set(byMonitor.keys()),
+      timer: setTimeout(() => this.#over(request), MODULES_MS),
+    })
+    for (const [monitor, resources] of byMonitor)
+      toGuard({ t: 'toRhs', monitor, frame: { t: 'couldHost', request, resources } })
+  }
+
+  heard(monitor: string, { request, problems }: Extract<FromRhs, { t: 'couldHost' }>): void {
+    const asked = this.#asked.get(request)
+    if (!asked) return
+    const [first] = problems
+    if (first) {
+      this.#forget(request)
+      const name = asked.names.get(first.guid) ?? first.guid
+      return this.#refuse(asked.offer, `${name}: ${first.problem}`)
+    }
+    asked.waiting.delete(monitor)
+    if (asked.waiting.size === 0) this.#over(request)
+  }
+
+  #over(request: number): void {
+    const asked = this.#asked.get(request)
+    this.#forget(request)
+    if (asked) this.#settle(asked.offer)
+  }
+
+  #forget(request: number): void {
+    clearTimeout(this.#asked.get(request)?.timer)
+    this.#asked.delete(request)
+  }
+
+  /** Much may have changed since the modules were asked. */
+  #settle(offer: Asked['offer']): void {
+    const reason = this.#parts.whyNot(offer.groupId)
+    if (reason !== null) return this.#refuse(offer, reason)
+    this.#parts.answer({ t: 'accept', ...offer })
+  }
+
+  #refuse(offer: Asked['offer'], reason: string): void {
+    this.#parts.answer({ t: 'refuse', ...offer, reason })
+  }
+}

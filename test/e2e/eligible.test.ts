@@ -1,0 +1,80 @@
+/**
+ * What a host's policy or the host itself does not allow is not eligible there: the offer is refused with
+ * the reason, before anything is begun (O1, S-54). Real hosts, of which each has its own policy.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CLUSTER, type Demo } from '../../demo/cluster.ts'
+import { endDemo, eventually, startDemo } from './demo.ts'
+
+let demo: Demo
+let scripts = ''
+beforeAll(async () => {
+  demo = await startDemo({
+    hosts: ['n1', 'n2'],
+    profile: 'fast',
+    hostOptions: (name) => ({
+      policy:
+        name === 'n1'
+          ? { process: { commands: ['/bin/sleep', '/opt/holdfast-nowhere/*'] } }
+          : { process: { commands: ['/bin/true', '/opt/holdfast-nowhere/*'] } },
+    }),
+  })
+  scripts = join(demo.folder, 'scripts')
+  mkdirSync(scripts)
+  writeFileSync(join(scripts, 'none'), '')
+})
+afterAll(() => endDemo(demo))
+
+const add = async (group: string, command: string) => {
+  await demo.addGroup(group)
+  await demo.api('createResource', {
+    params: { cluster: CLUSTER },
+    body: {
+      ...{ name: `${group}-one`, group, type: 'process' },
+      properties: { command, args: ['1000'] },
+    },
+  })
+  await demo.api('onlineGroup', { params: { cluster: CLUSTER, group } })
+}
+const why = async (group: string) =>
+  JSON.stringify(await demo.api('whyGroup', { params: { cluster: CLUSTER, group } }))
+const recordsOf = async (group: string) => {
+  const ids = (await demo.group(group)).resources.map((r) => r.id)
+  const all = await Promise.all(['n1', 'n2'].map((name) => demo.host(name).status()))
+  const records = all.flatMap((one) => one?.guard.records ?? [])
+  return records.filter((r) => ids.includes(r.resourceId))
+}
+
+test('a group goes to the host whose policy allows it, whatever the order of nodes', async () => {
+  await add('fine', '/bin/sleep')
+  await demo.online('fine', 'n1')
+})
+
+test('moved to the other it is refused by it, with the reason; what runs is not touched', async () => {
+  const before = await demo.group('fine')
+  await demo.api('moveGroup', { params: { cluster: CLUSTER, group: 'fine' }, body: { to: 'n2' } })
+  await eventually('it is back where it may run', async () => {
+    const now = await demo.group('fine')
+    return now.epoch > before.epoch && now.state === 'online' && now.owner === 'n1'
+  })
+  const { entries } = await demo.api('listLog', {
+    params: { cluster: CLUSTER },
+    query: { limit: 1_000 },
+  })
+  const said = entries.map((e) => e.message).join('\n')
+  expect(said).toContain("hostPolicy: this host's policy does not allow /bin/sleep")
+})
+
+test('what no host could run is started nowhere, and why says of each host why not', async () => {
+  await add('nowhere', '/opt/holdfast-nowhere/server')
+  const text = await eventually('both have refused', async () => {
+    const said = await why('nowhere')
+    return said.split('is missing or cannot be executed').length > 2 && said
+  })
+  expect(text).toContain('n1')
+  expect(text).toContain('n2')
+  expect(await recordsOf('nowhere')).toEqual([])
+  expect((await recordsOf('fine')).length).toBe(1)
+})
