@@ -194,6 +194,7 @@ function resourceWord(one: ResourceView, look: Look): string {
   const word = words[one.status]
   if (one.persistentState === 1 && one.status === 'offline') return `${word}, wanted online`
   if (one.persistentState === 0 && one.status === 'online') return `${word}, wanted offline`
+  if (one.degraded) return c.yellow('degraded')
   return word
 }
 

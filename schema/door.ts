@@ -21,6 +21,10 @@ export const doorRequest = z.discriminatedUnion('do', [
   }),
   z.strictObject({ do: z.literal('type'), ask: typeAsk }),
   /** Module files or their pins have changed: the monitors that host them begin anew. */
-  z.strictObject({ do: z.literal('modulesChanged') }),
+  z.strictObject({
+    do: z.literal('modulesChanged'),
+    /** Files have, whose pins are the same. */
+    files: z.boolean(),
+  }),
 ])
 export type DoorRequest = z.infer<typeof doorRequest>

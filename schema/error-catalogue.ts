@@ -43,6 +43,13 @@ export const ERRORS = {
       'It does not export what a resource module has to, its manifest is not well-formed, it throws while it is imported, or it is not the file that was registered.',
     remedy: 'Correct it; `holdfast-probe module certify FILE` shows what does not fit.',
   },
+  CONTROL_FAILED: {
+    http: 502,
+    exit: 1,
+    title: 'A control code has failed',
+    cause: 'The module of the resource, on the node that runs it, could not do or answer it.',
+    remedy: 'The reason is in the error; `holdfast log --resource NAME` has more.',
+  },
   TYPE_CONFLICT: {
     http: 409,
     exit: 7,

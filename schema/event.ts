@@ -140,7 +140,7 @@ export const event = z.discriminatedUnion('type', [
     guard: guid,
     intents: z.array(localIntent).max(LIMITS.intentsMax),
     held: z.array(heldGroup).max(LIMITS.groupsMax),
-    types: z.array(hostedType).max(100),
+    types: z.array(hostedType).max(LIMITS.hostedTypesMax),
   }),
   z.strictObject({ type: z.literal('nodeLost'), nodeId: guid, evidence: lossEvidence }),
   z.strictObject({ type: z.literal('nodeTypesChanged'), ...fromNode, types: z.array(hostedType) }),

@@ -45,6 +45,8 @@ export const hostedType = z.strictObject({
   sha256,
   /** Why it cannot host it after all: its file is corrupt or gone, or the host policy lacks it. */
   problem: detail.optional(),
+  /** What the host policy allows of it, in words. */
+  allows: detail.optional(),
 })
 export type HostedType = z.infer<typeof hostedType>
 
@@ -74,7 +76,7 @@ export const node = z.strictObject({
   guard: guid.optional(),
   /** The session whose report was accepted last (S2, O2). */
   session: z.int().nonnegative(),
-  types: z.array(hostedType).max(100),
+  types: z.array(hostedType).max(LIMITS.hostedTypesMax),
   /**
    * The takeover policy that its guard may act by: `fence` from before it is told so, until it has
    * acknowledged `lease` (docs/decisions/fencing.md). While it is `fence`, D3 is closed to it.

@@ -3,6 +3,7 @@
  * RHS speak through it, in envelopes it does not open.
  */
 import * as z from 'zod'
+import { controlCode, controlInput, controlOutcome } from './control.ts'
 import { refusal } from './errors.ts'
 import { policyTold } from './fencing.ts'
 import { hostedType, pollPolicy, resource, restartPolicy } from './hive.ts'
@@ -60,6 +61,15 @@ export const toRhs = z.discriminatedUnion('t', [
     request: requestId,
     resources: z.array(heldResource),
   }),
+  /** Answered by `controlled`. */
+  z.strictObject({
+    t: z.literal('control'),
+    request: requestId,
+    guid,
+    epoch,
+    code: controlCode,
+    input: controlInput,
+  }),
   /** Tell everything again: the agent has restarted. */
   z.strictObject({ t: z.literal('tell') }),
 ])
@@ -79,6 +89,7 @@ export const fromRhs = z.discriminatedUnion('t', [
     request: requestId,
     problems: z.array(z.strictObject({ guid, problem: detail })),
   }),
+  z.strictObject({ t: z.literal('controlled'), request: requestId, outcome: controlOutcome }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
 ])
 export type FromRhs = z.infer<typeof fromRhs>

@@ -14,6 +14,8 @@ export const LIMITS = {
   dependenciesMax: 100,
   /** Types of one's own in one cluster, and files that count as one of them. */
   typesMax: 100,
+  /** Of one node: its own, and those that come with the probe. */
+  hostedTypesMax: 200,
   typeVersionsMax: 10,
   statusItemsMax: 1_000,
   /** Deliberate local changes that a host keeps until the hive has them. */

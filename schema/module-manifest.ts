@@ -4,6 +4,7 @@
  * it is a part of JSON Schema that can be checked in bounded time: no `pattern`, no `$ref`.
  */
 import * as z from 'zod'
+import { type Controls, controlCode } from './control.ts'
 import { typeName } from './ids.ts'
 import { pollPolicy } from './poll-policy.ts'
 
@@ -14,6 +15,8 @@ const propertyName = z
   .string()
   .max(64)
   .regex(/^[A-Za-z_][A-Za-z0-9_-]*$/)
+  // What every object has would be taken for given.
+  .refine((name) => !(name in {}), { error: 'is a name that no property can have' })
 
 /** JSON Schema of one property. */
 export type PropertySchema =
@@ -89,11 +92,24 @@ const objectSchema: z.ZodType<ObjectSchema> = z.lazy(() =>
         error: 'has to be false: a property that nobody knows is a mistake of whoever wrote it',
       }),
     })
-    .refine(({ properties, required = [] }) => required.every((name) => name in properties), {
-      error: 'requires a property that it does not have',
-      path: ['required'],
-    }),
+    .refine(
+      ({ properties, required = [] }) => required.every((name) => Object.hasOwn(properties, name)),
+      {
+        error: 'requires a property that it does not have',
+        path: ['required'],
+      },
+    ),
 )
+
+/** What nobody has set is not checked any more. */
+function defaultsFit(schema: PropertySchema): boolean {
+  if ('properties' in schema) return Object.values(schema.properties).every(defaultsFit)
+  if (schema.type === 'object') return defaultsFit(schema.additionalProperties)
+  if (schema.type === 'array') return defaultsFit(schema.items)
+  const { default: value, ...bounds } = schema
+  if (value === undefined) return true
+  return z.fromJSONSchema(bounds as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value).success
+}
 
 /** A manifest has at most so many bytes of JSON: each node has all of them in its replica. */
 const MANIFEST_BYTES_MAX = 16 * 1024
@@ -116,15 +132,38 @@ export const moduleManifest = z
     way: z.literal('child').optional(),
     /** JSON Schema of the properties. */
     properties: objectSchema,
+    /** Control codes that its `control` understands. */
+    controls: z
+      .record(
+        controlCode,
+        z.strictObject({ title: words, changes: z.boolean(), input: objectSchema.optional() }),
+      )
+      .refine((controls) => Object.keys(controls).length <= 32, { error: 'are more than 32' })
+      .optional(),
     /** Where it differs from the usual. */
     poll: pollPolicy.partial().optional(),
     /** Properties of a resource that works on any host: `module certify` starts it. */
     example: z.record(propertyName, z.json()),
   })
+  .refine(({ properties }) => defaultsFit(properties), {
+    error: 'has a default that does not fit its own bounds',
+    path: ['properties'],
+  })
   .refine((manifest) => JSON.stringify(manifest).length <= MANIFEST_BYTES_MAX, {
     error: `is larger than ${MANIFEST_BYTES_MAX} bytes`,
   })
 export type ModuleManifest = z.infer<typeof moduleManifest>
+
+const NO_INPUT: ObjectSchema = { type: 'object', properties: {}, additionalProperties: false }
+
+export function controlsOf({ controls = {} }: ModuleManifest): Controls {
+  return Object.fromEntries(
+    Object.entries(controls).map(([code, { title, changes, input }]) => [
+      code,
+      { title, changes, input: propertiesSchema(input ?? NO_INPUT) },
+    ]),
+  )
+}
 
 const made = new WeakMap<ObjectSchema, z.ZodType<Record<string, unknown>>>()
 

@@ -6,6 +6,7 @@
  * session nor a credential (S-31): everything it may know comes with the call.
  */
 import type * as z from 'zod'
+import type { Controls } from './control.ts'
 import type { ReportedStatus } from './status.ts'
 import type { ChildSpec, ProcessRef } from './workload.ts'
 
@@ -25,6 +26,7 @@ export const ENTRY_POINTS = [
   'looksAlive',
   'watch',
   'notify',
+  'control',
 ] as const
 
 export interface ResourceModule<P = unknown> {
@@ -46,6 +48,13 @@ export interface ResourceModule<P = unknown> {
    * resource here; what is there already is success.
    */
   install?(call: Call<P>): Promise<void>
+  /** Control codes that `control` understands. */
+  readonly controls?: Controls
+  /**
+   * Do, or answer, what an operator asks for by a control code. Its input fits the schema of the code; what it
+   * resolves with is shown as JSON. It has 10 s, and is called while checks go on.
+   */
+  control?(call: Call<P>, code: string, input: Record<string, unknown>): Promise<unknown>
   /** Attach on this node: open handles, subscribe to events. Never starts the workload (S-37). */
   open?(call: Call<P>): Promise<void>
   /** Detach. Never stops the workload (S-38). */
@@ -96,7 +105,13 @@ export interface Step {
 export interface Answer {
   readonly guid: string
   readonly status: ReportedStatus
+  /** Evidence, for operators: "HTTP 200, but the data is 40 s old". */
   readonly detail?: string
+  /**
+   * Online, and not as it should be (S-51): shown as a problem of the cluster, and nothing is restarted.
+   * Said by `looksAlive`, it counts until that says something else.
+   */
+  readonly degraded?: boolean
 }
 
 /** What every entry point is given (S-30). */

@@ -6,6 +6,7 @@
  * protocol is refused with a reason that says which side has to be updated.
  */
 import * as z from 'zod'
+import { controlCode, controlInput, controlOutcome } from './control.ts'
 import { refusal } from './errors.ts'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
 import { hostedType, releaseReason, sha256 } from './hive.ts'
@@ -99,7 +100,7 @@ export const nodeFrame = z.discriminatedUnion('t', [
     /** New for each start of the agent; numbers of reports begin at 1 in each run. */
     run: guid,
     held: z.array(heldGroup).max(LIMITS.groupsMax),
-    types: z.array(hostedType).max(100),
+    types: z.array(hostedType).max(LIMITS.hostedTypesMax),
     /** The replica on disk: last update applied and its hash, to catch up from. */
     replica: z.strictObject({ seq: z.int().nonnegative(), hash: z.string().max(64) }),
     version: z.string().max(32),
@@ -123,7 +124,11 @@ export const nodeFrame = z.discriminatedUnion('t', [
   }),
   /** A deliberate local change: PersistentState follows (S-68). */
   z.strictObject({ t: z.literal('intent'), n: reportNumber, ...localIntent.shape }),
-  z.strictObject({ t: z.literal('types'), n: reportNumber, types: z.array(hostedType).max(100) }),
+  z.strictObject({
+    t: z.literal('types'),
+    n: reportNumber,
+    types: z.array(hostedType).max(LIMITS.hostedTypesMax),
+  }),
   /** Their modules have taken their resource monitor along: they get one of their own (S-29, S-32). */
   z.strictObject({
     t: z.literal('isolated'),
@@ -193,6 +198,8 @@ export const nodeFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('fetchModule'), request: guid, type: typeName, sha256 }),
   /** Answer to `moduleWanted`. */
   z.strictObject({ t: z.literal('module'), request: guid, text: moduleText }),
+  /** Answer to `control`. */
+  z.strictObject({ t: z.literal('controlled'), request: guid, outcome: controlOutcome }),
   /** The guard acts by policy `lease`, and has it on file. */
   z.strictObject({ t: z.literal('policyTaken'), n: reportNumber, number: z.int().nonnegative() }),
 ])
@@ -247,6 +254,16 @@ export const objectFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('moduleWanted'), request: guid, type: typeName, sha256 }),
   /** Answer to `fetchModule`. */
   z.strictObject({ t: z.literal('module'), request: guid, text: moduleText }),
+  /** A control code for a resource that this node runs at this epoch. */
+  z.strictObject({
+    t: z.literal('control'),
+    request: guid,
+    resourceId: guid,
+    groupId: guid,
+    epoch,
+    code: controlCode,
+    input: controlInput,
+  }),
   /** All reports up to `n` of this run are durable. */
   z.strictObject({ t: z.literal('ack'), n: reportNumber }),
   /** S-17: all the peers that this node is to hear and to be heard by. */

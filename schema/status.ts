@@ -26,6 +26,16 @@ export const reportedStatus = z.enum([
 ])
 export type ReportedStatus = z.infer<typeof reportedStatus>
 
+/** How a detail begins of what is online, and not as it should be (S-51). */
+const DEGRADED = 'degraded: '
+
+export const degradedDetail = (evidence: string): string =>
+  evidence.startsWith(DEGRADED) ? evidence : DEGRADED + evidence
+
+/** Online, with evidence that something is wrong with it: nobody restarts it for that. */
+export const isDegraded = (one: { status: string; detail?: string | null | undefined }): boolean =>
+  one.status === 'online' && one.detail?.startsWith(DEGRADED) === true
+
 /** The legal transitions of an observed status (S-61). Everything may become unknown. */
 export const LEGAL_TRANSITIONS: Readonly<Record<Status, readonly Status[]>> = {
   offline: ['onlinePending', 'online', 'failed'],

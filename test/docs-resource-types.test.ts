@@ -1,11 +1,12 @@
-/** docs/resource-types.md names every type, property, action and exit code that there is (S-60). */
-import { readFileSync } from 'node:fs'
+/** docs/resource-types.md and the pages below it name every type, property, action and exit code that there is (S-60). */
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
 import { hostPolicy } from '../schema/host-policy.ts'
 import { RESOURCE_TYPES } from '../schema/resource-types/index.ts'
 import { SCRIPT_ACTIONS, SCRIPT_EXIT } from '../schema/resource-types/script.ts'
+import { typePages } from '../tools/docs-types.ts'
 import { ROOT } from './tidy/tracked-files.ts'
 
 const text = readFileSync(join(ROOT, 'docs/resource-types.md'), 'utf8')
@@ -28,6 +29,13 @@ test.each([...RESOURCE_TYPES.keys()])('%s: every property describes itself', (ty
     ([, property]) => typeof property === 'boolean' || !property.description,
   )
   expect(mute.map(([name]) => name)).toEqual([])
+})
+
+test('docs/resource-types/ is what the schemas say: npm run docs', () => {
+  const pages = typePages()
+  expect(readdirSync(join(ROOT, 'docs/resource-types')).sort()).toEqual([...pages.keys()].sort())
+  for (const [name, page] of pages)
+    expect(readFileSync(join(ROOT, 'docs/resource-types', name), 'utf8'), name).toBe(page)
 })
 
 test('every action and exit code of scripts, and every section of the host policy', () => {

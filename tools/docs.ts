@@ -1,11 +1,13 @@
-/** `npm run docs`: what is made, not written: docs/cli.md, docs/probe.md and docs/errors/. Tests say when it is stale. */
+/** `npm run docs`: what is made, not written: docs/cli.md, docs/probe.md, docs/errors/ and docs/resource-types/. Tests say when it is stale. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './checks.ts'
 import { renderCliDocs } from './cli-docs.ts'
 import { writeErrorPages } from './docs-errors.ts'
+import { writeTypePages } from './docs-types.ts'
 import { renderProbeDocs } from './probe-docs.ts'
 
 writeFileSync(join(ROOT, 'docs/cli.md'), renderCliDocs())
 writeFileSync(join(ROOT, 'docs/probe.md'), renderProbeDocs())
 writeErrorPages()
+writeTypePages()

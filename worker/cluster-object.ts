@@ -11,6 +11,7 @@ import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
 import { unreachable } from '../schema/unreachable.ts'
 import { applyUpdate } from '../schema/update.ts'
 import { Confirms } from './confirms.ts'
+import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
 import { concernedNodes, isRepeated } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision, Effect } from './core/decision.ts'
@@ -29,7 +30,7 @@ import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
-import { caughtUpTo, sendWelcome } from './welcome.ts'
+import { caughtUpTo, welcomeSession } from './welcome.ts'
 
 /** Deadlines that are further away are left to the alarm, so that the object may sleep. */
 const SOON_MS = 30_000
@@ -43,6 +44,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #peers: Peers
   readonly #watchers: Watchers
   readonly #fenceTests: FenceTests
+  readonly #controls: ControlCodes
   readonly #modules: ModuleRelay
   readonly #phases: StartPhase[] = []
   #soon: ReturnType<typeof setTimeout> | undefined
@@ -71,6 +73,7 @@ export class Cluster extends DurableObject<Env> {
       suspected: (nodeId, cause) => void this.#handle({ type: 'nodeSuspected', nodeId, cause }),
     })
     this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
+    this.#controls = new ControlCodes(this.#sockets, this.#store, () => this.#loaded())
     this.#modules = new ModuleRelay({
       sockets: this.#sockets,
       state: () => this.#loaded(),
@@ -288,23 +291,9 @@ export class Cluster extends DurableObject<Env> {
   }
 
   #welcome(nodeId: string, session: number): void {
-    const ours = this.#sockets
-      .of(nodeId)
-      .find((ws) => this.#sockets.attachment(ws)?.session === session)
-    const a = ours && this.#sockets.attachment(ours)
-    // S1: older sockets of the node carry nothing from now on, not even what is on the way.
-    for (const ws of this.#sockets.of(nodeId)) {
-      const older = this.#sockets.attachment(ws)
-      if (ws === ours || !older) continue
-      this.#sockets.attach(ws, { ...older, phase: 'challenged' })
-      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })
-    }
-    if (!ours || !a) return this.#watch.lostBeforeWelcome(nodeId)
-    const welcomedMs = Date.now()
-    this.#watch.welcomed(nodeId)
     const { hive, hash } = this.#loaded()
-    this.#sockets.attach(ours, { ...a, phase: 'welcomed', welcomedMs, sentSeq: hive.seq })
-    sendWelcome(this.#sockets, this.#store, ours, a, hive, hash, this.#store.timing(), welcomedMs)
+    const [sockets, store, watch] = [this.#sockets, this.#store, this.#watch]
+    welcomeSession({ sockets, store, watch, hive, hash }, nodeId, session)
   }
 
   /** S-17: needs no hive. What changed by it is what is shown, and when the alarm stands. */
@@ -327,6 +316,7 @@ export class Cluster extends DurableObject<Env> {
       return
     }
     if (frame.t === 'fenceTested') return this.#fenceTests.answered(a.nodeId, frame)
+    if (frame.t === 'controlled') return this.#controls.answered(a.nodeId, frame)
     if (frame.t === 'fenceBegun') {
       const { target, request } = frame
       return void this.#handle({ type: 'fenceBegun', ...from, target, request })
@@ -387,6 +377,11 @@ export class Cluster extends DurableObject<Env> {
   /** What the fence agent of a node says, run by its helpers: looks only. */
   testFence(nodeId: string, helper: string | null): Promise<Tested> {
     return this.#fenceTests.run(nodeId, helper)
+  }
+
+  /** Handed to the node that runs the resource, and answered by its module. */
+  control(ask: ControlAsk): Promise<Controlled> {
+    return this.#controls.run(ask)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

@@ -1,9 +1,11 @@
 import type * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
 import type { RouteName, routes } from '../schema/api/routes.ts'
+import type { controlResource } from '../schema/api/types.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import type { ControlAsk, Controlled } from './controls.ts'
 import type { Tested } from './fence-tests.ts'
 import { join } from './join.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
@@ -168,6 +170,13 @@ export const handlers: Record<RouteName, Handler> = {
     const { id } = find(await view(stub), 'resource', call)
     return stub.read({ what: 'evidence', resourceId: id })
   },
+  controlResource: async (call: Call<z.output<typeof controlResource>>) => {
+    const { stub } = await open(call)
+    const { id } = find(await view(stub), 'resource', call)
+    const done = await stub.control({ resourceId: id, ...call.body, by: call.by })
+    if ('refused' in done) throw new HoldfastError(done.refused)
+    return done
+  },
   createResource: async (call: Call<z.output<typeof b.createResource>>) => {
     const { stub } = await open(call)
     const cluster = await view(stub)
@@ -257,6 +266,7 @@ interface Stub {
   read<R extends Read>(what: R): Promise<AnswerTo<R>>
   wait(after: Waiter, ms: number): Promise<void>
   testFence(nodeId: string, helper: string | null): Promise<Tested>
+  control(ask: ControlAsk): Promise<Controlled>
 }
 
 const stubOf = (env: Env, objectId: string): Stub =>

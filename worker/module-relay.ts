@@ -18,11 +18,11 @@ interface Parts {
 }
 
 /** How long one node may take to answer before the next one is asked. */
-const ANSWER_MS = 3_000
+const ANSWER_MS = 2_500
 /** So many are asked. Whoever asks waits for all of them. */
 const ASKED_MAX = 3
 /** Files under way at once in one cluster: each may be held in memory here for a moment. */
-const UNDER_WAY_MAX = 4
+const UNDER_WAY_MAX = 16
 
 /** Types and module files between the hosts of a cluster (S-55, S-56). */
 export class ModuleRelay {
@@ -69,7 +69,9 @@ export class ModuleRelay {
     try {
       const has = [...this.#parts.state().hive.nodes.values()].filter(
         ({ id, types }) =>
-          id !== by && types.some((t) => t.type === type && t.sha256 === sha256 && !t.problem),
+          id !== by &&
+          this.#parts.sockets.welcomed(id) !== null &&
+          types.some((t) => t.type === type && t.sha256 === sha256 && !t.problem),
       )
       for (const { id } of has.slice(0, ASKED_MAX)) {
         const text = await this.#ask(id, type, sha256)

@@ -27,6 +27,8 @@ export function parseFrame(
       code: 'olderProtocol',
       problem: `this control plane speaks protocol ${PROTOCOL}, the node ${protocol}: update the probe`,
     }
+  const tooDeep = manifestProblem(data, json)
+  if (tooDeep) return tooDeep
   const parsed = nodeFrame.safeParse(json)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
@@ -34,6 +36,27 @@ export function parseFrame(
     code: 'badFrame',
     problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown frame'}`,
   }
+}
+
+/** What is recursive is looked at for its size first: parsing it costs time, and stack. */
+const TYPE_ASK_MAX = 32 * 1024
+const NESTED_MAX = 64
+
+function manifestProblem(
+  data: string,
+  json: unknown,
+): { code: 'badFrame'; problem: string } | null {
+  if ((json as { t?: unknown } | null)?.t !== 'typeAsk') return null
+  if (data.length > TYPE_ASK_MAX)
+    return { code: 'badFrame', problem: `a manifest larger than ${TYPE_ASK_MAX}` }
+  let depth = 0
+  let deepest = 0
+  for (const char of data) {
+    if (char === '{' || char === '[') depth += 1
+    if (char === '}' || char === ']') depth -= 1
+    deepest = Math.max(deepest, depth)
+  }
+  return deepest > NESTED_MAX ? { code: 'badFrame', problem: 'a manifest that is too deep' } : null
 }
 
 /** The numbered reports, each as the event it is. */

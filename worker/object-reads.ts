@@ -1,11 +1,6 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
-import type {
-  ClusterView,
-  EventView,
-  EvidenceView,
-  LogView,
-  TypeView,
-} from '../schema/api/bodies.ts'
+import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
+import type { TypeView } from '../schema/api/types.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'

@@ -1,7 +1,9 @@
 import type { PolicyTold } from '../schema/fencing.ts'
 import { type Hive, toDocument } from '../schema/hive.ts'
+import { CLOSE } from '../schema/session.ts'
 import type { Timing } from '../schema/timing.ts'
 import { type HiveStore, inParts } from './hive-store.ts'
+import type { LossWatch } from './loss-watch.ts'
 import type { Attachment, Sockets } from './sockets.ts'
 
 /** The takeover policy as nodes are told it, with the number of its last change. */
@@ -10,11 +12,38 @@ const policyOf = ({ cluster }: Hive): PolicyTold => ({
   number: cluster?.policyNumber ?? 0,
 })
 
+interface Parts {
+  readonly sockets: Sockets
+  readonly store: HiveStore
+  readonly watch: Pick<LossWatch, 'lostBeforeWelcome' | 'welcomed'>
+  readonly hive: Hive
+  readonly hash: string
+}
+
+/** The session whose report was accepted is the node's from now on; its older sockets are done (S1). */
+export function welcomeSession(parts: Parts, nodeId: string, session: number): void {
+  const { sockets, store, watch, hive, hash } = parts
+  const ours = sockets.of(nodeId).find((ws) => sockets.attachment(ws)?.session === session)
+  const a = ours && sockets.attachment(ours)
+  // S1: older sockets of the node carry nothing from now on, not even what is on the way.
+  for (const ws of sockets.of(nodeId)) {
+    const older = sockets.attachment(ws)
+    if (ws === ours || !older) continue
+    sockets.attach(ws, { ...older, phase: 'challenged' })
+    sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })
+  }
+  if (!ours || !a) return watch.lostBeforeWelcome(nodeId)
+  const welcomedMs = Date.now()
+  watch.welcomed(nodeId)
+  sockets.attach(ours, { ...a, phase: 'welcomed', welcomedMs, sentSeq: hive.seq })
+  sendWelcome(sockets, store, ours, a, hive, hash, store.timing(), welcomedMs)
+}
+
 /**
  * The welcome, and behind it what the node has missed: updates when its replica is a prefix of
  * ours, else a snapshot in parts. None of it is permission: only what is committed later is (U1, U2).
  */
-export function sendWelcome(
+function sendWelcome(
   sockets: Sockets,
   store: HiveStore,
   ws: WebSocket,

@@ -82,7 +82,12 @@ export function nodeFacts(node: NodeView): string[][] {
     ['joined', new Date(node.joinedAtMs).toISOString()],
     ...node.types.map((type) => [
       'type',
-      `${type.type} ${type.version} ${type.sha256.slice(0, 12)}`,
+      `${type.type} ${type.version} ${type.sha256.slice(0, 12)}${typeNote(type)}`,
     ]),
   ]
+}
+
+function typeNote({ problem, allows }: NodeView['types'][number]): string {
+  if (problem !== undefined) return `: cannot be hosted: ${problem}`
+  return allows === undefined ? '' : `: ${allows}`
 }

@@ -10,6 +10,7 @@ import { formatDuration } from '../duration.ts'
 import { defaultText } from '../field-text.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
+import { control } from './control.ts'
 import { showEvidence } from './evidence.ts'
 import { wantResource, withWait } from './move.ts'
 
@@ -51,6 +52,10 @@ export function addResource(program: Command, runner: Runner): void {
   on('evidence', 'how its module took a resource monitor along, and the last calls').action(
     runner.action(showEvidence),
   )
+  on('control', 'has its module do or answer something: see holdfast resource types')
+    .argument('<code>')
+    .option('--input <key=json>', 'what the code is told; again for each', property)
+    .action(runner.action(control))
   withSettings(resource.command('create').description('adds one to a group').argument('<name>'))
     .requiredOption('--group <group>', 'the group it belongs to')
     .requiredOption('--type <type>', 'see: holdfast resource types')
@@ -235,7 +240,9 @@ export function typeText(one: Response<'listTypes'>['types'][number]): string {
     field.description,
   ])
   const about = `${one.title}; ${from}, version ${versions}, in ${one.host}`
-  return `${one.type}: ${about}; hosted by ${nodes}${unable}\n${facts(rows)}`
+  const codes = one.controls.map(({ code, title }) => [`  control ${code}`, title])
+  const more = codes.length > 0 ? `\n${facts(codes)}` : ''
+  return `${one.type}: ${about}; hosted by ${nodes}${unable}\n${facts(rows)}${more}`
 }
 
 async function show(session: Session, _: unknown, name: string): Promise<undefined> {

@@ -6,17 +6,14 @@ import { randomUUID } from 'node:crypto'
 import type { AgentToGuard, FromRhs, GuardToAgent } from '../../schema/ipc.ts'
 import type { HeldGroup, LocalIntent, ObjectFrame, StatusItem } from '../../schema/session.ts'
 import { unreachable } from '../../schema/unreachable.ts'
-import { offered } from '../core/duties.ts'
 import { permissions } from '../core/permission.ts'
+import { Desks } from './desks.ts'
 import { DutyDesk } from './duty-desk.ts'
-import { FenceDesk } from './fence-desk.ts'
 import type { Identity } from './identity.ts'
 import { Isolation } from './isolation.ts'
 import { localStop, orderStop } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
-import { ModuleDesk } from './module-desk.ts'
 import { MonitorList } from './monitors.ts'
-import { OfferDesk } from './offer-desk.ts'
 import { memberList, whyRefuse } from './offers.ts'
 import type { PeerListen } from './peer-listen.ts'
 import type { Replica } from './replica.ts'
@@ -45,19 +42,18 @@ export class Agent {
   #guard = ''
   readonly #monitors = new MonitorList()
   readonly #isolation = new Isolation((report) => this.#session.tell(report))
-  readonly #offers = new OfferDesk({
-    monitors: this.#monitors,
-    toGuard: (frame) => this.#toGuard(frame),
-    answer: (frame) => this.#session.answer(frame),
-    whyNot: (groupId) => this.#whyRefuse(groupId),
-    members: (groupId, epoch) => offered(this.#replica.hive, groupId, epoch),
-  })
-  readonly #fences = new FenceDesk({
-    tell: (report) => this.#session.tell(report),
-    answer: (frame) => this.#session.answer(frame),
-    log: (message) => this.#log('NM', message),
-  })
-  readonly #modules = new ModuleDesk({ replica: () => this.#replica, session: () => this.#session })
+  readonly #desks = new Desks(
+    {
+      session: () => this.#session,
+      replica: () => this.#replica,
+      duties: () => this.#desk,
+      grants: () => this.#grants,
+      whyRefuse: (groupId) => this.#whyRefuse(groupId),
+      toGuard: (frame) => this.#toGuard(frame),
+      log: (component, message) => this.#log(component, message),
+    },
+    this.#monitors,
+  )
   /** This session's: the replica has reached its welcome, and everything was told as it is. */
   #compared = false
   /** Local changes that this session's report told of. */
@@ -82,14 +78,15 @@ export class Agent {
       welcomed: (intents) => this.#welcomed(intents),
       snapshot: (frame) => this.#snapshot(frame),
       updates: (frame) => this.#updates(frame),
-      offer: (frame) => this.#offers.take(frame.groupId, frame.epoch),
+      offer: (frame) => this.#desks.offers.take(frame.groupId, frame.epoch),
       intentsTaken: (intents) => {
         this.#localStops.settle(intents)
         // If the hive has decided otherwise, nothing but this says so again.
         this.#act()
       },
-      fence: (order) => void this.#fences.take(order),
-      module: (frame) => this.#modules.heard(frame),
+      fence: (order) => void this.#desks.fences.take(order),
+      module: (frame) => this.#desks.modules.heard(frame),
+      control: (frame) => this.#desks.controls.take(frame),
       bye: (code, detail) => this.#bye(code, detail),
       nodeName: (nodeId) => this.#replica.hive.nodes.get(nodeId)?.name ?? nodeId,
       changed: () => this.#info.soon(),
@@ -105,7 +102,7 @@ export class Agent {
         this.#desk.inherit(frame.held)
         this.#monitors.expect(frame.monitors)
         this.#adopted = new Set(frame.running)
-        this.#fences.allow(frame.fence)
+        this.#desks.fences.allow(frame.fence)
         break
       case 'rhsUp':
         this.#monitors.up(frame.monitor)
@@ -173,7 +170,7 @@ export class Agent {
     const answer =
       frame.t === 'stopHere'
         ? this.#stopHere(frame.resource, frame.kill)
-        : await this.#modules.ask(frame.ask)
+        : await this.#desks.modules.ask(frame.ask)
     this.#toGuard({ t: 'answered', requestId: frame.requestId, answer: answer as never })
   }
 
@@ -205,7 +202,10 @@ export class Agent {
         this.#act()
         break
       case 'couldHost':
-        this.#offers.heard(monitor, frame)
+        this.#desks.offers.heard(monitor, frame)
+        break
+      case 'controlled':
+        this.#desks.controls.heard(frame)
         break
       case 'log':
         this.#session.log(frame.entries)

@@ -35,6 +35,11 @@ export class DutyDesk {
     return this.#stopping.size > 0
   }
 
+  /** Which monitor was told to hold it; null: none. */
+  monitorOf(resourceId: string): string | null {
+    return this.#told.get(resourceId)?.monitor ?? null
+  }
+
   /** Grants that an earlier agent had. */
   inherit(grants: readonly HeldGroup[]): void {
     for (const { groupId, epoch } of grants) this.#inherited.add(`${groupId} ${epoch}`)

@@ -48,6 +48,7 @@ export interface SessionEvents {
   fence(order: FenceOrder): void
   /** Types and module files (S-55, S-56). */
   module(frame: ModuleFrame): void
+  control(frame: FrameOf<'control'>): void
   bye(code: string, detail: string): void
   /** The name of a node, or its id while it is not known. */
   nodeName(nodeId: string): string
@@ -253,6 +254,9 @@ export class SessionKeeper {
       case 'moduleWanted':
       case 'module':
         this.#events.module(frame)
+        break
+      case 'control':
+        if (this.seqW !== null) this.#events.control(frame)
         break
       case 'peers':
         this.#peers.table(frame)

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ModuleManifest } from '../../schema/module-manifest.ts'
 import { killHandles } from '../guard/cgroup.ts'
-import type { Verdict } from './contract.ts'
 import type { Word } from './in-child.ts'
+import type { Verdict } from './trial.ts'
 
 /** The same limit that a resource monitor has. */
 const HEAP_MB = 192

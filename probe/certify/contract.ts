@@ -3,143 +3,14 @@
  * modules that come with the probe pass the same ones (`npm run test:modules`).
  */
 import { randomUUID } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Answer,
-  type Call,
-  NotImplemented,
-  type ProcessRef,
-  type ResourceModule,
-} from '../../schema/resource-type.ts'
-import { soundAnswer, soundAnswers } from '../rhs/module-answers.ts'
-import type { Bench } from './sandbox.ts'
-
-export interface Subject {
-  readonly module: ResourceModule
-  /** Properties that work on this host. */
-  readonly properties: Record<string, unknown>
-  readonly bench: Bench
-  /** Makes what the resource looks at appear and go, where the module starts nothing itself. */
-  readonly others?: { readonly up: () => Promise<void>; readonly down: () => Promise<void> }
-  /** Why its end, as it is made here, is seen by checks alone. */
-  readonly unwatched?: string
-  /** How long Online, Offline and Terminate may each take, and a failure until it is seen. */
-  readonly timeoutMs: number
-}
-
-export interface Check {
-  readonly id: string
-  /** What is promised, and where that comes from. */
-  readonly title: string
-  readonly run: (trial: Trial) => Promise<string | undefined>
-}
-
-/** A check does not apply to this module: said, not passed. */
-export class NotApplicable extends Error {}
+import { soundAnswer } from '../rhs/module-answers.ts'
+import { type Check, NotApplicable, runChecks, type Subject, type Trial } from './trial.ts'
 
 /** A module that blocks the event loop keeps all its neighbours waiting (S-28). */
 const BLOCKED_MAX_MS = 250
 /** IsAlive is called every 5 s: one call for so many members has to be over by the next. */
 const MEMBERS = 100
 const MEMBERS_MAX_MS = 5_000
-const LOOK_AGAIN_MS = 20
-
-/** One module under trial: its resource, and what the checks share. */
-export class Trial {
-  readonly subject: Subject
-  readonly guid = randomUUID()
-  readonly #delay = monitorEventLoopDelay({ resolution: 10 })
-
-  constructor(subject: Subject) {
-    this.subject = subject
-    this.#delay.enable()
-  }
-
-  get module(): ResourceModule {
-    return this.subject.module
-  }
-
-  /** Longest time that nothing else could run, in milliseconds. */
-  blockedMs(): number {
-    return this.#delay.max / 1e6
-  }
-
-  call(persistentState: 0 | 1 = 1, guid = this.guid, signal?: AbortSignal): Call {
-    return this.subject.bench.call({ guid, persistentState, ...(signal && { signal }) })
-  }
-
-  /** @throws {NotApplicable} the module lacks it, which is its right (S-33) */
-  need(...names: (keyof ResourceModule)[]): void {
-    for (const name of names)
-      if (this.module[name] === undefined) throw new NotApplicable(`it has no ${name}`)
-  }
-
-  /** Ends what takes too long. @throws {Error} not over in its time, or what the call has thrown */
-  async within<T>(what: string, work: Promise<T>): Promise<T> {
-    const { timeoutMs } = this.subject
-    const late = sleep(timeoutMs, undefined, { ref: false }).then(() => {
-      throw new Error(`${what} was not over after ${timeoutMs} ms`)
-    })
-    return Promise.race([work, late])
-  }
-
-  /** What the module lacks is discarded, also when only it could know (S-33). */
-  async attach(fn: 'open' | 'close', persistentState: 0 | 1): Promise<void> {
-    const work = this.module[fn]?.(this.call(persistentState)) ?? Promise.resolve()
-    await this.within(fn, work).catch((error: unknown) => {
-      if (!(error instanceof NotImplemented)) throw error
-    })
-  }
-
-  async online(): Promise<void> {
-    await this.subject.others?.up()
-    await this.within('online', this.module.online?.(this.call()) ?? Promise.resolve())
-  }
-
-  async offline(fn: 'offline' | 'terminate' = 'offline'): Promise<void> {
-    await this.subject.others?.down()
-    await this.within(fn, this.module[fn]?.(this.call(0)) ?? Promise.resolve())
-  }
-
-  async ask(
-    fn: 'isAlive' | 'looksAlive' = 'isAlive',
-    calls: readonly Call[] = [this.call()],
-  ): Promise<Answer[]> {
-    const said = await this.within(fn, this.module[fn](calls))
-    const guids = calls.map((call) => call.guid)
-    const answers = soundAnswers(guids, said)
-    if (Array.isArray(said) && said.length !== guids.length)
-      throw new Error(`${fn} was asked about ${guids.length}, and gave ${said.length} answers`)
-    return answers
-  }
-
-  /** @throws {Error} another status, with what the module says of it */
-  async is(status: Answer['status'], fn: 'isAlive' | 'looksAlive' = 'isAlive'): Promise<void> {
-    const [answer] = await this.ask(fn)
-    if (answer?.status === status) return
-    const why = answer?.detail === undefined ? '' : ` (${answer.detail})`
-    throw new Error(`${fn} says ${answer?.status}${why}, not ${status}`)
-  }
-
-  running(): readonly number[] {
-    return this.subject.bench.runs(this.guid)
-  }
-
-  process(): ProcessRef | null {
-    return this.call().workload.process
-  }
-
-  async until(what: string, met: () => Promise<boolean>): Promise<number> {
-    const begun = performance.now()
-    while (!(await met())) {
-      if (performance.now() - begun > this.subject.timeoutMs)
-        throw new Error(`${what}: not within ${this.subject.timeoutMs} ms`)
-      await sleep(LOOK_AGAIN_MS)
-    }
-    return Math.round(performance.now() - begun)
-  }
-}
 
 const nothingRuns = (t: Trial, after: string) => {
   const left = t.running()
@@ -180,6 +51,7 @@ export const CONTRACT: readonly Check[] = [
     id: 'offline-seen',
     title: 'isAlive and looksAlive say offline or failed while nothing runs (S-43, S-44)',
     run: async (t) => {
+      t.needSomething()
       for (const fn of ['isAlive', 'looksAlive'] as const) {
         const [answer] = await t.ask(fn)
         if (answer?.status !== 'offline' && answer?.status !== 'failed')
@@ -202,6 +74,7 @@ export const CONTRACT: readonly Check[] = [
     id: 'online',
     title: 'online ends when it is online, by both checks (S-39)',
     run: async (t) => {
+      t.needSomething()
       const begun = performance.now()
       await t.online()
       const took = Math.round(performance.now() - begun)
@@ -232,15 +105,35 @@ export const CONTRACT: readonly Check[] = [
       const begun = performance.now()
       const [own] = await t.ask('isAlive', [t.call(), ...others])
       const took = Math.round(performance.now() - begun)
-      if (own?.status !== 'online') throw new Error(`among others it says ${own?.status}`)
+      const known = t.module.way !== undefined || t.subject.others !== undefined
+      if (known && own?.status !== 'online') throw new Error(`among others it says ${own?.status}`)
       if (took > MEMBERS_MAX_MS) throw new Error(`${MEMBERS} members took ${took} ms`)
       return `${took} ms`
+    },
+  },
+  {
+    id: 'control',
+    title: 'each control code that only looks answers with JSON, in its time',
+    run: async (t) => {
+      t.need('control')
+      const looks = Object.entries(t.module.controls ?? {}).filter(([, { changes }]) => !changes)
+      const said: string[] = []
+      for (const [code, { input }] of looks) {
+        const told = input.safeParse({})
+        // What has to be told something cannot be guessed.
+        if (!told.success) continue
+        const work = t.module.control?.(t.call(), code, told.data) ?? Promise.resolve()
+        JSON.stringify((await t.within(`control ${code}`, work)) ?? null)
+        said.push(code)
+      }
+      return said.join(', ') || undefined
     },
   },
   {
     id: 'close',
     title: 'close stops nothing; opened again it is found online (S-38)',
     run: async (t) => {
+      t.needSomething()
       await t.attach('close', 1)
       await t.attach('open', 1)
       await t.is('online')
@@ -251,6 +144,7 @@ export const CONTRACT: readonly Check[] = [
     id: 'failure-seen',
     title: 'its end is seen by isAlive (S-43)',
     run: async (t) => {
+      t.needSomething()
       const { bench, others } = t.subject
       await (others ? others.down() : bench.breakIt(t.guid))
       const took = await t.until('isAlive says something else than online', async () => {
@@ -264,6 +158,7 @@ export const CONTRACT: readonly Check[] = [
     id: 'online-after-failure',
     title: 'online after a failure: a restart is Online (S-47)',
     run: async (t) => {
+      t.needSomething()
       await t.online()
       await t.is('online')
       return undefined
@@ -274,6 +169,7 @@ export const CONTRACT: readonly Check[] = [
     title: 'watch says that it has ended (S-36)',
     run: async (t) => {
       t.need('watch')
+      t.needSomething()
       if (t.subject.unwatched) throw new NotApplicable(t.subject.unwatched)
       let heardMs: number | null = null
       const stop = t.module.watch?.(t.call(), (a) => {
@@ -334,6 +230,18 @@ export const CONTRACT: readonly Check[] = [
     },
   },
   {
+    id: 'guard-starts',
+    title: 'it has started nothing by itself: the guard alone starts (G2)',
+    run: async (t) => {
+      // What is called for an answer ends with it.
+      const ended = async () => t.subject.bench.strays().length === 0
+      await t.until('processes of its own', ended).catch(() => {
+        throw new Error(`it has started pid ${t.subject.bench.strays().join(', ')} by itself`)
+      })
+      return undefined
+    },
+  },
+  {
     id: 'lets-others-run',
     title: `it keeps nobody waiting for more than ${BLOCKED_MAX_MS} ms (S-28, S-32)`,
     run: async (t) => {
@@ -345,37 +253,6 @@ export const CONTRACT: readonly Check[] = [
   },
 ]
 
-export interface Verdict {
-  readonly id: string
-  readonly title: string
-  readonly verdict: 'kept' | 'broken' | 'notApplicable'
-  /** What was measured, or what is wrong. */
-  readonly detail: string
-}
-
 /** Runs all checks in their order; told of each before and after. */
-export async function runContract(
-  subject: Subject,
-  tell: { begins?: (check: Check) => void; ended?: (verdict: Verdict) => void } = {},
-): Promise<Verdict[]> {
-  const trial = new Trial(subject)
-  const verdicts: Verdict[] = []
-  for (const check of CONTRACT) {
-    tell.begins?.(check)
-    const verdict = await judge(check, trial)
-    verdicts.push(verdict)
-    tell.ended?.(verdict)
-  }
-  return verdicts
-}
-
-async function judge({ id, title, run }: Check, trial: Trial): Promise<Verdict> {
-  try {
-    return { id, title, verdict: 'kept', detail: (await run(trial)) ?? '' }
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
-    if (error instanceof NotApplicable || error instanceof NotImplemented)
-      return { id, title, verdict: 'notApplicable', detail }
-    return { id, title, verdict: 'broken', detail }
-  }
-}
+export const runContract = (subject: Subject, tell: Parameters<typeof runChecks>[2] = {}) =>
+  runChecks(CONTRACT, subject, tell)

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import type { ModuleManifest } from '../../schema/module-manifest.ts'
 import type { ChildSpec } from '../../schema/workload.ts'
 import { loadModuleFile } from '../modules/module-file.ts'
-import { type Check, runContract, type Verdict } from './contract.ts'
+import { runContract } from './contract.ts'
 import { Sandbox } from './sandbox.ts'
+import type { Check, Verdict } from './trial.ts'
 
 /** Child → parent. */
 export type Word =

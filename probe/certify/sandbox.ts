@@ -3,15 +3,15 @@
  * guard itself, with a lease that never ends.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HeldResource, RhsToGuard, WorkloadRecord } from '../../schema/ipc.ts'
 import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 import type { ChildSpec } from '../../schema/workload.ts'
-import { isAlive } from '../gate/proc.ts'
+import { identityOf, isAlive } from '../gate/proc.ts'
 import { type KillHandles, killHandles } from '../guard/cgroup.ts'
 import { Workloads } from '../guard/workloads.ts'
-import { killPid } from '../os/marks.ts'
+import { killPid, MARK } from '../os/marks.ts'
 import { GuardLink } from '../rhs/guard-link.ts'
 import { makeCall } from '../rhs/make-call.ts'
 
@@ -20,6 +20,8 @@ export interface Bench {
   call(of: Asked): Call
   /** Live processes of a resource. */
   runs(guid: string): readonly number[]
+  /** Children of this process that no guard has started: nobody would end them in time (G2). */
+  strays(): readonly number[]
   /** Makes the workload end in a way that nobody has asked for. */
   breakIt(guid: string): Promise<void>
 }
@@ -57,6 +59,7 @@ export class Sandbox implements Bench {
   readonly #records = new Map<string, WorkloadRecord>()
   readonly #stops = new Map<string, (() => void)[]>()
   readonly #groupId = randomUUID()
+  readonly #before = new Set(children())
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
@@ -98,6 +101,12 @@ export class Sandbox implements Bench {
     // One that has just been forked may not be in its kill group yet.
     const main = isAlive(process) ? [process.pid] : []
     return [...new Set([...main, ...this.#handles.members(group)])]
+  }
+
+  strays(): readonly number[] {
+    // What the guard starts, and what waits to be started, is marked from its first moment on.
+    const own = children().filter((pid) => !this.#before.has(pid) && identityOf(pid) !== null)
+    return own.filter((pid) => !isMarked(pid))
   }
 
   async breakIt(guid: string): Promise<void> {
@@ -184,4 +193,25 @@ export class Sandbox implements Bench {
     this.#stops.delete(guid)
     for (const then of waiting) then()
   }
+}
+
+function isMarked(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${MARK}=`)
+  } catch {
+    // It has just ended.
+    return true
+  }
+}
+
+function children(): number[] {
+  return readdirSync('/proc/self/task').flatMap((task) => {
+    try {
+      const text = readFileSync(`/proc/self/task/${task}/children`, 'latin1')
+      return text.split(' ').filter(Boolean).map(Number)
+    } catch {
+      // A thread that has just ended.
+      return []
+    }
+  })
 }

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { HoldfastError } from '../../schema/errors.ts'
 import { type Certificate, certify } from '../certify/certify.ts'
-import type { Verdict } from '../certify/contract.ts'
+import type { Verdict } from '../certify/trial.ts'
 import type { Host } from './host.ts'
 
 export interface CertifyFlags {

@@ -12,7 +12,7 @@ export interface Folders {
 export const DEFAULT_FOLDERS: Folders = {
   state: '/var/lib/holdfast',
   run: '/run/holdfast',
-  policy: '/etc/holdfast/policy.json',
+  policy: '/etc/holdfast/policy.yaml',
 }
 
 export class Host {

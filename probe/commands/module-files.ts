@@ -11,6 +11,8 @@ import { moduleText } from '../../schema/type-asks.ts'
 import { askGuard } from '../host/ask-guard.ts'
 import { readModule } from '../modules/module-file.ts'
 import { PinnedFiles } from '../modules/pinned-files.ts'
+import { takeLock } from '../os/lock.ts'
+import { modulesFolder } from '../os/module-pins.ts'
 import { table } from '../status/table.ts'
 import { certificateText, certified, documentOf } from './certificate.ts'
 import { EXIT } from './exit-codes.ts'
@@ -30,12 +32,20 @@ export function addModuleFiles(module: Command, runner: Runner): void {
     .argument('<file>', 'the module')
     .option('--no-try', 'only loads it: nothing is started for a trial')
     .addOption(timeout('how long one call may take', '15s'))
-    .action(runner.action<RegisterOptions, [string]>(registerFile))
+    .action(
+      runner.action<RegisterOptions, [string]>((host, ...rest) =>
+        locked(host, () => registerFile(host, ...rest)),
+      ),
+    )
   module
     .command('unregister')
     .description('takes the type out of the cluster, and its file from this host')
     .argument('<type>')
-    .action(runner.action<object, [string]>(unregister))
+    .action(
+      runner.action<object, [string]>((host, ...rest) =>
+        locked(host, () => unregister(host, ...rest)),
+      ),
+    )
   module
     .command('list')
     .description('the modules of this host, and how they stand with the cluster')
@@ -50,12 +60,30 @@ export function addModuleFiles(module: Command, runner: Runner): void {
     .description('puts the registered file back, from a file or from another node that has it')
     .argument('<type>')
     .option('--file <file>', 'where it is intact; absent: another node of the cluster is asked')
-    .action(runner.action<{ file?: string }, [string]>(repair))
+    .action(
+      runner.action<{ file?: string }, [string]>((host, ...rest) =>
+        locked(host, () => repair(host, ...rest)),
+      ),
+    )
 }
 
 const files = (host: Host) => new PinnedFiles(host.folders.state)
 const ask = (host: Host, what: TypeAsk) => askGuard(host.folders.run, { do: 'type', ask: what })
-const changed = (host: Host) => askGuard(host.folders.run, { do: 'modulesChanged' })
+const changed = (host: Host, files = false) =>
+  askGuard(host.folders.run, { do: 'modulesChanged', files })
+
+/** Of two commands at once the second would write what the first has written over. */
+async function locked<T>(host: Host, work: () => Promise<T>): Promise<T> {
+  const lock = await takeLock(modulesFolder(host.folders.state), () => ({
+    message: 'another holdfast-probe module command runs on this host',
+    remedy: 'Nothing was changed. Run it again when that one is done.',
+  }))
+  try {
+    return await work()
+  } finally {
+    lock.close()
+  }
+}
 
 async function registerFile(host: Host, options: RegisterOptions, file: string): Promise<number> {
   const { bytes, sha256 } = readModule(resolve(file))
@@ -78,7 +106,8 @@ async function registerFile(host: Host, options: RegisterOptions, file: string):
   const extension = file.endsWith('.ts') ? 'ts' : 'mjs'
   const same = before?.sha256 === sha256 && files(host).problem(before) === null
   if (!same) files(host).put(bytes, { type, version, sha256, host: kind }, extension)
-  if (!same) await changed(host)
+  // Also when an earlier try has come no further than the files.
+  await changed(host)
   const policy = { modules: { [type]: { commands: certificate.commands } } }
   const needs = certificate.commands.length > 0
   host.answer(
@@ -192,7 +221,7 @@ async function repair(host: Host, options: { file?: string }, type: string): Pro
       remedy: 'Name the file that was registered, or register this one as a new version.',
     })
   files(host).restore(pin, bytes)
-  await changed(host).catch((error: unknown) => {
+  await changed(host, true).catch((error: unknown) => {
     // Without a guard there is nobody to tell: the next one finds it.
     if (!(error instanceof HoldfastError && error.refusal.code === 'NOT_RUNNING')) throw error
   })

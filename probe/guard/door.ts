@@ -43,13 +43,16 @@ async function answered(
 ): Promise<object> {
   try {
     const parsed = doorRequest.safeParse(JSON.parse(text))
-    if (!parsed.success) return { refused: badRequest(parsed.error.message) }
+    if (!parsed.success) return { refused: badRequest(issueOf(parsed.error.issues)) }
     return await answer(parsed.data)
   } catch (error) {
     if (error instanceof HoldfastError) return { refused: error.refusal }
     return { refused: badRequest(String(error)) }
   }
 }
+
+const issueOf = ([issue]: readonly { path: PropertyKey[]; message: string }[]) =>
+  `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}`
 
 const badRequest = (why: string): Refusal => ({
   code: 'BAD_REQUEST',

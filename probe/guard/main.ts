@@ -30,7 +30,7 @@ import { gateFolder } from './gate-folder.ts'
 import { Monitors, monitorsOf } from './monitors.ts'
 import { endSoon, forgetIdentity, OperatorAsks } from './operator-asks.ts'
 import type { GuardOptions } from './options.ts'
-import { complain, pinsOrNone, readPolicy } from './policy.ts'
+import { complain, pinsOrNone } from './policy.ts'
 import { RhsRequests } from './rhs-requests.ts'
 import { NO_FILE, Saver } from './saver.ts'
 import { Starts } from './starts.ts'
@@ -65,9 +65,9 @@ export class Guard {
   #ending = false
   #ended = false
 
-  constructor(options: GuardOptions) {
+  constructor(options: GuardOptions, policy: HostPolicy) {
     this.#options = options
-    this.#policy = readPolicy(options.policyFile)
+    this.#policy = policy
     this.#file = new StateFile(options.runFolder)
     this.#saver = new Saver(
       this.#file,
@@ -288,13 +288,15 @@ export class Guard {
 
   /** G8: a new RHS gets the records and adopts what it finds. */
   #rhsUp(monitor: string, generation: number): void {
+    const pins = this.#pins()
+    this.#pinsTold = JSON.stringify(pins)
     this.#monitors.send(monitor, {
       t: 'records',
       records: [...this.#state.records],
       policy: this.#policy as never,
       folder: this.#options.runFolder,
       nodeName: this.#options.nodeName,
-      modules: { folder: modulesFolder(this.#options.stateFolder), pins: [...this.#pins()] },
+      modules: { folder: modulesFolder(this.#options.stateFolder), pins: [...pins] },
     })
     this.#toAgent({ t: 'rhsUp', monitor, generation })
   }
@@ -306,6 +308,7 @@ export class Guard {
     return { t: 'hello', boot, guard, monitors, held, running, fence: this.#policy.fence ?? null }
   }
 
+  #pinsTold = ''
   readonly #pins = () => pinsOrNone(this.#options.stateFolder)
   readonly #monitorNames = () => monitorsOf(this.#policy, this.#pins())
 
@@ -326,8 +329,9 @@ export class Guard {
     if (request.do === 'stop') return this.#asks.stop(request.resource, request.kill)
     if (request.do === 'type') return this.#asks.type(request.ask)
     if (request.do === 'modulesChanged') {
-      this.#monitors.renew(this.#monitorNames())
-      return { ok: true }
+      const renewed = request.files || JSON.stringify(this.#pins()) !== this.#pinsTold
+      if (renewed) this.#monitors.renew(this.#monitorNames())
+      return { ok: true, renewed }
     }
     return this.#status()
   }

@@ -1,21 +1,18 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { normalize } from 'node:path'
-import { allows, type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
+import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import type { ChildSpec } from '../../schema/workload.ts'
 import { allowsAddress, allowsMount, ocfAgentName } from '../os/allowed.ts'
 import { addressStart, mountOf } from '../os/kernel-starts.ts'
 import { readPins } from '../os/module-pins.ts'
+import { readPolicyFile } from '../os/policy-file.ts'
 
-/** A missing policy allows nothing; one that others may write is not the host's own. */
-export function readPolicy(file: string): HostPolicy {
+/** A missing policy allows nothing, and so does one that is not the host's own or not understood. */
+export async function readPolicy(file: string): Promise<HostPolicy> {
   try {
-    if ((statSync(file).mode & 0o022) !== 0) {
-      complain('policy', `${file} can be written by others than its owner: it is not used`)
-      return {}
-    }
-    return hostPolicy.parse(JSON.parse(readFileSync(file, 'utf8')))
+    return await readPolicyFile(file)
   } catch (error) {
-    complain('policy', `${file} cannot be used, so nothing may run here: ${error}`)
+    complain('policy', `nothing may run here: ${(error as Error).message}`)
     return {}
   }
 }

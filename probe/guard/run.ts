@@ -3,7 +3,7 @@ import { takeLock } from '../os/lock.ts'
 import { holdReserve } from '../reserve.ts'
 import { Guard } from './main.ts'
 import type { GuardOptions } from './options.ts'
-import { complain } from './policy.ts'
+import { complain, readPolicy } from './policy.ts'
 
 export async function runGuard(options: GuardOptions): Promise<void> {
   holdReserve()
@@ -13,7 +13,7 @@ export async function runGuard(options: GuardOptions): Promise<void> {
   // nothing, and what the first one runs would be free at once (S4).
   if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
     (await takeLock(options.stateFolder)).unref()
-  const guard = new Guard(options)
+  const guard = new Guard(options, await readPolicy(options.policyFile))
   try {
     await guard.start()
   } catch (error) {

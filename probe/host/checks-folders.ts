@@ -1,9 +1,10 @@
 /** The folders and files of a probe: whether they can be used, and what they say. */
-import { existsSync, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
+import { existsSync, statfsSync, statSync } from 'node:fs'
 import { HoldfastError } from '../../schema/errors.ts'
-import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
+import type { HostPolicy } from '../../schema/host-policy.ts'
 import { readIdentity } from '../agent/identity.ts'
 import { bootId } from '../clock.ts'
+import { BadPolicy, readPolicyFile } from '../os/policy-file.ts'
 import type { Check, Examined } from './checks.ts'
 import { lookAtFolder, lookAtKey, lookAtPlace, nearest } from './folders.ts'
 
@@ -55,52 +56,28 @@ function refusedBy(name: string, error: unknown): Check {
 }
 
 /** Without a policy nothing may run; one that cannot be used is the same to the guard. */
-export function hostPolicyFile({ policy: path }: Examined): { check: Check; policy: HostPolicy } {
+export async function hostPolicyFile({
+  policy: path,
+}: Examined): Promise<{ check: Check; policy: HostPolicy }> {
   const name = 'host policy'
-  const none = (check: Omit<Check, 'name'>) => ({ check: { name, ...check }, policy: {} })
-  let stats: Stats
-  let text: string
   try {
-    stats = statSync(path)
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    return none({
-      ...{ state: 'warning', found: `nothing may run here: ${(error as Error).message}` },
-      fix: `Write what may, e.g. { "process": { "commands": ["/usr/sbin/nginx"] } }, to ${path}`,
-    })
-  }
-  const uid = process.getuid?.() ?? 0
-  if (stats.uid !== 0 && stats.uid !== uid)
-    return none({
-      ...{ state: 'problem', found: `${path} belongs to user ${stats.uid}` },
-      fix: `chown root ${path}`,
-    })
-  if ((stats.mode & 0o022) !== 0)
-    return none({
-      ...{ state: 'problem', found: `${path} can be written by others: it is not used` },
-      fix: `chmod go-w ${path}`,
-    })
-  try {
-    const policy = hostPolicy.parse(JSON.parse(text))
+    const policy = await readPolicyFile(path)
     return { check: { name, state: 'ok', found: allowed(policy) }, policy }
   } catch (error) {
-    const why = error instanceof SyntaxError ? error.message : firstIssue(error)
-    return none({
-      ...{ state: 'problem', found: `${path} is not understood: ${why}` },
-      fix: 'Correct it; docs/resource-types.md has an example for each type.',
-    })
+    if (!(error instanceof BadPolicy)) throw error
+    const state = error.kind === 'missing' ? 'warning' : 'problem'
+    return { check: { name, state, found: error.message, fix: error.fix }, policy: {} }
   }
-}
-
-function firstIssue(error: unknown): string {
-  const [issue] = (error as { issues?: { path: PropertyKey[]; message: string }[] }).issues ?? []
-  return issue ? `${issue.path.join('.') || 'it'}: ${issue.message}` : String(error)
 }
 
 function allowed(policy: HostPolicy): string {
   const parts = [
     some('process', policy.process?.commands),
     some('script', policy.script?.commands),
+    some('ocf', policy.ocf?.agents),
+    some('ip-address', policy['ip-address']?.networks),
+    some('file-system', policy['file-system']?.targets),
+    some('modules', Object.keys(policy.modules ?? {})),
     some('virtual-machine', policy['virtual-machine']?.domains),
     some('endpoints', policy.endpoints?.hosts),
   ].filter((part) => part !== null)

@@ -41,7 +41,7 @@ export async function guardOf(run: string): Promise<GuardAnswer | null> {
 
 /** All of them, in the order in which a host needs them. */
 export async function examine(host: Examined): Promise<Check[]> {
-  const file = hostPolicyFile(host)
+  const file = await hostPolicyFile(host)
   const policy: HostPolicy = file.policy
   return [
     stateFolder(host),

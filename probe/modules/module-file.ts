@@ -9,6 +9,7 @@ import * as nodeModule from 'node:module'
 import { basename } from 'node:path'
 import { HoldfastError } from '../../schema/errors.ts'
 import {
+  controlsOf,
   MODULE_BYTES_MAX,
   type ModuleManifest,
   moduleManifest,
@@ -83,7 +84,26 @@ function quietly<T>(work: () => T): T {
   }
 }
 
+/**
+ * What a module file imports is neither hashed nor watched, so it may import what Node.js itself has and
+ * nothing else. It can still read and run what it likes, as root: whoever pins it vouches for it.
+ */
+function refuseImports(): void {
+  if (hooked) return
+  hooked = true
+  const { registerHooks } = nodeModule as { registerHooks?: typeof nodeModule.registerHooks }
+  registerHooks?.({
+    resolve(specifier, context, next) {
+      if (context.parentURL?.startsWith('data:') && !nodeModule.isBuiltin(specifier))
+        throw new Error(`it imports ${specifier}: a module file may import what Node.js has, alone`)
+      return next(specifier, context)
+    },
+  })
+}
+let hooked = false
+
 async function imported(path: string, text: string): Promise<unknown> {
+  refuseImports()
   const named = `${text}\n//# sourceURL=${encodeURI(path)}\n`
   const url = `data:text/javascript;base64,${Buffer.from(named).toString('base64')}`
   let timer: NodeJS.Timeout | undefined
@@ -114,23 +134,29 @@ function moduleOf(path: string, exported: unknown): Omit<ModuleFile, 'sha256'> {
     throw bad(path, `manifest: ${issue?.path.map(String).join('.') || 'it'}: ${issue?.message}`)
   }
   const manifest = parsed.data
-  const problem = functionsProblem(functions) ?? manifestProblem(manifest)
+  const problem = functionsProblem(functions, manifest) ?? manifestProblem(manifest)
   if (problem !== null) throw bad(path, problem)
   const { type, version, host, way, properties } = manifest
   const kind = { type, version, host, properties: propertiesSchema(properties) }
+  const controls = manifest.controls && { controls: controlsOf(manifest) }
   // As methods of what was exported: a module may keep things of its own there.
   const entries = Object.entries(functions).map(([name, fn]) => [
     name,
     (...args: unknown[]) => Reflect.apply(fn as () => unknown, exported, args),
   ])
-  const module = { ...kind, ...(way && { way }), ...Object.fromEntries(entries) }
+  const module = { ...kind, ...(way && { way }), ...controls, ...Object.fromEntries(entries) }
   return { manifest, module: module as ResourceModule }
 }
 
-function functionsProblem(functions: Record<string, unknown>): string | null {
+function functionsProblem(
+  functions: Record<string, unknown>,
+  { controls }: ModuleManifest,
+): string | null {
   if ('restart' in functions) return 'it has a function restart: a restart is Online (S-47)'
   for (const required of ['isAlive', 'looksAlive'])
     if (!(required in functions)) return `it has no function ${required} (S-45)`
+  if ('control' in functions !== (controls !== undefined))
+    return 'controls and the function control go together'
   const unknown = Object.keys(functions).find((name) => !ENTRY_POINTS.includes(name as never))
   if (unknown === undefined) return null
   const meant = ENTRY_POINTS.find((name) => name.toLowerCase() === unknown.toLowerCase())

@@ -5,7 +5,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { HoldfastError } from '../../schema/errors.ts'
-import type { ModulePin } from '../../schema/module-pins.ts'
+import { LIMITS } from '../../schema/limits.ts'
+import { type ModulePin, modulePins } from '../../schema/module-pins.ts'
 import { removeDurably, writeDurably } from '../host/durable.ts'
 import { modulesFolder, pinsFile, readPins } from '../os/module-pins.ts'
 import { corrupt, readModule } from './module-file.ts'
@@ -46,6 +47,7 @@ export class PinnedFiles {
   put(bytes: Uint8Array, pin: Omit<ModulePin, 'file'>, extension: 'mjs' | 'ts'): ModulePin {
     const file = `${pin.type.slice(0, 40)}-${pin.sha256.slice(0, 16)}.${extension}`
     const before = this.all()
+    if (before.length >= LIMITS.typesMax && !before.some((p) => p.type === pin.type)) throw full()
     const fresh = { ...pin, file }
     this.#guarded(() => {
       mkdirSync(modulesFolder(this.#state), { recursive: true, mode: 0o700 })
@@ -68,7 +70,9 @@ export class PinnedFiles {
   }
 
   #write(pins: readonly ModulePin[]): void {
-    this.#guarded(() => writeDurably(pinsFile(this.#state), `${JSON.stringify({ pins })}\n`))
+    // Never what could not be read again: without pins nothing of the host's own is loaded.
+    const text = JSON.stringify(this.#guarded(() => modulePins.parse({ pins })))
+    this.#guarded(() => writeDurably(pinsFile(this.#state), `${text}\n`))
   }
 
   #guarded<T>(work: () => T): T {
@@ -84,3 +88,10 @@ export class PinnedFiles {
     }
   }
 }
+
+const full = () =>
+  new HoldfastError({
+    code: 'LIMIT_REACHED',
+    message: `this host has ${LIMITS.typesMax} modules of its own already`,
+    remedy: 'Unregister some that are no longer used: holdfast-probe module list',
+  })

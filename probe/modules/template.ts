@@ -27,6 +27,8 @@ export default {
     required: ['command'],
     additionalProperties: false,
   },
+  // What an operator may ask besides: holdfast resource control NAME pid
+  controls: { pid: { title: 'The number of its process', changes: false } },
   // A resource that works anywhere: "module certify" starts it.
   example: { command: '/bin/sleep', args: ['1000'] },
 
@@ -70,6 +72,11 @@ export default {
   /** Thorough, every 60 s: what the quick check cannot see. "detail" is shown to operators. */
   async looksAlive(calls) {
     return this.isAlive(calls)
+  },
+
+  /** Answers, or does, what one of the "controls" says. */
+  async control(call, code) {
+    return { code, pid: call.workload.process?.pid ?? null }
   },
 
   /** Says what happens at once, without waiting for a check. Returns how to stop watching. */

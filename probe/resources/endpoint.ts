@@ -58,8 +58,8 @@ export function endpointModule<P extends EndpointProperties>(
     const { maxLatencyMs } = call.properties
     if (!thorough || maxLatencyMs === undefined || tookMs <= maxLatencyMs)
       return { guid, status: 'online' }
-    const detail = `degraded: the answer took ${tookMs} ms, more than ${maxLatencyMs} ms`
-    return { guid, status: 'online', detail }
+    const detail = `the answer took ${tookMs} ms, more than ${maxLatencyMs} ms`
+    return { guid, status: 'online', detail, degraded: true }
   }
   return {
     type: parts.type,

@@ -3,9 +3,11 @@
  * whatever keeps it busy is killed and it is unmounted without this module (G4 a, G5).
  */
 import { readdirSync, statSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
+import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import {
   type FileSystemProperties,
   fileSystemProperties,
@@ -46,6 +48,9 @@ export function createFileSystem(section: Section): ResourceModule<FileSystemPro
       if (call.workload.process === null) await unmount(call, 'end')
       await call.workload.stop()
     },
+    controls: CONTROLS['file-system'],
+    control: async (call, code) =>
+      code === 'usage' ? usage(call) : holders(call.properties.target),
     async isAlive(calls) {
       const all = mounts()
       return calls.map((call) => state(call, all))
@@ -79,6 +84,12 @@ async function thorough(call: MountCall, answer: Answer): Promise<Answer> {
   if (signal.aborted) return { guid, status: 'unknown', detail: 'the check was given up' }
   const why = end.timedOut ? `no answer within ${checkMs} ms` : lastLines(end.output)
   return { guid, status: 'failed', detail: `its contents cannot be read: ${why}` }
+}
+
+async function usage({ properties: { target } }: MountCall): Promise<object> {
+  if (mountsAt(target).length === 0) throw new Error('it is not mounted')
+  const { bsize, blocks, bavail, bfree } = await statfs(target)
+  return { sizeBytes: blocks * bsize, freeBytes: bfree * bsize, availableBytes: bavail * bsize }
 }
 
 async function start(section: Section, call: MountCall): Promise<void> {

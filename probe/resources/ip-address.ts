@@ -9,6 +9,7 @@ import { isIPv4 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
+import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import {
   type IpAddressProperties,
   ipAddressProperties,
@@ -42,6 +43,8 @@ export function createIpAddress(section: Section): ResourceModule<IpAddressPrope
     online: (call) => start(section, call),
     offline: (call) => call.workload.stop(),
     terminate: (call) => call.workload.stop(),
+    controls: CONTROLS['ip-address'],
+    control: announceAgain,
     async isAlive(calls) {
       const devices = devicesUp()
       return calls.map((call) => state(call, deviceOf(devices, call.properties.address)))
@@ -153,6 +156,18 @@ function announceV4(call: AddressCall, device: string): void {
     ({ code, output }) => code !== 0 && call.log(`arping: exit code ${code}: ${lastLines(output)}`),
     (error) => call.log(`${guid}: neighbours are not told: ${error}`),
   )
+}
+
+/** Once, and only where it is: what is announced from elsewhere would be believed. */
+async function announceAgain(call: AddressCall): Promise<void> {
+  const address = canonical(call.properties.address)
+  const device = deviceOf(devicesUp(), address)
+  if (call.workload.process === null || device === null) throw new Error('it is not on this host')
+  const [ip = ''] = address.split('/')
+  if (!isIPv4(ip)) throw new Error('the kernel tells neighbours of an IPv6 address by itself')
+  const args = ['-U', '-q', '-c', '1', '-I', device, ip]
+  const { code, output } = await arping(call, args, call.signal, ANNOUNCE_MS)
+  if (code !== 0) throw new Error(`arping: exit code ${code}: ${lastLines(output)}`)
 }
 
 function arping(

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostPolicy } from '../../schema/host-policy.ts'
 import type { Answer, ResourceModule } from '../../schema/resource-type.ts'
+import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import { OCF_EXIT, type OcfProperties, ocfProperties } from '../../schema/resource-types/ocf.ts'
 import type { ActionEnd } from './action.ts'
 import { OcfActions, type OcfCall, outcomeOf } from './ocf-actions.ts'
@@ -46,6 +47,11 @@ export function createOcf(section: NonNullable<HostPolicy['ocf']>): ResourceModu
       if (call.workload.process !== null) return call.workload.stop()
       const end = await actions.run(call, 'stop')
       if (end.code !== OCF_EXIT.success) throw new Error(`stop: ${outcomeOf(end)}`)
+    },
+    controls: CONTROLS.ocf,
+    async control(call, _, { depth }) {
+      const end = await actions.run(call, 'monitor', Number(depth))
+      return { exitCode: end.code, says: end.output }
     },
     isAlive: (calls) => check(calls, false),
     looksAlive: (calls) => check(calls, true),
@@ -127,7 +133,8 @@ async function look(actions: OcfActions, call: OcfCall, thorough: boolean): Prom
     case OCF_EXIT.promoted:
     case OCF_EXIT.degraded:
     case OCF_EXIT.degradedPromoted: {
-      const said = end.code === OCF_EXIT.success ? {} : { detail }
+      const degraded = end.code === OCF_EXIT.degraded || end.code === OCF_EXIT.degradedPromoted
+      const said = end.code === OCF_EXIT.success ? {} : { detail, ...(degraded && { degraded }) }
       if (onRecord || persistentState === 0) return { guid, status: 'online', ...said }
       return { guid, status: 'offline', detail: NOT_ON_RECORD }
     }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
+import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import { type ProcessProperties, processProperties } from '../../schema/resource-types/process.ts'
 import { isAlive as lives } from '../gate/proc.ts'
 import { environment, programProblem, userOf } from './program.ts'
@@ -49,6 +50,11 @@ export const processModule: ResourceModule<ProcessProperties> = {
       const answer = state(call)
       return problem && answer.status === 'online' ? { ...answer, detail: problem } : answer
     })
+  },
+
+  controls: CONTROLS.process,
+  async control(call) {
+    if (!(await call.workload.signal('SIGHUP'))) throw new Error('it does not run')
   },
 
   watch(call, push) {

@@ -7,6 +7,7 @@
  */
 import { allows } from '../../schema/host-policy.ts'
 import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-type.ts'
+import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import {
@@ -75,6 +76,8 @@ export function createVirtualMachine(
     online: (call) => vms.online(call),
     offline: (call) => vms.offline(call),
     terminate: (call) => vms.terminate(call),
+    controls: CONTROLS['virtual-machine'],
+    control: (call, code) => vms.control(call, code),
     isAlive: (calls) => Promise.all(calls.map((call) => vms.isAlive(call))),
     looksAlive: (calls) => Promise.all(calls.map((call) => vms.looksAlive(call))),
     watch: (call, push) => vms.watch(call, push),
@@ -119,6 +122,17 @@ class VirtualMachines {
     } catch (error) {
       call.log(`libvirt cannot be asked yet: ${messageOf(error)}`)
     }
+  }
+
+  /** By QEMU's own monitor. A reset is no end: the domain stays what it is. */
+  async control(call: VmCall, code: string): Promise<unknown> {
+    const { domain } = this.#hold(call)
+    const execute = code === 'reset' ? 'system_reset' : 'query-status'
+    const said = await this.#client.monitorCommand(domain, JSON.stringify({ execute }), {
+      timeoutMs: CALL_MS,
+    })
+    const { return: answer } = JSON.parse(said) as { return?: unknown }
+    return code === 'reset' ? null : answer
   }
 
   /** S-38. The definition stays: behind the gate nobody can start it without the guard. */

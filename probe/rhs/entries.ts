@@ -27,7 +27,8 @@ export class Entries {
   #open(module: ResourceModule, own: Entry | null): Entry | null {
     if (!module.validate) return own
     return async (call) => {
-      await module.validate?.(call)
+      // What runs here runs: that it could not be started again is for the thorough check to say.
+      if (call.workload.process === null) await module.validate?.(call)
       await own?.(call)
     }
   }

@@ -22,8 +22,8 @@ import {
   type Seen,
 } from '../core/rhs.ts'
 import { CallRing, ringPath } from '../os/call-ring.ts'
+import { Asks } from './asks.ts'
 import { CallBook } from './call-book.ts'
-import { couldHost } from './could-host.ts'
 import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { LogLimit } from './log-limit.ts'
@@ -36,6 +36,8 @@ import { messageOf, namesOf, reasonOf } from './words.ts'
 
 /** How often module files are looked at. */
 const LOOK_MS = 5_000
+/** Until all module files are loaded. */
+const LOAD_MS = 10_000
 /** How often the guard hears that this process lives. */
 const ALIVE_MS = 1_000
 /** However short a deadlock timeout is: a busy machine may keep everybody waiting for so long. */
@@ -68,10 +70,19 @@ class Rhs {
   readonly #limit = new LogLimit()
   readonly #outlet = new Outlet((frame) => process.send?.({ t: 'toAgent', frame }))
 
+  readonly #asks: Asks
+
   constructor(monitor: string) {
     this.#monitor = monitor
     this.#shelf = new Shelf(monitor.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs')
     setInterval(() => this.#look(), LOOK_MS)
+    this.#asks = new Asks({
+      ...{ shelf: this.#shelf, book: this.#book },
+      heldOf: (guid) => this.#state.runs.get(guid)?.held,
+      callOf: (held, module, signal) => this.#callOf({ held }, module, signal),
+      tell: (frame) => this.#outlet.tell(frame),
+      sayAlive: (resources) => this.#sayAlive(resources),
+    })
     setInterval(() => this.#sayAlive(), ALIVE_MS)
   }
 
@@ -87,7 +98,13 @@ class Rhs {
   async #load(frame: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
     const waiting: unknown[] = []
     this.#waiting = waiting
+    // Their own statements run while they are imported, and may keep this process busy for ever.
+    process.send?.({ t: 'alive', withinMs: LOAD_MS })
+    const types = frame.modules.pins.map((pin) => pin.type)
+    const ended = this.#book.begin('modules', 'import', types.join(', '), [], bootMs())
     await this.#shelf.load(frame)
+    ended(bootMs())
+    this.#sayAlive()
     this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: [] })
     this.#waiting = null
     for (const message of waiting) this.fromGuard(message)
@@ -95,7 +112,10 @@ class Rhs {
 
   /** S-57: a file may become corrupt long after it was loaded. */
   #look(): void {
-    if (this.#shelf.look(bootMs()))
+    const seen = this.#shelf.look(bootMs())
+    // A new one loads it; what this one holds is adopted (G8).
+    if (seen === 'begin') process.exit(0)
+    if (seen === 'told')
       this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
   }
 
@@ -152,7 +172,8 @@ class Rhs {
         for (const held of frame.resources) this.#onRecord.delete(held.guid)
         break
       case 'couldHost':
-        void this.#couldHost(frame)
+      case 'control':
+        this.#asks.take(frame)
         break
       case 'drop':
         this.#step({ type: 'dropped', guids: frame.guids })
@@ -163,19 +184,6 @@ class Rhs {
         this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
         break
     }
-  }
-
-  async #couldHost({ request, resources }: Extract<ToRhs, { t: 'couldHost' }>): Promise<void> {
-    const none = () => {}
-    const problems = await couldHost(
-      resources,
-      (type) => this.#shelf.get(type),
-      (held, module, signal) =>
-        makeCall(held, module, this.#link, {
-          ...{ nodeName: this.#nodeName, signal, progress: none, log: none },
-        }),
-    )
-    this.#outlet.tell({ t: 'couldHost', request, problems })
   }
 
   /**
@@ -350,7 +358,7 @@ class Rhs {
   }
 
   #callOf(
-    { held }: Run,
+    { held }: Pick<Run, 'held'>,
     module: ResourceModule,
     signal: AbortSignal,
     progress: Call['progress'] = () => {},

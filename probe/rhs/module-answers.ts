@@ -3,7 +3,7 @@
  * the statuses there are, and nothing else. One bad answer is the fault of one resource (S-27, S-32).
  */
 import type { Answer } from '../../schema/resource-type.ts'
-import { reportedStatus } from '../../schema/status.ts'
+import { degradedDetail, reportedStatus } from '../../schema/status.ts'
 
 const DETAIL_MAX = 1_000
 
@@ -25,12 +25,15 @@ export function soundAnswers(asked: readonly string[], said: unknown): Answer[] 
 
 /** One answer: of a check, or pushed by a module that watches. */
 export function soundAnswer(guid: string, said: unknown): Answer {
-  const { status, detail } = (said ?? {}) as { status?: unknown; detail?: unknown }
+  const { status, detail, degraded } = (said ?? {}) as { [key in keyof Answer]?: unknown }
   const parsed = reportedStatus.safeParse(status)
   if (!parsed.success) return unknown(guid, `the module says ${brief(status)}, which is no status`)
-  if (detail === undefined) return { guid, status: parsed.data }
-  const text = typeof detail === 'string' ? detail : brief(detail)
-  return { guid, status: parsed.data, detail: text.slice(0, DETAIL_MAX) }
+  const bad = degraded === true && parsed.data === 'online'
+  if (detail === undefined && !bad) return { guid, status: parsed.data }
+  const given = detail ?? 'it does not say why'
+  const text = typeof given === 'string' ? given : brief(given)
+  const evidence = bad ? degradedDetail(text) : text
+  return { guid, status: parsed.data, detail: evidence.slice(0, DETAIL_MAX) }
 }
 
 const unknown = (guid: string, detail: string): Answer => ({ guid, status: 'unknown', detail })

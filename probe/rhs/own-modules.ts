@@ -18,6 +18,8 @@ interface Own {
   readonly pin: ModulePin
   readonly path: string
   readonly module: ResourceModule | null
+  /** Not loaded for its bytes, and not for what they say. */
+  readonly corrupt: boolean
   problem: string | null
   stamp: string
   readMs: number
@@ -62,28 +64,32 @@ export class OwnModules {
   /**
    * Looks at the files again. What is loaded goes on: it was intact when it was read.
    *
-   * @returns whether something has become corrupt, or is intact again
+   * @returns `told`: something has become corrupt, or is intact again; `begin`: a file that could not be
+   *   loaded is intact by now, which takes a new monitor
    */
-  look(nowMs: number): boolean {
+  look(nowMs: number): 'same' | 'told' | 'begin' {
     let changed = false
+    let begin = false
     for (const own of this.#all) {
       const stamp = stampOf(own.path)
       if (stamp === own.stamp && nowMs - own.readMs < READ_AGAIN_MS) continue
       own.stamp = stamp
       own.readMs = nowMs
-      // One that is not loaded becomes well by a new monitor only.
-      if (own.module === null) continue
       const problem = fileProblem(own)
+      if (own.module === null) {
+        begin ||= problem === null && own.corrupt
+        continue
+      }
       changed ||= (problem === null) !== (own.problem === null)
       own.problem = problem
     }
-    return changed
+    return begin ? 'begin' : changed ? 'told' : 'same'
   }
 }
 
 async function loadOne(folder: string, pin: ModulePin, policy: HostPolicy): Promise<Own> {
   const path = join(folder, pin.file)
-  const own = { pin, path, stamp: stampOf(path), readMs: 0 }
+  const own = { pin, path, stamp: stampOf(path), readMs: 0, corrupt: false }
   try {
     const { module, manifest } = await loadModuleFile(path, pin.sha256)
     if (manifest.type !== pin.type) throw new Error(`it is of type ${manifest.type}`)
@@ -94,11 +100,12 @@ async function loadOne(folder: string, pin: ModulePin, policy: HostPolicy): Prom
   } catch (error) {
     const { refusal } = error as { refusal?: { why?: string } }
     const problem = refusal?.why ?? (error as Error).message
-    return { ...own, module: null, problem: `its module is not loaded: ${problem}` }
+    const corrupt = fileProblem(own) !== null
+    return { ...own, corrupt, module: null, problem: `its module is not loaded: ${problem}` }
   }
 }
 
-function fileProblem({ path, pin }: Own): string | null {
+function fileProblem({ path, pin }: Pick<Own, 'path' | 'pin'>): string | null {
   try {
     const { sha256 } = readModule(path)
     return sha256 === pin.sha256 ? null : `its module file: ${corrupt(sha256, pin.sha256)}`

@@ -6,6 +6,7 @@ import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
 import type { ResourceModule } from '../../schema/resource-type.ts'
 import { loadModules } from '../resources/index.ts'
+import { allowsText } from './allows.ts'
 import { OwnModules } from './own-modules.ts'
 
 export class Shelf {
@@ -13,6 +14,7 @@ export class Shelf {
   #modules: ReadonlyMap<string, ResourceModule> = new Map()
   #shipped: readonly HostedType[] = []
   #own: OwnModules | null = null
+  #policy: HostPolicy = {}
 
   constructor(host: ResourceModule['host']) {
     this.#host = host
@@ -20,6 +22,7 @@ export class Shelf {
 
   async load({ policy, folder, modules }: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
     const allowed = policyOf(policy)
+    this.#policy = allowed
     const shipped = loadModules(allowed, folder, this.#host)
     this.#shipped = hostedOf(shipped)
     this.#own = await OwnModules.load(modules, this.#host, allowed)
@@ -36,14 +39,15 @@ export class Shelf {
 
   /** What this monitor hosts, and what it should and cannot. */
   get told(): { types: HostedType[]; unloaded: string[] } {
-    const types = [...this.#shipped, ...(this.#own?.hosted() ?? [])]
+    const all = [...this.#shipped, ...(this.#own?.hosted() ?? [])]
+    const types = all.map((one) => ({ ...one, allows: allowsText(this.#policy, one.type) }))
     const unloaded = types.map((t) => t.type).filter((type) => !this.#modules.has(type))
     return { types, unloaded }
   }
 
-  /** S-57: whether a file has become corrupt, or is intact again, since it was looked at last. */
-  look(nowMs: number): boolean {
-    return this.#own?.look(nowMs) ?? false
+  /** S-57: what has become of the files since they were looked at last. */
+  look(nowMs: number): ReturnType<OwnModules['look']> {
+    return this.#own?.look(nowMs) ?? 'same'
   }
 
   whyNot(type: string): string {

@@ -26,6 +26,8 @@ export const resourceView = z.object({
   status,
   sinceMs: instantMs.nullable(),
   detail: z.string().nullable(),
+  /** Online, and not as it should be; `detail` says what is wrong (S-51). */
+  degraded: z.boolean(),
   restarts: z.int(),
   node: z.string().nullable(),
   dependsOn: z.array(z.string()),
@@ -122,7 +124,17 @@ export const nodeView = z.object({
   epoch,
   bootId: z.string().nullable(),
   groups: z.int(),
-  types: z.array(z.object({ type: z.string(), version: z.string(), sha256: z.string() })),
+  types: z.array(
+    z.object({
+      type: z.string(),
+      version: z.string(),
+      sha256: z.string(),
+      /** Why it cannot host it after all. */
+      problem: z.string().optional(),
+      /** What the host policy allows of it, in words. */
+      allows: z.string().optional(),
+    }),
+  ),
   /** The takeover policy that its guard may act by; while `fence` its lease frees nothing. */
   under: takeover,
   fence: fenceView.nullable(),
@@ -365,23 +377,5 @@ export const problem = z.object({
   request: z.string(),
 })
 export type Problem = z.infer<typeof problem>
-
-export const typeView = z.object({
-  type: z.string(),
-  title: z.string(),
-  /** JSON Schema of the properties. */
-  properties: z.json(),
-  /** Which kind of process hosts its module. */
-  host: z.enum(['rhs', 'rhs-exec']),
-  /** It comes with the probe; else it is one of the cluster's own. */
-  shipped: z.boolean(),
-  /** Registered ones, oldest first; of a shipped type those that nodes have. */
-  versions: z.array(z.string()),
-  /** Nodes that have the module registered, intact and allowed. */
-  nodes: z.array(z.string()),
-  /** Nodes that have it and cannot host it. */
-  unable: z.array(z.object({ node: z.string(), why: z.string() })),
-})
-export type TypeView = z.infer<typeof typeView>
 
 export const health = z.object({ ok: z.boolean(), version: z.string() })

@@ -134,7 +134,7 @@ function fieldsOf(schema: JsonSchema, defaults: Record<string, unknown> = {}): F
 function typeOf(one: JsonSchema): string {
   if (one.enum) return `one of ${one.enum.join(', ')}`
   if (one.const !== undefined) return JSON.stringify(one.const)
-  if (one.anyOf) return one.anyOf.map(typeOf).join(' or ')
+  if (one.anyOf) return [...new Set(one.anyOf.map(typeOf))].join(' or ')
   switch (one.type) {
     case 'integer':
       return 'whole number'

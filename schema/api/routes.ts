@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
+import * as t from './types.ts'
 import { whyView } from './why.ts'
 
 interface Route {
@@ -79,7 +80,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/types',
     summary: 'Resource types and the nodes that can host them',
-    response: z.object({ types: z.array(b.typeView) }),
+    response: z.object({ types: z.array(t.typeView) }),
   },
   listNodes: {
     method: 'GET',
@@ -233,6 +234,13 @@ export const routes = {
     path: '/v1/clusters/:cluster/resources/:resource/evidence',
     summary: 'How its module took a resource monitor along, with the last calls before that',
     response: b.evidenceView,
+  },
+  controlResource: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/resources/:resource/control',
+    summary: 'A control code of its type, done or answered by its module where it runs',
+    body: t.controlResource,
+    response: t.controlled,
   },
   changeResource: {
     method: 'PATCH',

@@ -1,6 +1,8 @@
 import * as z from 'zod'
+import type { Controls } from '../control.ts'
 import type { PollPolicy, RegisteredType, RestartPolicy } from '../hive.ts'
-import { propertiesSchema } from '../module-manifest.ts'
+import { controlsOf, propertiesSchema } from '../module-manifest.ts'
+import { CONTROLS } from './controls.ts'
 import { httpEndpointProperties, tcpEndpointProperties } from './endpoints.ts'
 import { fileSystemProperties } from './file-system.ts'
 import { ipAddressProperties } from './ip-address.ts'
@@ -17,6 +19,8 @@ export interface TypeInfo {
   /** Which kind of process hosts its module (S-23). */
   readonly host: 'rhs' | 'rhs-exec'
   readonly poll: PollPolicy
+  /** What an operator may ask of a resource of it. */
+  readonly controls?: Controls
   /** It only watches what others start: nothing of it is ever on a guard's record. */
   readonly startsNothing?: true
 }
@@ -49,6 +53,7 @@ const TYPES: readonly TypeInfo[] = [
     host: 'rhs',
     properties: processProperties,
     poll: DEFAULT_POLL,
+    controls: CONTROLS.process,
   },
   {
     type: 'virtual-machine',
@@ -56,6 +61,7 @@ const TYPES: readonly TypeInfo[] = [
     host: 'rhs',
     properties: virtualMachineProperties,
     poll: DEFAULT_POLL,
+    controls: CONTROLS['virtual-machine'],
   },
   {
     type: 'script',
@@ -70,6 +76,7 @@ const TYPES: readonly TypeInfo[] = [
     host: 'rhs-exec',
     properties: ocfProperties,
     poll: DEFAULT_POLL,
+    controls: CONTROLS.ocf,
   },
   {
     type: 'ip-address',
@@ -77,6 +84,7 @@ const TYPES: readonly TypeInfo[] = [
     host: 'rhs',
     properties: ipAddressProperties,
     poll: DEFAULT_POLL,
+    controls: CONTROLS['ip-address'],
   },
   {
     type: 'file-system',
@@ -84,6 +92,7 @@ const TYPES: readonly TypeInfo[] = [
     host: 'rhs',
     properties: fileSystemProperties,
     poll: DEFAULT_POLL,
+    controls: CONTROLS['file-system'],
   },
   {
     type: 'http-endpoint',
@@ -120,6 +129,7 @@ export function typeInfo(
   return {
     ...{ type, title, host, properties: propertiesSchema(properties) },
     poll: { ...DEFAULT_POLL, ...Object.fromEntries(poll) },
+    controls: controlsOf(own),
     ...(way === undefined && { startsNothing: true }),
   }
 }
@@ -132,4 +142,12 @@ export function jsonSchemaOf(
   const own = RESOURCE_TYPES.has(info.type) ? undefined : registered.get(info.type)
   const schema = own?.manifest.properties ?? z.toJSONSchema(info.properties, { io: 'input' })
   return schema as z.core.util.JSONType
+}
+
+/** Its control codes, for people and forms. */
+export function controlViews({ controls = {} }: TypeInfo) {
+  return Object.entries(controls).map(([code, { title, changes, input }]) => ({
+    ...{ code, title, changes },
+    input: z.toJSONSchema(input, { io: 'input' }) as z.core.util.JSONType,
+  }))
 }

@@ -37,6 +37,7 @@ export const sampleResource = (n: number, change: Partial<ResourceView> = {}): R
   status: 'online',
   sinceMs: NOW_MS - 60_000,
   detail: null,
+  degraded: false,
   restarts: 0,
   node: 'n1',
   dependsOn: [],

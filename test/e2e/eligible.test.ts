@@ -52,7 +52,7 @@ test('a group goes to the host whose policy allows it, whatever the order of nod
   await demo.online('fine', 'n1')
 })
 
-test('moved to the other it is refused by it, with the reason; what runs is not touched', async () => {
+test('moved to the other it is refused by it, with the reason, and is back where it may run', async () => {
   const before = await demo.group('fine')
   await demo.api('moveGroup', { params: { cluster: CLUSTER, group: 'fine' }, body: { to: 'n2' } })
   await eventually('it is back where it may run', async () => {

@@ -4,7 +4,9 @@ import { Entries } from '../../probe/rhs/entries.ts'
 import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 
 const GUID = '00000000-0000-4000-8000-00000000000a'
-const call = { guid: GUID, name: 'one', log: () => {} } as unknown as Call
+const call = {
+  ...{ guid: GUID, name: 'one', log: () => {}, workload: { process: null } },
+} as unknown as Call
 
 function moduleWith(parts: Partial<ResourceModule>, said: string[]): ResourceModule {
   const entry = (name: string) => async () => void said.push(name)
@@ -51,6 +53,10 @@ test('validate goes before open, and without one open is what the module has', a
   const entries = new Entries()
   await expect(entries.of(refuses, 'open')?.(call)).rejects.toThrow('no such user')
   expect(said).toEqual([])
+  // What runs here is not asked whether it could be started (G8).
+  const runs = { ...call, workload: { process: { pid: 7, startTicks: 1 } } } as unknown as Call
+  await entries.of(refuses, 'open')?.(runs)
+  expect(said.splice(0)).toEqual(['open'])
   await entries.of(moduleWith({}, said), 'open')?.(call)
   expect(said).toEqual(['open'])
 })

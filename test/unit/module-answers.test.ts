@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LogLimit } from '../../probe/rhs/log-limit.ts'
 import { soundAnswer, soundAnswers } from '../../probe/rhs/module-answers.ts'
-import { reportedStatus } from '../../schema/status.ts'
+import { isDegraded, reportedStatus } from '../../schema/status.ts'
 
 const [A, B] = ['a', 'b']
 
@@ -20,6 +20,20 @@ test('answers that fit are taken as they are, in the order of the question', () 
     { guid: A, status: 'online' },
     { guid: B, status: 'failed', detail: 'exit 1' },
   ])
+})
+
+test('S-51: degraded is online with evidence, and what is not online is not degraded', () => {
+  const say = (answer: object) => soundAnswers([A], [{ guid: A, ...answer }])[0]
+  const detail = 'HTTP 200, but the data is 40 s old'
+  expect(say({ status: 'online', degraded: true, detail })).toEqual({
+    ...{ guid: A, status: 'online', detail: `degraded: ${detail}` },
+  })
+  expect(say({ status: 'online', degraded: true })?.detail).toBe('degraded: it does not say why')
+  expect(say({ status: 'online', degraded: 'yes', detail })?.detail).toBe(detail)
+  expect(say({ status: 'failed', degraded: true, detail })?.detail).toBe(detail)
+  expect(isDegraded({ status: 'online', detail: `degraded: ${detail}` })).toBe(true)
+  expect(isDegraded({ status: 'failed', detail: `degraded: ${detail}` })).toBe(false)
+  expect(isDegraded({ status: 'online', detail })).toBe(false)
 })
 
 test.each([

@@ -114,6 +114,6 @@ describe('a call', () => {
 
 test('S-01: RHS can report, and has no word for a failover', () => {
   const words = fromRhs.options.map((option) => option.shape.t.value)
-  expect(words.sort()).toEqual(['couldHost', 'log', 'ready', 'status'])
+  expect(words.sort()).toEqual(['controlled', 'couldHost', 'log', 'ready', 'status'])
   expect(fromRhs.safeParse({ t: 'failover', groupId: held.groupId }).success).toBe(false)
 })

@@ -113,6 +113,8 @@ test('modules: what validate rejects with is the problem; hanging or lacking it 
     },
     takes: { validate: async () => {} },
     lacks: {},
+    // Properties that do not fit are a problem, whether or not it has the function.
+    misfits: {},
   }
   const all = [...Object.keys(modules), 'unknown'].map(
     (type): HeldResource => heldResource({ guid: type, type }),
@@ -120,10 +122,15 @@ test('modules: what validate rejects with is the problem; hanging or lacking it 
   const found = await couldHost(
     all,
     (type) => modules[type] as ResourceModule | undefined,
-    (one) => ({ guid: one.guid }) as Call,
+    (one) => {
+      if (one.type === 'misfits') throw new Error('port: expected a number')
+      return { guid: one.guid } as Call
+    },
+    () => () => {},
   )
   expect(found).toEqual([
     { guid: 'refuses', problem: 'no such user' },
     { guid: 'throws', problem: 'at once' },
+    { guid: 'misfits', problem: 'port: expected a number' },
   ])
 })

@@ -1,5 +1,10 @@
-import type { TypeView } from '../../schema/api/bodies.ts'
-import { jsonSchemaOf, RESOURCE_TYPES, typeInfo } from '../../schema/resource-types/index.ts'
+import type { TypeView } from '../../schema/api/types.ts'
+import {
+  controlViews,
+  jsonSchemaOf,
+  RESOURCE_TYPES,
+  typeInfo,
+} from '../../schema/resource-types/index.ts'
 import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { whyNotHosted } from './placement.ts'
@@ -29,5 +34,16 @@ function viewOf(draft: Draft, info: NonNullable<ReturnType<typeof typeInfo>>): T
   }
   const shipped = RESOURCE_TYPES.has(type)
   const properties = jsonSchemaOf(draft.typesByName, info)
-  return { type, title, host, shipped, versions: [...versions], properties, nodes, unable }
+  const controls = controlViews(info)
+  return {
+    type,
+    title,
+    host,
+    shipped,
+    versions: [...versions],
+    properties,
+    controls,
+    nodes,
+    unable,
+  }
 }

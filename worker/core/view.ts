@@ -6,6 +6,7 @@ import type {
   ResourceView,
 } from '../../schema/api/bodies.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { isDegraded } from '../../schema/status.ts'
 import { PROFILES } from '../../schema/timing.ts'
 import type { ClusterState } from './decision.ts'
 import { fencedView, fenceProblems, heldByFence } from './fence-view.ts'
@@ -131,6 +132,7 @@ export function viewResource(state: ClusterState, r: Resource): ResourceView {
     status: current?.status ?? (group?.ownership.phase === 'free' ? 'offline' : 'unknown'),
     sinceMs: current?.sinceMs ?? null,
     detail: current?.detail ?? null,
+    degraded: current !== undefined && isDegraded(current),
     restarts: current?.restarts ?? 0,
     node: group?.ownership.owner ? name(group.ownership.owner) : null,
     dependsOn: r.dependsOn.map((id) => state.hive.resources.get(id)?.name ?? id),
@@ -224,6 +226,14 @@ function findProblems(
         message: `node ${node.name} was lost again and again: it is quarantined, and takes no groups while others can`,
         remedy: `When its cause is gone: holdfast node resume ${node.name}. To see why: holdfast why ${node.name}`,
       })
+  for (const node of nodes)
+    for (const { type, problem } of node.types)
+      if (problem !== undefined)
+        problems.push({
+          subject: node.name,
+          message: `node ${node.name} cannot host type ${type}: ${problem}`,
+          remedy: `Look on ${node.name}: holdfast-probe module list. A corrupt file: holdfast-probe module repair ${type}`,
+        })
   for (const group of groups) {
     if (group.state === 'waiting' && group.phase === 'free' && nodes.length > 0)
       problems.push({
@@ -237,6 +247,12 @@ function findProblems(
           subject: r.name,
           message: `${r.name} failed on ${r.node}${r.detail ? `: ${r.detail}` : ''}`,
           remedy: `holdfast log --resource ${r.name}`,
+        })
+      else if (r.degraded)
+        problems.push({
+          subject: r.name,
+          message: `${r.name} on ${r.node} is ${r.detail}`,
+          remedy: `It runs on. What its checks say: holdfast log --resource ${r.name}`,
         })
   }
   return problems

@@ -256,8 +256,8 @@ function nodeAdvice({ node, reason }: Row): string {
   const resource = /^not a possible owner of (\S+)$/.exec(reason)?.[1]
   if (resource)
     return `Let ${node} own ${resource}: holdfast resource change ${resource} --possible-owners all`
-  if (/^cannot host type .*(?:corrupt|registered)/.test(reason))
-    return `On ${node}: holdfast-probe module verify, then module repair or register.`
+  if (/^cannot host type \S+ \(resource \S+\): /.test(reason))
+    return `Look on ${node}: holdfast-probe module list, then module repair or register.`
   if (reason.startsWith('cannot host type')) return `Allow the type in the host policy of ${node}.`
   return ''
 }

@@ -1,5 +1,5 @@
 /**
- * A resource monitor like any other, but that the check of module `process` never returns, blocks
+ * A resource monitor like any other, but that the check of module `process` never returns, ends or blocks
  * the whole monitor, or takes all its memory, for resources called `bad…` while a file says so.
  */
 import { existsSync } from 'node:fs'
@@ -15,6 +15,7 @@ processModule.isAlive = async (calls) => {
     for (let n = 0; n < 10_000; n += 1) kept.push({ n })
     await new Promise((resolve) => setImmediate(resolve))
   }
+  if (told && existsSync(`${told}/exits`)) process.exit(9)
   while (told && existsSync(`${told}/blocks`));
   return well(calls)
 }

@@ -91,6 +91,19 @@ describe('what cannot be used is refused, with the reason (S-33, S-45, S-47)', (
     ],
     ['own-example', "command: '/bin/sleep', ", '', 'its example does not fit its own properties'],
     ['throws', 'export default {', 'throw new Error("no luck")\nexport default {', 'no luck'],
+    [
+      'imports-absolutely',
+      "from 'node:fs/promises'",
+      "from 'file:///usr/lib/other.mjs'",
+      'it imports file:///usr/lib/other.mjs: a module file may import what Node.js has, alone',
+    ],
+    ['constructor-of', 'stopTimeoutMs: {', 'constructor: {', 'constructor: Invalid key in record'],
+    [
+      'default-of',
+      'default: 5000',
+      'default: -1',
+      'has a default that does not fit its own bounds',
+    ],
     ['imports', "from 'node:fs/promises'", "from './other.mjs'", 'importing it failed'],
     [
       'never',
@@ -154,6 +167,12 @@ describe('what breaks the contract is named (S-27, S-36 to S-44)', () => {
       '/** At once',
       'async close(call) { await call.workload.stop() },\n/** At once',
       'close',
+    ],
+    [
+      'starts-by-itself',
+      '/** Resolves when',
+      "async open() { (await import('node:child_process')).spawn('/bin/sleep', ['1000']) },\n/** Resolves when",
+      'guard-starts',
     ],
     [
       'busy',
@@ -233,4 +252,34 @@ test('a file that logs without end does not fill anything', async () => {
   expect(code).toBe(0)
   expect(stderr.length).toBeLessThan(200_000)
   expect(readdirSync(probe.folder)).toContain('loud.mjs')
+})
+
+test('one that only looks is certified by what can be tried of it', async () => {
+  const file = join(probe.folder, 'looker.mjs')
+  writeFileSync(
+    file,
+    `import { statSync } from 'node:fs'
+const look = (calls) => calls.map(({ guid, properties: { path } }) => {
+  try { statSync(path); return { guid, status: 'online' } } catch { return { guid, status: 'failed' } }
+})
+export default {
+  type: 'looker', version: '1.0.0', title: 'A file that has to be there',
+  properties: { type: 'object', properties: { path: { type: 'string' } }, required: ['path'], additionalProperties: false },
+  example: { path: '/nowhere' },
+  isAlive: async (calls) => look(calls),
+  looksAlive: async (calls) => look(calls),
+}
+`,
+  )
+  const { code, said, broken } = await certify(file)
+  expect(broken).toEqual([])
+  expect(code).toBe(0)
+  const kept = said.checks.filter((c) => c.verdict === 'kept').map((c) => c.id)
+  expect(kept).toEqual([
+    'properties',
+    'open',
+    'one-call-for-all',
+    'guard-starts',
+    'lets-others-run',
+  ])
 })

@@ -19,8 +19,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tinyDomainXml } from '../../../demo/vm/domain.ts'
-import { CONTRACT, runContract, type Subject } from '../../../probe/certify/contract.ts'
+import { CONTRACT, runContract } from '../../../probe/certify/contract.ts'
 import { type Bench, Sandbox } from '../../../probe/certify/sandbox.ts'
+import type { Subject } from '../../../probe/certify/trial.ts'
 import { forbids } from '../../../probe/guard/policy.ts'
 import { LibvirtClient } from '../../../probe/libvirt/client.ts'
 import { loadModules } from '../../../probe/resources/index.ts'
@@ -55,6 +56,7 @@ async function contractOf(type: string, { policy, properties, others, thing }: G
     ? {
         call: (of) => sandbox.call(of),
         runs: (guid) => [...sandbox.runs(guid), ...(thing.there() ? [0] : [])],
+        strays: () => sandbox.strays(),
         breakIt: async () => thing.lose(),
       }
     : sandbox
@@ -237,6 +239,7 @@ test.skipIf(missing !== null)(
         runs: () => [
           ...(host.emulators().get('contract') ? [host.emulators().get('contract') as number] : []),
         ],
+        strays: () => [],
         breakIt: async () => {
           process.kill(host.emulators().get('contract') as number, 'SIGKILL')
         },

@@ -1,0 +1,52 @@
+import type { AgentToGuard } from '../../schema/ipc.ts'
+import type { HeldGroup } from '../../schema/session.ts'
+import { offered } from '../core/duties.ts'
+import { ControlDesk } from './control-desk.ts'
+import type { DutyDesk } from './duty-desk.ts'
+import { FenceDesk } from './fence-desk.ts'
+import { ModuleDesk } from './module-desk.ts'
+import type { MonitorList } from './monitors.ts'
+import { OfferDesk } from './offer-desk.ts'
+import type { Replica } from './replica.ts'
+import type { SessionKeeper } from './session-keeper.ts'
+
+/** What the desks need of their agent. */
+export interface AgentSide {
+  session(): SessionKeeper
+  replica(): Replica
+  duties(): DutyDesk
+  grants(): readonly HeldGroup[]
+  whyRefuse(groupId: string): string | null
+  toGuard(frame: AgentToGuard): void
+  log(component: 'NM', message: string): void
+}
+
+/** Where an agent answers what it is asked: one desk for each kind of question. */
+export class Desks {
+  readonly offers: OfferDesk
+  readonly fences: FenceDesk
+  readonly modules: ModuleDesk
+  readonly controls: ControlDesk
+
+  constructor(agent: AgentSide, monitors: MonitorList) {
+    const answer: SessionKeeper['answer'] = (frame) => agent.session().answer(frame)
+    const toGuard: AgentSide['toGuard'] = (frame) => agent.toGuard(frame)
+    this.offers = new OfferDesk({
+      ...{ monitors, toGuard, answer },
+      whyNot: (groupId) => agent.whyRefuse(groupId),
+      members: (groupId, epoch) => offered(agent.replica().hive, groupId, epoch),
+    })
+    this.fences = new FenceDesk({
+      ...{ answer, tell: (report) => agent.session().tell(report) },
+      log: (message) => agent.log('NM', message),
+    })
+    this.modules = new ModuleDesk({
+      replica: () => agent.replica(),
+      session: () => agent.session(),
+    })
+    this.controls = new ControlDesk({
+      ...{ toGuard, answer, grants: () => agent.grants() },
+      monitorOf: (resourceId) => agent.duties().monitorOf(resourceId),
+    })
+  }
+}

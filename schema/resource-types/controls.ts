@@ -1,0 +1,33 @@
+import * as z from 'zod'
+import type { Controls } from '../control.ts'
+
+const nothing = z.strictObject({})
+
+/** Control codes of the types that come with the probe. */
+export const CONTROLS = {
+  process: {
+    reload: { title: 'Sends SIGHUP to its main process', changes: true, input: nothing },
+  },
+  ocf: {
+    monitor: {
+      title: 'Runs the agent’s monitor at a depth, and answers what it says',
+      changes: false,
+      input: z.strictObject({ depth: z.int().min(0).max(999).default(0) }),
+    },
+  },
+  'ip-address': {
+    announce: {
+      title: 'Tells neighbours of its place again (gratuitous ARP)',
+      changes: false,
+      input: nothing,
+    },
+  },
+  'file-system': {
+    usage: { title: 'Its size, and what is free, in bytes', changes: false, input: nothing },
+    holders: { title: 'The processes that keep it busy', changes: false, input: nothing },
+  },
+  'virtual-machine': {
+    status: { title: 'What QEMU says of it', changes: false, input: nothing },
+    reset: { title: 'Resets it, as its reset button does', changes: true, input: nothing },
+  },
+} satisfies Readonly<Record<string, Controls>>
