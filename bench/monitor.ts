@@ -2,7 +2,8 @@
  * `npm run bench:monitor`: what watching costs, and how fast it sees. `--json`: one line last.
  *
  * One host with 200 and then 1,000 resources of type `process`. CPU is that of guard, agent and
- * resource monitor together, without what they watch. A call is one resource that is checked.
+ * resource monitor together, without what they watch. A call is one resource that is checked. A second
+ * host has OCF agents, whose own cost is measured beside.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,6 +15,7 @@ import { killPid } from '../demo/host.ts'
 import { bundleProbe } from '../tools/bundle-probe.ts'
 import { printTable, type Spread, spread } from './figures.ts'
 import { pssMb } from './memory.ts'
+import { addDummies, aloneMs, ocfMissing, throughOcfMs } from './ocf-cost.ts'
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +36,12 @@ const DEADLOCK_MS = 1_000
 const TICK_MS = 10
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
-const demo = await Demo.start({ folder, port: 0, profile: 'standard', vm: false, hosts: ['n1'] })
+const demo = await Demo.start({
+  ...{ folder, port: 0, profile: 'standard', vm: false, hosts: ['n1', 'n2'] },
+  // The second host has a monitor for OCF agents, and nothing else.
+  hostOptions: (name) =>
+    name === 'n2' ? { policy: { ocf: { agents: ['ocf:heartbeat:Dummy'] } } } : {},
+})
 const [host] = demo.hosts
 if (!host) throw new Error('no host')
 const told = join(folder, 'told')
@@ -43,6 +50,8 @@ const treeCpuPercent: number[] = []
 const isAliveCpuMs: number[] = []
 const watchMs: number[] = []
 const isolationMs: number[] = []
+const ocfMs: number[] = []
+const dummyMs: number[] = []
 let pssFew = 0
 let pssMany = 0
 try {
@@ -63,6 +72,8 @@ try {
   await add(FEW, MANY)
   await sleep(6_000)
   pssMany = await pssMb(tree())
+  if (ocfMissing) process.stderr.write(`skipped: OCF agents: ${ocfMissing}\n`)
+  else await ocf()
   await hangingModules()
   for (let n = 0; n < runs; n += 1) isolationMs.push(await isolation())
   report()
@@ -86,6 +97,17 @@ async function add(from: number, to: number): Promise<void> {
       })
     await demo.online(group, undefined, 60_000)
   }
+}
+
+/** By turns, so that a busy machine is busy for both. */
+async function ocf(): Promise<void> {
+  await addDummies(demo, folder)
+  await sleep(2_000)
+  for (let n = 0; n < runs; n += 1) {
+    dummyMs.push(aloneMs())
+    ocfMs.push(await throughOcfMs(demo))
+  }
+  await demo.api('offlineGroup', { params: { cluster: CLUSTER, group: 'ocf' } })
 }
 
 async function pollAll(isAliveMs: number): Promise<void> {
@@ -185,6 +207,9 @@ function report(): void {
   const rows = [
     row(`IsAlive of 1,000 \`process\`, CPU`, spread(isAliveCpuMs), 30, 'ms'),
     row(`${FEW} resources at 5 s, CPU of the tree`, spread(treeCpuPercent), 1, '%'),
+    ...(ocfMs.length > 0
+      ? [row('OCF Dummy, more than by itself, CPU a call', moreThanAlone(), 1, 'ms')]
+      : []),
     row('a crash is seen', spread(watchMs), 5, 'ms'),
     row(`${MANY} neighbours of a hung module answer`, spread(isolationMs), 1_000, 'ms'),
     row(`PSS of the tree, ${FEW} resources`, spread([pssFew]), 140, 'MB'),
@@ -197,7 +222,10 @@ function report(): void {
   const last = {
     benchMonitor: true,
     runs,
-    isAliveCpuMs: { process: spread(isAliveCpuMs) },
+    isAliveCpuMs: {
+      process: spread(isAliveCpuMs),
+      ...(ocfMs.length > 0 && { ocfDummyACall: spread(ocfMs), dummyAloneACall: spread(dummyMs) }),
+    },
     watchMs: { process: spread(watchMs) },
     treePssMb: { [FEW]: round(pssFew), [MANY]: round(pssMany) },
     treeCpuPercent: spread(treeCpuPercent),
@@ -206,6 +234,11 @@ function report(): void {
   }
   if (values.json) process.stdout.write(`${JSON.stringify(last)}\n`)
   process.exitCode = last.budgetsMet ? 0 : 1
+}
+
+/** Each pair of turns for itself. */
+function moreThanAlone(): Spread {
+  return spread(ocfMs.map((ms, n) => ms - (dummyMs[n] ?? 0)))
 }
 
 function row(what: string, { median, min, max }: Spread, budget: number, unit: string) {

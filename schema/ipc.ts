@@ -61,6 +61,8 @@ export const toRhs = z.discriminatedUnion('t', [
     request: requestId,
     resources: z.array(heldResource),
   }),
+  /** S-50: to be made ready for an Online that may come one day. Not answered. */
+  z.strictObject({ t: z.literal('prepare'), resources: z.array(heldResource) }),
   /** Answered by `controlled`. */
   z.strictObject({
     t: z.literal('control'),
@@ -81,6 +83,8 @@ export const fromRhs = z.discriminatedUnion('t', [
     types: z.array(hostedType),
     /** Of these the ones that cannot be called: their module is not loaded. */
     unloaded: z.array(typeName),
+    /** Of these the ones that can make a later Online faster (S-50). */
+    prepares: z.array(typeName),
     holding: z.array(z.strictObject({ guid, epoch })),
   }),
   z.strictObject({ t: z.literal('status'), items: z.array(statusItem) }),

@@ -16,6 +16,7 @@ export type { ChildSpec, ProcessRef } from './workload.ts'
 export const ENTRY_POINTS = [
   'validate',
   'install',
+  'prepareOnline',
   'open',
   'close',
   'online',
@@ -55,6 +56,11 @@ export interface ResourceModule<P = unknown> {
    * resolves with is shown as JSON. It has 10 s, and is called while checks go on.
    */
   control?(call: Call<P>, code: string, input: Record<string, unknown>): Promise<unknown>
+  /**
+   * Make a later Online on this node faster, while another one runs it (S-50): read what it needs, fill
+   * caches. It starts nothing, changes nothing that others see, and has a minute.
+   */
+  prepareOnline?(call: Call<P>): Promise<void>
   /** Attach on this node: open handles, subscribe to events. Never starts the workload (S-37). */
   open?(call: Call<P>): Promise<void>
   /** Detach. Never stops the workload (S-38). */

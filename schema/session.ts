@@ -198,6 +198,8 @@ export const nodeFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('fetchModule'), request: guid, type: typeName, sha256 }),
   /** Answer to `moduleWanted`. */
   z.strictObject({ t: z.literal('module'), request: guid, text: moduleText }),
+  /** Answer to `couldTake`: why this node could not run the group, or null. */
+  z.strictObject({ t: z.literal('couldTake'), request: guid, against: detail.nullable() }),
   /** Answer to `control`. */
   z.strictObject({ t: z.literal('controlled'), request: guid, outcome: controlOutcome }),
   /** The guard acts by policy `lease`, and has it on file. */
@@ -254,6 +256,8 @@ export const objectFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('moduleWanted'), request: guid, type: typeName, sha256 }),
   /** Answer to `fetchModule`. */
   z.strictObject({ t: z.literal('module'), request: guid, text: moduleText }),
+  /** Whether this node could run the group, before anything is stopped for it. Promises nothing. */
+  z.strictObject({ t: z.literal('couldTake'), request: guid, groupId: guid }),
   /** A control code for a resource that this node runs at this epoch. */
   z.strictObject({
     t: z.literal('control'),

@@ -24,6 +24,7 @@ import { HiveStore, type ReportMark } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
 import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
+import { MoveChecks } from './move-checks.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
@@ -45,6 +46,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #watchers: Watchers
   readonly #fenceTests: FenceTests
   readonly #controls: ControlCodes
+  readonly #moveChecks: MoveChecks
   readonly #modules: ModuleRelay
   readonly #phases: StartPhase[] = []
   #soon: ReturnType<typeof setTimeout> | undefined
@@ -74,6 +76,7 @@ export class Cluster extends DurableObject<Env> {
     })
     this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
     this.#controls = new ControlCodes(this.#sockets, this.#store, () => this.#loaded())
+    this.#moveChecks = new MoveChecks(this.#sockets, () => this.#loaded())
     this.#modules = new ModuleRelay({
       sockets: this.#sockets,
       state: () => this.#loaded(),
@@ -197,20 +200,16 @@ export class Cluster extends DurableObject<Env> {
             this.#sockets.close(ws, CLOSE.refused, effect)
         break
       case 'offer': {
-        const found = this.#sockets.welcomed(effect.nodeId)
         const { groupId, epoch, reason } = effect
-        if (found) this.#sockets.send(found.ws, { t: 'offer', groupId, epoch, reason })
+        this.#sockets.tell(effect.nodeId, { t: 'offer', groupId, epoch, reason })
         break
       }
       case 'fence':
-      case 'policy': {
-        const found = this.#sockets.welcomed(effect.nodeId)
-        if (!found) break
-        if (effect.type === 'fence')
-          this.#sockets.send(found.ws, { t: 'fence', order: effect.order })
-        else this.#sockets.send(found.ws, { t: 'policy', policy: effect.policy })
+        this.#sockets.tell(effect.nodeId, { t: 'fence', order: effect.order })
         break
-      }
+      case 'policy':
+        this.#sockets.tell(effect.nodeId, { t: 'policy', policy: effect.policy })
+        break
       case 'closeSession':
         for (const ws of this.#sockets.of(effect.nodeId, effect.session))
           this.#sockets.close(ws, effect.code, { code: 'closed', detail: effect.detail })
@@ -317,6 +316,7 @@ export class Cluster extends DurableObject<Env> {
     }
     if (frame.t === 'fenceTested') return this.#fenceTests.answered(a.nodeId, frame)
     if (frame.t === 'controlled') return this.#controls.answered(a.nodeId, frame)
+    if (frame.t === 'couldTake') return this.#moveChecks.answered(a.nodeId, frame)
     if (frame.t === 'fenceBegun') {
       const { target, request } = frame
       return void this.#handle({ type: 'fenceBegun', ...from, target, request })
@@ -377,6 +377,11 @@ export class Cluster extends DurableObject<Env> {
   /** What the fence agent of a node says, run by its helpers: looks only. */
   testFence(nodeId: string, helper: string | null): Promise<Tested> {
     return this.#fenceTests.run(nodeId, helper)
+  }
+
+  /** Why the target of a planned move could not run the group, or null. Stops nothing. */
+  couldTake(groupId: string, nodeId: string): Promise<Refusal | null> {
+    return this.#moveChecks.refusal(groupId, nodeId)
   }
 
   /** Handed to the node that runs the resource, and answered by its module. */

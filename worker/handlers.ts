@@ -149,12 +149,16 @@ export const handlers: Record<RouteName, Handler> = {
   },
   deleteGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'deleteGroup', groupId })),
-  moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) =>
-    onThing(call, 'group', (groupId, cluster) => ({
-      type: 'moveGroup',
-      groupId,
-      to: call.body.to === undefined ? null : (ids(cluster, 'node', [call.body.to])[0] as string),
-    })),
+  moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) => {
+    const { stub } = await open(call)
+    const cluster = await view(stub)
+    const { id: groupId } = find(cluster, 'group', call)
+    const { to: wanted } = call.body
+    const to = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
+    const refused = to === null ? null : await stub.couldTake(groupId, to)
+    if (refused) throw new HoldfastError(refused)
+    return ask(stub, call.by, { type: 'moveGroup', groupId, to }, groupId)
+  },
   onlineGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 1 })),
   offlineGroup: async (call: Call) =>
@@ -267,6 +271,7 @@ interface Stub {
   wait(after: Waiter, ms: number): Promise<void>
   testFence(nodeId: string, helper: string | null): Promise<Tested>
   control(ask: ControlAsk): Promise<Controlled>
+  couldTake(groupId: string, nodeId: string): Promise<Refusal | null>
 }
 
 const stubOf = (env: Env, objectId: string): Stub =>

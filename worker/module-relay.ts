@@ -45,9 +45,7 @@ export class ModuleRelay {
       case 'fetchModule':
         void this.#fetch(frame, a.nodeId).then((text) => {
           // Its socket may have gone meanwhile.
-          const found = this.#parts.sockets.welcomed(a.nodeId)
-          if (found)
-            this.#parts.sockets.send(found.ws, { t: 'module', request: frame.request, text })
+          this.#parts.sockets.tell(a.nodeId, { t: 'module', request: frame.request, text })
         })
         break
       case 'module': {

@@ -87,6 +87,12 @@ export class Sockets {
     }
   }
 
+  /** On its welcomed socket; without one nothing is said. */
+  tell(nodeId: string, frame: ObjectFrame): void {
+    const found = this.welcomed(nodeId)
+    if (found) this.send(found.ws, frame)
+  }
+
   send(ws: WebSocket, frame: ObjectFrame): void {
     try {
       ws.send(JSON.stringify(frame))

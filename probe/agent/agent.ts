@@ -87,6 +87,7 @@ export class Agent {
       fence: (order) => void this.#desks.fences.take(order),
       module: (frame) => this.#desks.modules.heard(frame),
       control: (frame) => this.#desks.controls.take(frame),
+      couldTake: (frame) => this.#desks.offers.couldTake(frame),
       bye: (code, detail) => this.#bye(code, detail),
       nodeName: (nodeId) => this.#replica.hive.nodes.get(nodeId)?.name ?? nodeId,
       changed: () => this.#info.soon(),
@@ -185,7 +186,7 @@ export class Agent {
   #fromRhs(monitor: string, frame: FromRhs): void {
     switch (frame.t) {
       case 'ready': {
-        const changed = this.#monitors.ready(monitor, frame.types, frame.unloaded)
+        const changed = this.#monitors.ready(monitor, frame)
         this.#desk.holds(monitor, frame.holding)
         if (changed && this.#session.seqW !== null)
           this.#session.tell({ t: 'types', types: this.#monitors.types })
@@ -337,7 +338,10 @@ export class Agent {
 
   /** Now and then: what time alone has brought about. */
   look(): void {
-    if (this.#session.seqW !== null) this.#isolation.look(this.#replica.hive.resources)
+    if (this.#session.seqW === null) return
+    const { hive } = this.#replica
+    this.#isolation.look(hive.resources)
+    this.#desks.prepares.look(this.#identity.file.nodeId, hive)
   }
 
   /** The control plane takes our groups one by one; each is stopped in order and released. */

@@ -7,6 +7,7 @@ import { FenceDesk } from './fence-desk.ts'
 import { ModuleDesk } from './module-desk.ts'
 import type { MonitorList } from './monitors.ts'
 import { OfferDesk } from './offer-desk.ts'
+import { PrepareDesk } from './prepare-desk.ts'
 import type { Replica } from './replica.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 
@@ -27,6 +28,7 @@ export class Desks {
   readonly fences: FenceDesk
   readonly modules: ModuleDesk
   readonly controls: ControlDesk
+  readonly prepares: PrepareDesk
 
   constructor(agent: AgentSide, monitors: MonitorList) {
     const answer: SessionKeeper['answer'] = (frame) => agent.session().answer(frame)
@@ -36,6 +38,7 @@ export class Desks {
       whyNot: (groupId) => agent.whyRefuse(groupId),
       members: (groupId, epoch) => offered(agent.replica().hive, groupId, epoch),
     })
+    this.prepares = new PrepareDesk({ monitors, toGuard })
     this.fences = new FenceDesk({
       ...{ answer, tell: (report) => agent.session().tell(report) },
       log: (message) => agent.log('NM', message),

@@ -4,11 +4,19 @@ import { isSeparate } from '../../schema/ids.ts'
 /** A monitor that has not come up by then hosts nothing: what only it could run fails over. */
 const PATIENCE_MS = 60_000
 
+/** What a monitor says of its modules. */
+interface Told {
+  readonly types: readonly HostedType[]
+  readonly unloaded?: readonly string[]
+  readonly prepares?: readonly string[]
+}
+
 /** What the agent knows of the resource monitors of its host: which one hosts which type (S-23). */
 export class MonitorList {
   readonly #types = new Map<string, readonly HostedType[]>()
   /** Of these the ones that can be called. */
   readonly #loaded = new Map<string, ReadonlySet<string>>()
+  readonly #prepares = new Map<string, ReadonlySet<string>>()
   readonly #ready = new Set<string>()
   #expected: readonly string[] = []
   #expectedMs = 0
@@ -26,17 +34,23 @@ export class MonitorList {
   }
 
   /** @returns whether this host offers other types than before */
-  ready(monitor: string, types: readonly HostedType[], unloaded: readonly string[] = []): boolean {
+  ready(monitor: string, { types, unloaded = [], prepares = [] }: Told): boolean {
     const before = JSON.stringify(this.types)
     // One of a single resource (S-29) offers nothing that the shared ones do not.
     if (!isSeparate(monitor)) {
       this.#types.set(monitor, types)
       const loaded = types.map((t) => t.type).filter((type) => !unloaded.includes(type))
       this.#loaded.set(monitor, new Set(loaded))
+      this.#prepares.set(monitor, new Set(prepares))
     }
     this.#ready.add(monitor)
     this.#awaited.delete(monitor)
     return JSON.stringify(this.types) !== before
+  }
+
+  /** Whether its module can make a later Online faster (S-50). */
+  prepares(type: string): boolean {
+    return [...this.#prepares.values()].some((types) => types.has(type))
   }
 
   /** Of those that tell what this host has. */

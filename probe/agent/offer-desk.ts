@@ -4,7 +4,7 @@
  * nothing against it. A yes is no permission: that is the update alone (U2).
  */
 import type { AgentToGuard, FromRhs, HeldResource } from '../../schema/ipc.ts'
-import type { NodeFrame } from '../../schema/session.ts'
+import type { NodeFrame, ObjectFrame } from '../../schema/session.ts'
 import type { MonitorList } from './monitors.ts'
 
 interface Parts {
@@ -18,7 +18,9 @@ interface Parts {
 }
 
 interface Asked {
-  readonly offer: { readonly groupId: string; readonly epoch: number }
+  readonly groupId: string
+  /** Told once: why not, or null. */
+  readonly done: (reason: string | null) => void
   readonly names: ReadonlyMap<string, string>
   readonly waiting: Set<string>
   readonly timer: NodeJS.Timeout
@@ -36,10 +38,24 @@ export class OfferDesk {
     this.#parts = parts
   }
 
+  /** An offer: answered by accept or refuse. */
   take(groupId: string, epoch: number): void {
     const offer = { groupId, epoch }
+    this.#examine(groupId, epoch, (reason) =>
+      this.#parts.answer(
+        reason === null ? { t: 'accept', ...offer } : { t: 'refuse', ...offer, reason },
+      ),
+    )
+  }
+
+  /** The same question before anything is stopped for it, with an answer that binds nobody. */
+  couldTake({ request, groupId }: Extract<ObjectFrame, { t: 'couldTake' }>): void {
+    this.#examine(groupId, 0, (against) => this.#parts.answer({ t: 'couldTake', request, against }))
+  }
+
+  #examine(groupId: string, epoch: number, done: Asked['done']): void {
     const reason = this.#parts.whyNot(groupId)
-    if (reason !== null) return this.#refuse(offer, reason)
+    if (reason !== null) return done(reason)
     const { monitors, toGuard } = this.#parts
     const byMonitor = new Map<string, HeldResource[]>()
     for (const held of this.#parts.members(groupId, epoch)) {
@@ -47,12 +63,13 @@ export class OfferDesk {
       if (monitor === null || !monitors.isReady(monitor)) continue
       byMonitor.set(monitor, [...(byMonitor.get(monitor) ?? []), held])
     }
-    if (byMonitor.size === 0) return this.#settle(offer)
+    if (byMonitor.size === 0) return done(null)
     const request = this.#next
     this.#next += 1
     const all = [...byMonitor.values()].flat()
     this.#asked.set(request, {
-      offer,
+      groupId,
+      done,
       names: new Map(all.map((held) => [held.guid, held.name])),
       waiting: new Set(byMonitor.keys()),
       timer: setTimeout(() => this.#over(request), MODULES_MS),
@@ -68,7 +85,7 @@ export class OfferDesk {
     if (first) {
       this.#forget(request)
       const name = asked.names.get(first.guid) ?? first.guid
-      return this.#refuse(asked.offer, `${name}: ${first.problem}`)
+      return asked.done(`${name}: ${first.problem}`)
     }
     asked.waiting.delete(monitor)
     if (asked.waiting.size === 0) this.#over(request)
@@ -77,22 +94,12 @@ export class OfferDesk {
   #over(request: number): void {
     const asked = this.#asked.get(request)
     this.#forget(request)
-    if (asked) this.#settle(asked.offer)
+    // Much may have changed since the modules were asked.
+    asked?.done(this.#parts.whyNot(asked.groupId))
   }
 
   #forget(request: number): void {
     clearTimeout(this.#asked.get(request)?.timer)
     this.#asked.delete(request)
-  }
-
-  /** Much may have changed since the modules were asked. */
-  #settle(offer: Asked['offer']): void {
-    const reason = this.#parts.whyNot(offer.groupId)
-    if (reason !== null) return this.#refuse(offer, reason)
-    this.#parts.answer({ t: 'accept', ...offer })
-  }
-
-  #refuse(offer: Asked['offer'], reason: string): void {
-    this.#parts.answer({ t: 'refuse', ...offer, reason })
   }
 }

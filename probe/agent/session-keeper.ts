@@ -49,6 +49,7 @@ export interface SessionEvents {
   /** Types and module files (S-55, S-56). */
   module(frame: ModuleFrame): void
   control(frame: FrameOf<'control'>): void
+  couldTake(frame: FrameOf<'couldTake'>): void
   bye(code: string, detail: string): void
   /** The name of a node, or its id while it is not known. */
   nodeName(nodeId: string): string
@@ -254,6 +255,9 @@ export class SessionKeeper {
       case 'moduleWanted':
       case 'module':
         this.#events.module(frame)
+        break
+      case 'couldTake':
+        if (this.seqW !== null) this.#events.couldTake(frame)
         break
       case 'control':
         if (this.seqW !== null) this.#events.control(frame)

@@ -61,6 +61,16 @@ export const CONTRACT: readonly Check[] = [
     },
   },
   {
+    id: 'prepare-online',
+    title: 'prepareOnline starts nothing (S-50)',
+    run: async (t) => {
+      t.need('prepareOnline')
+      await t.within('prepareOnline', t.module.prepareOnline?.(t.call(0)) ?? Promise.resolve())
+      nothingRuns(t, 'prepareOnline')
+      return undefined
+    },
+  },
+  {
     id: 'install',
     title: 'install again is success (S-49)',
     run: async (t) => {

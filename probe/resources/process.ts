@@ -3,7 +3,7 @@ import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts
 import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import { type ProcessProperties, processProperties } from '../../schema/resource-types/process.ts'
 import { isAlive as lives } from '../gate/proc.ts'
-import { environment, programProblem, userOf } from './program.ts'
+import { environment, programProblem, userOf, warm } from './program.ts'
 
 /**
  * Resource type `process`: one program and everything it forks, a daemonised grandchild included.
@@ -52,6 +52,7 @@ export const processModule: ResourceModule<ProcessProperties> = {
     })
   },
 
+  prepareOnline: (call) => warm(call.properties.command, call.signal),
   controls: CONTROLS.process,
   async control(call) {
     if (!(await call.workload.signal('SIGHUP'))) throw new Error('it does not run')

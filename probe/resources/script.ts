@@ -14,7 +14,7 @@ import {
   scriptProperties,
 } from '../../schema/resource-types/script.ts'
 import type { ActionEnd } from './action.ts'
-import { eachOf, programProblem, userOf, validateProgram } from './program.ts'
+import { eachOf, programProblem, userOf, validateProgram, warm } from './program.ts'
 import { outcomeOf, ScriptActions, type ScriptCall, variables } from './script-actions.ts'
 import { startAndWait } from './start-and-wait.ts'
 
@@ -52,6 +52,7 @@ export function createScript(
     host: 'rhs-exec',
     way: 'child',
     validate: async (call) => validateProgram(policy, call),
+    prepareOnline: (call) => warm(call.properties.command, call.signal),
     open: (call) => actions.done(call, 'open'),
     async close(call) {
       stopped.delete(call.guid)

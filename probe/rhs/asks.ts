@@ -16,6 +16,7 @@ interface Parts {
   heldOf(guid: string): HeldResource | undefined
   callOf(held: HeldResource, module: ResourceModule, signal: AbortSignal): Call
   tell(frame: FromRhs): void
+  log(held: HeldResource, message: string): void
   /** The guard is told how long this process may say nothing while these are asked about. */
   sayAlive(resources: readonly HeldResource[]): void
 }
@@ -24,17 +25,40 @@ type Ask<T extends ToRhs['t']> = Extract<ToRhs, { t: T }>
 
 /** An operator waits for it. */
 const CONTROL_MS = 10_000
+const PREPARE_MS = 60_000
 
 export class Asks {
   readonly #parts: Parts
+  #prepares: Promise<void> = Promise.resolve()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
-  take(frame: Ask<'couldHost' | 'control'>): void {
+  take(frame: Ask<'couldHost' | 'control' | 'prepare'>): void {
     if (frame.t === 'couldHost') void this.#couldHost(frame)
-    else void this.#control(frame)
+    else if (frame.t === 'control') void this.#control(frame)
+    else
+      for (const held of frame.resources)
+        this.#prepares = this.#prepares.then(() => this.#prepare(held))
+  }
+
+  /** One after the other: it is in no hurry, and what runs here goes first. */
+  async #prepare(held: HeldResource): Promise<void> {
+    const { shelf, book, callOf, log } = this.#parts
+    const module = shelf.get(held.type)
+    if (!module?.prepareOnline) return
+    const ended = book.begin(held.type, 'prepareOnline', held.name, [held.guid], bootMs())
+    try {
+      const signal = AbortSignal.timeout(PREPARE_MS)
+      const late = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      await Promise.race([module.prepareOnline(callOf(held, module, signal)), late])
+      ended(bootMs())
+    } catch (error) {
+      // That it could not be made ready is no failure: its Online will do what it can.
+      ended(bootMs(), messageOf(error))
+      log(held, `prepareOnline: ${messageOf(error)}`)
+    }
   }
 
   async #couldHost({ request, resources }: Ask<'couldHost'>): Promise<void> {

@@ -82,6 +82,7 @@ class Rhs {
       callOf: (held, module, signal) => this.#callOf({ held }, module, signal),
       tell: (frame) => this.#outlet.tell(frame),
       sayAlive: (resources) => this.#sayAlive(resources),
+      log: (held, message) => this.#log(held.guid, message),
     })
     setInterval(() => this.#sayAlive(), ALIVE_MS)
   }
@@ -173,6 +174,7 @@ class Rhs {
         break
       case 'couldHost':
       case 'control':
+      case 'prepare':
         this.#asks.take(frame)
         break
       case 'drop':

@@ -38,11 +38,12 @@ export class Shelf {
   }
 
   /** What this monitor hosts, and what it should and cannot. */
-  get told(): { types: HostedType[]; unloaded: string[] } {
+  get told(): { types: HostedType[]; unloaded: string[]; prepares: string[] } {
     const all = [...this.#shipped, ...(this.#own?.hosted() ?? [])]
     const types = all.map((one) => ({ ...one, allows: allowsText(this.#policy, one.type) }))
     const unloaded = types.map((t) => t.type).filter((type) => !this.#modules.has(type))
-    return { types, unloaded }
+    const prepares = [...this.#modules.values()].filter((m) => m.prepareOnline).map((m) => m.type)
+    return { types, unloaded, prepares }
   }
 
   /** S-57: what has become of the files since they were looked at last. */

@@ -82,6 +82,7 @@ const CASES: readonly Case[] = [
   of('resource types', 'resource types extra', usage),
   of('resource show nginx', 'resource show nosuch', notFound),
   of('resource evidence nginx', 'resource evidence nosuch', notFound),
+  of('resource control nginx reload', 'resource control nginx explode', usage),
   of(
     'resource create redis --type process --group cache --command /bin/true --is-alive 1s',
     'resource create x --type process --group cache --command relative',

@@ -98,6 +98,10 @@ export class PretendNode {
 
   #heard(frame: ObjectFrame): void {
     if (frame.t === 'challenge') this.#report(frame)
+    if (frame.t === 'couldTake')
+      this.#send({ t: 'couldTake', request: frame.request, against: null })
+    if (frame.t === 'control')
+      this.#send({ t: 'controlled', request: frame.request, outcome: { answer: 'null' } })
     if (frame.t === 'offer' && this.works)
       this.#send({ t: 'accept', groupId: frame.groupId, epoch: frame.epoch })
     if (frame.t === 'fence' && frame.order.action === 'test') {

@@ -52,19 +52,38 @@ test('a group goes to the host whose policy allows it, whatever the order of nod
   await demo.online('fine', 'n1')
 })
 
-test('moved to the other it is refused by it, with the reason, and is back where it may run', async () => {
-  const before = await demo.group('fine')
-  await demo.api('moveGroup', { params: { cluster: CLUSTER, group: 'fine' }, body: { to: 'n2' } })
-  await eventually('it is back where it may run', async () => {
-    const now = await demo.group('fine')
-    return now.epoch > before.epoch && now.state === 'online' && now.owner === 'n1'
+const recordOf = async (group: string) => (await recordsOf(group))[0]
+
+test('a move to the other is refused before anything is stopped, with the reason', async () => {
+  const [before, record] = [await demo.group('fine'), await recordOf('fine')]
+  const refused = await demo
+    .api('moveGroup', { params: { cluster: CLUSTER, group: 'fine' }, body: { to: 'n2' } })
+    .then(
+      () => null,
+      (error: { refusal?: object }) => error.refusal,
+    )
+  expect(refused).toMatchObject({
+    code: 'NOT_POSSIBLE_OWNER',
+    message: expect.stringContaining("hostPolicy: this host's policy does not allow /bin/sleep"),
+    why: 'n2 was asked first. Nothing was stopped.',
   })
-  const { entries } = await demo.api('listLog', {
-    params: { cluster: CLUSTER },
-    query: { limit: 1_000 },
+  expect((await demo.group('fine')).epoch).toBe(before.epoch)
+  expect((await recordOf('fine'))?.process).toEqual(record?.process)
+})
+
+test('without an owner it is offered to both in their order, and the one that could not refuses', async () => {
+  const params = { cluster: CLUSTER, group: 'fine' }
+  await demo.api('pauseNode', { params: { cluster: CLUSTER, node: 'n1' } })
+  await demo.host('n1').shutDown()
+  const text = await eventually('n2 has refused', async () => {
+    const said = await why('fine')
+    return said.includes('does not allow /bin/sleep') && said
   })
-  const said = entries.map((e) => e.message).join('\n')
-  expect(said).toContain("hostPolicy: this host's policy does not allow /bin/sleep")
+  expect(text).toContain('n2')
+  demo.host('n1').start()
+  await demo.api('resumeNode', { params: { cluster: CLUSTER, node: 'n1' } })
+  await demo.online('fine', 'n1')
+  expect((await demo.api('getGroup', { params })).owner).toBe('n1')
 })
 
 test('what no host could run is started nowhere, and why says of each host why not', async () => {

@@ -113,7 +113,7 @@ export class SimRhs {
       epoch: r.held.epoch,
     }))
     const types = TYPES.map((type) => ({ type, version: '1', sha256: '0'.repeat(64) }))
-    this.#around.toAgent({ t: 'ready', unloaded: [], types, holding })
+    this.#around.toAgent({ t: 'ready', unloaded: [], prepares: [], types, holding })
   }
 
   #fromAgent(frame: ToRhs): void {
@@ -130,6 +130,9 @@ export class SimRhs {
           const problems = first ? [{ guid: first.guid, problem: 'not here' }] : []
           this.#around.toAgent({ t: 'couldHost', request: frame.request, problems })
         }, 1)
+      case 'prepare':
+      case 'control':
+        return
       case 'drop':
         return this.#step({ type: 'dropped', guids: frame.guids })
       case 'tell':

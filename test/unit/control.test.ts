@@ -72,6 +72,7 @@ async function ask(
     callOf: () => ({ guid: A }) as Call,
     tell: (frame) => told.push(frame),
     sayAlive: () => {},
+    log: () => {},
   })
   asks.take({ t: 'control', request: 3, guid: A, epoch, code, input })
   for (let turn = 0; turn < 20 && told.length === 0; turn += 1) await Promise.resolve()

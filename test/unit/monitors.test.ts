@@ -23,12 +23,15 @@ test('S-56: a type whose module is not loaded is offered with its problem, and c
   const list = new MonitorList()
   list.expect(['rhs'])
   list.up('rhs')
-  list.ready('rhs', [hosted('process'), { ...hosted('own'), problem: 'it is corrupt' }], ['own'])
+  list.ready('rhs', {
+    types: [hosted('process'), { ...hosted('own'), problem: 'it is corrupt' }],
+    unloaded: ['own'],
+  })
   expect(list.types.map((t) => t.type)).toEqual(['process', 'own'])
   expect(list.hostOf('own')).toBeNull()
   expect(list.lacks('own')).toBe(true)
   // One that has become corrupt on disk after it was loaded goes on.
-  list.ready('rhs', [hosted('process'), { ...hosted('own'), problem: 'it is corrupt' }])
+  list.ready('rhs', { types: [hosted('process'), { ...hosted('own'), problem: 'it is corrupt' }] })
   expect(list.hostOf('own')).toBe('rhs')
   expect(list.lacks('own')).toBe(false)
 })
@@ -38,10 +41,10 @@ test('the agent sends each resource to the monitor that hosts its type, and to n
   list.up('rhs')
   list.up('rhs-exec')
   expect(list.complete).toBe(false)
-  expect(list.ready('rhs', [hosted('process')])).toBe(true)
+  expect(list.ready('rhs', { types: [hosted('process')] })).toBe(true)
   expect(list.hostOf('script')).toBeNull()
   expect(list.complete).toBe(false)
-  expect(list.ready('rhs-exec', [hosted('script')])).toBe(true)
+  expect(list.ready('rhs-exec', { types: [hosted('script')] })).toBe(true)
   expect(list.complete).toBe(true)
 
   const sent: AgentToGuard[] = []
@@ -68,7 +71,7 @@ test('the agent sends each resource to the monitor that hosts its type, and to n
   act()
   expect(told()).toEqual([])
   list.up('rhs-exec')
-  expect(list.ready('rhs-exec', [hosted('script')])).toBe(false)
+  expect(list.ready('rhs-exec', { types: [hosted('script')] })).toBe(false)
   act()
   expect(told()).toEqual([['rhs-exec', ['script']]])
 })
@@ -78,7 +81,7 @@ test('one that ends again and again at its start is not waited for', () => {
   list.up('rhs')
   list.up('rhs-exec')
   list.down('rhs-exec')
-  list.ready('rhs', [hosted('process')])
+  list.ready('rhs', { types: [hosted('process')] })
   expect(list.complete).toBe(true)
 })
 
@@ -140,11 +143,11 @@ test('a monitor that is down when the agent begins may host what the others do n
   const hosts = (type: string) => [{ type, version: '1', sha256: '0'.repeat(64) }]
   monitors.expect(['rhs', 'rhs-exec'])
   monitors.up('rhs')
-  monitors.ready('rhs', hosts('process'))
+  monitors.ready('rhs', { types: hosts('process') })
   // rhs-exec was killed together with the agent, and is not up again yet.
   expect(monitors.complete).toBe(true)
   expect(monitors.lacks('script')).toBe(false)
   monitors.up('rhs-exec')
-  monitors.ready('rhs-exec', hosts('script'))
+  monitors.ready('rhs-exec', { types: hosts('script') })
   expect([monitors.lacks('script'), monitors.lacks('virtual-machine')]).toEqual([false, true])
 })

@@ -33,7 +33,7 @@ beforeEach(() => {
   sent = []
   desk = new DutyDesk((frame) => sent.push(frame))
   list.up('rhs')
-  list.ready('rhs', TYPES)
+  list.ready('rhs', { types: TYPES })
 })
 
 const act = (alone: readonly string[] = []) => {
@@ -67,7 +67,7 @@ test('switched live: it stays where it is until its own monitor is there', () =>
   list.up(own)
   act([api])
   expect(told()).toEqual([])
-  list.ready(own, TYPES)
+  list.ready(own, { types: TYPES })
   act([api])
   expect(told()).toEqual([
     ['rhs', 'drop', api],
@@ -85,7 +85,7 @@ test('begun alone it waits for its own monitor, and again when that is lost', ()
     ['rhs', 'hold', web],
   ])
   list.up(own)
-  list.ready(own, TYPES)
+  list.ready(own, { types: TYPES })
   act([api])
   expect(told()).toEqual([[own, 'hold', api]])
   // It crashes, again and again: never in the company of the others.
@@ -96,14 +96,14 @@ test('begun alone it waits for its own monitor, and again when that is lost', ()
   desk.rhsRestarted(own)
   act([api])
   expect(told()).toEqual([])
-  list.ready(own, TYPES)
+  list.ready(own, { types: TYPES })
   act([api])
   expect(told()).toEqual([[own, 'hold', api]])
 })
 
 test('the end of the shared one leaves it alone, and takes its monitor from nobody', () => {
   list.up(own)
-  list.ready(own, TYPES)
+  list.ready(own, { types: TYPES })
   act([api])
   told()
   list.down('rhs')
@@ -111,7 +111,7 @@ test('the end of the shared one leaves it alone, and takes its monitor from nobo
   expect(told()).toEqual([])
   list.up('rhs')
   desk.rhsRestarted('rhs')
-  list.ready('rhs', TYPES)
+  list.ready('rhs', { types: TYPES })
   act([api])
   expect(told()).toEqual([['rhs', 'hold', web]])
 })
@@ -119,7 +119,7 @@ test('the end of the shared one leaves it alone, and takes its monitor from nobo
 test('what it hosts is no type of this host twice, and nobody waits for it to report', () => {
   list.up(own)
   expect(list.complete).toBe(true)
-  list.ready(own, TYPES)
+  list.ready(own, { types: TYPES })
   expect(list.types).toEqual(TYPES)
 })
 

@@ -231,3 +231,21 @@ test('a manifest that is too deep or too large ends the session, before it costs
     expect(bye).toMatchObject({ code: 'badFrame', detail: expect.stringContaining(says) })
   }
 })
+
+test('the target of a move is asked before anything is stopped; its no is the refusal', async () => {
+  const cluster = await TestCluster.form('fast')
+  const [n1, n2] = [await TestNode.up(cluster, 'n1'), await TestNode.up(cluster, 'n2')]
+  const groupId = await cluster.group('web')
+  await n1.take(groupId)
+  const { seq } = await cluster.view()
+  n2.line.couldNot = 'db: there is no /dev/sdb on this host'
+  const params = { cluster: cluster.name, group: 'web' }
+  expect(await refused('moveGroup', { params, body: { to: 'n2' } })).toMatchObject({
+    code: 'NOT_POSSIBLE_OWNER',
+    message: 'cannot move web to n2: db: there is no /dev/sdb on this host',
+  })
+  expect((await cluster.view()).seq).toBe(seq)
+  n2.line.couldNot = null
+  await ok('moveGroup', { params, body: { to: 'n2' } })
+  expect((await cluster.view()).seq).toBeGreaterThan(seq)
+})

@@ -172,13 +172,21 @@ export class Line {
   readonly ws: WebSocket
   readonly frames: ObjectFrame[] = []
   pongs = 0
+  couldNot: string | null = null
   closed: { code: number; reason: string } | null = null
 
   constructor(ws: WebSocket) {
     this.ws = ws
     ws.addEventListener('message', ({ data }) => {
-      if (data === 'pong') this.pongs += 1
-      else this.frames.push(objectFrame.parse(JSON.parse(String(data))))
+      if (data === 'pong') {
+        this.pongs += 1
+        return
+      }
+      const frame = objectFrame.parse(JSON.parse(String(data)))
+      this.frames.push(frame)
+      // What it could not take a test says by itself.
+      if (frame.t === 'couldTake')
+        this.send({ t: 'couldTake', request: frame.request, against: this.couldNot })
     })
     ws.addEventListener('close', ({ code, reason }) => {
       this.closed = { code, reason }

@@ -47,6 +47,8 @@ export function rmSync(path: string, { force = false } = {}): void {
   if (!worldNow().files.delete(path) && !force) throw failure('ENOENT', path)
 }
 
+export const existsSync = (path: string): boolean => worldNow().files.has(path)
+
 export const constants = { X_OK: 1 }
 
 /** Of the tools of a host there are none: what needs one is refused as on a host without it. */

@@ -33,8 +33,8 @@ export const GRANTS_AGAIN: Edit = {
 }
 
 export const OLDER_SOCKETS_STAY: Edit = {
-  file: 'worker/cluster-object.ts',
-  find: "      this.#sockets.attach(ws, { ...older, phase: 'challenged' })\n      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })\n",
+  file: 'worker/welcome.ts',
+  find: "    sockets.attach(ws, { ...older, phase: 'challenged' })\n    sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail: 'a newer session' })\n",
   replace: '',
 }
 

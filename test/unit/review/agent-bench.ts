@@ -68,7 +68,7 @@ export class AgentBench {
     agent.fromGuard({
       t: 'fromRhs',
       monitor: 'rhs',
-      frame: { t: 'ready', unloaded: [], types, holding: [] },
+      frame: { t: 'ready', unloaded: [], prepares: [], types, holding: [] },
     })
   }
 

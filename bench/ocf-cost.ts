@@ -1,0 +1,63 @@
+/** What a check of an OCF agent costs, beside what the agent costs by itself. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CLUSTER, type Demo } from '../demo/cluster.ts'
+
+const AGENT = '/usr/lib/ocf/resource.d/heartbeat/Dummy'
+const RESOURCES = 20
+const POLL_MS = 500
+const WATCHED_MS = 10_000
+const ALONE = 200
+/** As the kernel counts CPU time: a hundred a second on every Linux of today. */
+const TICK_MS = 10
+
+export const ocfMissing = existsSync(AGENT) ? null : `${AGENT} is missing`
+
+/** Own CPU time of a process, and that of children which it has waited for. */
+function spentMs(pid: number | 'self'): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]) * TICK_MS, 0)
+}
+
+/** CPU of the agent's monitor without anybody around it, in milliseconds a call. */
+export function aloneMs(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
+  const env = { PATH: process.env['PATH'] ?? '', OCF_ROOT: '/usr/lib/ocf' }
+  const own = { ...env, OCF_RESOURCE_INSTANCE: 'bench', OCF_RESKEY_state: join(folder, 'state') }
+  spawnSync(AGENT, ['start'], { env: own })
+  const before = spentMs('self')
+  for (let n = 0; n < ALONE; n += 1) spawnSync(AGENT, ['monitor'], { env: own })
+  const spent = spentMs('self') - before
+  rmSync(folder, { recursive: true, force: true })
+  return spent / ALONE
+}
+
+export async function addDummies(demo: Demo, folder: string): Promise<void> {
+  await demo.addGroup('ocf')
+  for (let n = 0; n < RESOURCES; n += 1)
+    await demo.api('createResource', {
+      params: { cluster: CLUSTER },
+      body: {
+        ...{ name: `dummy${n}`, group: 'ocf', type: 'ocf', possibleOwners: ['n2'] },
+        properties: {
+          agent: 'ocf:heartbeat:Dummy',
+          parameters: { state: join(folder, `dummy${n}.state`) },
+        },
+        poll: { isAliveMs: POLL_MS },
+      },
+    })
+  await demo.online('ocf', 'n2', 120_000)
+}
+
+/** CPU of guard, agent, monitors and the agent itself, in milliseconds a call. */
+export async function throughOcfMs(demo: Demo): Promise<number> {
+  const pids = Object.values(demo.host('n2').treePids()) as number[]
+  const spent = () => pids.reduce((sum, pid) => sum + spentMs(pid), 0)
+  const [before, atMs] = [spent(), performance.now()]
+  await sleep(WATCHED_MS)
+  const calls = (RESOURCES * (performance.now() - atMs)) / POLL_MS
+  return (spent() - before) / calls
+}
