@@ -1,6 +1,8 @@
 import type { Refusal } from '../schema/errors.ts'
 import type { NodeFrame } from '../schema/session.ts'
 import type { ClusterState } from './core/decision.ts'
+import { Draft } from './core/draft.ts'
+import { whyNot } from './core/placement.ts'
 import type { Sockets } from './sockets.ts'
 
 type Answer = Extract<NodeFrame, { t: 'couldTake' }>
@@ -31,7 +33,9 @@ export class MoveChecks {
     const found = this.#sockets.welcomed(nodeId)
     // What is not owned is interrupted by nothing, and what else is wrong the core finds.
     if (!group || !node || !found || group.ownership.phase !== 'owned') return null
-    if (group.ownership.owner === nodeId || this.#waiting.size >= UNDER_WAY_MAX) return null
+    const { owner } = group.ownership
+    if (owner === nodeId || this.#waiting.size >= UNDER_WAY_MAX) return null
+    if (whyNot(new Draft(this.#state(), Date.now(), ''), group, node) !== null) return null
     const request = crypto.randomUUID()
     const answer = this.#wait(nodeId, request)
     this.#sockets.send(found.ws, { t: 'couldTake', request, groupId })

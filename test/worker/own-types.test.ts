@@ -242,7 +242,7 @@ test('the target of a move is asked before anything is stopped; its no is the re
   const params = { cluster: cluster.name, group: 'web' }
   expect(await refused('moveGroup', { params, body: { to: 'n2' } })).toMatchObject({
     code: 'NOT_POSSIBLE_OWNER',
-    message: 'cannot move web to n2: db: there is no /dev/sdb on this host',
+    detail: expect.stringContaining('cannot move web to n2: db: there is no /dev/sdb on this host'),
   })
   expect((await cluster.view()).seq).toBe(seq)
   n2.line.couldNot = null
