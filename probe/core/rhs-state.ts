@@ -127,24 +127,52 @@ export const emptyRhs = (): RhsState => ({
 /** One step under way: the runs as they will be, and what has to be done. */
 export class Work {
   readonly nowMs: number
-  readonly runs: Map<string, Run>
   readonly polls: Map<string, Poll>
   readonly abandoned: Map<number, Abandoned>
   readonly effects: RhsEffect[] = []
   readonly changed = new Map<string, StatusItem>()
   nextCall: number
+  readonly #before: ReadonlyMap<string, Run>
+  /** A copy, once something has changed: most steps of a host with hundreds of resources change nothing. */
+  #runs: Map<string, Run> | null = null
 
   constructor(state: RhsState, nowMs: number) {
     this.nowMs = nowMs
-    this.runs = new Map(state.runs)
+    this.#before = state.runs
     this.polls = new Map(state.polls)
     this.abandoned = new Map(state.abandoned)
     this.nextCall = state.nextCall
   }
 
+  /** In the order of their GUIDs. */
+  get runs(): ReadonlyMap<string, Run> {
+    return this.#runs ?? this.#before
+  }
+
   set(run: Run): Run {
-    this.runs.set(run.held.guid, run)
+    const { guid } = run.held
+    const isNew = !this.runs.has(guid)
+    this.#own().set(guid, run)
+    if (isNew) this.#sort(guid)
     return run
+  }
+
+  delete(guid: string): void {
+    this.#own().delete(guid)
+  }
+
+  #own(): Map<string, Run> {
+    this.#runs ??= new Map(this.#before)
+    return this.#runs
+  }
+
+  /** One that is new stands last; nearly always it belongs elsewhere. */
+  #sort(guid: string): void {
+    const keys = [...this.runs.keys()]
+    const [before] = keys.slice(-2)
+    if (keys.length < 2 || (before !== undefined && before < guid)) return
+    const sorted = [...this.runs].sort(([a], [b]) => (a < b ? -1 : 1))
+    this.#runs = new Map(sorted)
   }
 
   log(run: Run, message: string): void {

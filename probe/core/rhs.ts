@@ -33,7 +33,7 @@ const LET_GO_MS = 200
 export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
   const work = new Work(state, nowMs)
   take(work, event)
-  for (const guid of [...work.runs.keys()].sort()) {
+  for (const guid of [...work.runs.keys()]) {
     act(work, guid)
     takePassed(work, guid)
   }
@@ -174,7 +174,7 @@ function act(work: Work, guid: string): void {
   if (run.dropping) {
     if (run.opened) work.call({ ...run, opened: false }, 'close')
     else {
-      work.runs.delete(guid)
+      work.delete(guid)
       work.effects.push({ type: 'closed', guid })
     }
     return

@@ -38,6 +38,19 @@ export function isAlive(process: Identity): boolean {
   return identityOf(process.pid)?.startTicks === process.startTicks
 }
 
+/**
+ * Whether a process of this pid exists, a zombie included: a fraction of the price of a look at /proc, for
+ * who is told of its end anyway by whoever waits for it.
+ */
+export function exists({ pid }: Pick<Identity, 'pid'>): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
 /** The arguments of a process, or null when it is gone. */
 export function argumentsOf(pid: number): readonly string[] | null {
   try {

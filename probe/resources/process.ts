@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Answer, Call, ResourceModule } from '../../schema/resource-type.ts'
+import type { Answer, Call, ProcessRef, ResourceModule } from '../../schema/resource-type.ts'
 import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import { type ProcessProperties, processProperties } from '../../schema/resource-types/process.ts'
-import { isAlive as lives } from '../gate/proc.ts'
+import { exists, isAlive as lives } from '../gate/proc.ts'
 import { environment, programProblem, userOf, warm } from './program.ts'
 
 /**
@@ -40,14 +40,15 @@ export const processModule: ResourceModule<ProcessProperties> = {
     await call.workload.stop()
   },
 
+  /** The guard says at once when it has ended; asked is whether it was missed. */
   async isAlive(calls) {
-    return calls.map(state)
+    return calls.map((call) => state(call, exists))
   },
 
   async looksAlive(calls) {
     return calls.map((call) => {
       const problem = programProblem(call.properties.command)
-      const answer = state(call)
+      const answer = state(call, lives)
       return problem && answer.status === 'online' ? { ...answer, detail: problem } : answer
     })
   },
@@ -66,9 +67,9 @@ export const processModule: ResourceModule<ProcessProperties> = {
   },
 }
 
-function state(call: Call<ProcessProperties>): Answer {
+function state(call: Call<ProcessProperties>, there: (process: ProcessRef) => boolean): Answer {
   const { process } = call.workload
-  return { guid: call.guid, status: process && lives(process) ? 'online' : 'offline' }
+  return { guid: call.guid, status: process && there(process) ? 'online' : 'offline' }
 }
 
 /** Waits for the main process to end, at most so long. */
