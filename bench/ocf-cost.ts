@@ -29,7 +29,9 @@ export function aloneMs(): number {
   const own = { ...env, OCF_RESOURCE_INSTANCE: 'bench', OCF_RESKEY_state: join(folder, 'state') }
   spawnSync(AGENT, ['start'], { env: own })
   const before = spentMs('self')
-  for (let n = 0; n < ALONE; n += 1) spawnSync(AGENT, ['monitor'], { env: own })
+  // By a shell, which is small: a fork of this process would cost more than the agent.
+  const loop = `i=0; while [ $i -lt ${ALONE} ]; do "$0" monitor; i=$((i+1)); done`
+  spawnSync('/bin/sh', ['-c', loop, AGENT], { env: own })
   const spent = spentMs('self') - before
   rmSync(folder, { recursive: true, force: true })
   return spent / ALONE
