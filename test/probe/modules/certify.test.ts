@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { moduleTemplate } from '../../../probe/modules/template.ts'
 import { marked } from '../../../probe/os/marks.ts'
 import { ProbeUnderTest } from '../run-probe.ts'
 
@@ -25,10 +26,10 @@ async function certify(file: string, ...more: string[]) {
 
 /** The template with something in it changed. */
 async function changed(type: string, find: string | RegExp, replace: string): Promise<string> {
-  const file = await fresh(type)
-  const text = readFileSync(file, 'utf8')
+  const text = moduleTemplate(type)
   const after = text.replace(find, () => replace)
   expect(after, 'the template does not have it').not.toBe(text)
+  const file = join(probe.folder, `${type}.mjs`)
   writeFileSync(file, after)
   return file
 }
@@ -183,7 +184,7 @@ describe('what breaks the contract is named (S-27, S-36 to S-44)', () => {
   ])('%s', async (type, find, replace, id) => {
     const file = await changed(type, find, replace)
     // A module that is to be asked to stop: else its own time to stop hides that it never does.
-    const { code, said, broken } = await certify(file, '--timeout', '2s')
+    const { code, said, broken } = await certify(file, '--timeout', '1s')
     expect(broken.map((c) => c.id)).toContain(id)
     expect(said.certified).toBe(false)
     expect(code).toBe(3)
