@@ -1,8 +1,6 @@
 /** `docs/errors/`: a page for each code of the catalogue, and their list. Made, not written. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { ERRORS, type ErrorCode } from '../schema/error-catalogue.ts'
-import { ROOT } from './checks.ts'
+import { writePages } from './pages.ts'
 
 const CODES = Object.keys(ERRORS).sort() as ErrorCode[]
 const NOTE = '<!-- Made from schema/error-catalogue.ts by `npm run docs`. -->'
@@ -13,13 +11,7 @@ export function errorPages(): Map<string, string> {
   return new Map([['README.md', list()], ...pages])
 }
 
-export function writeErrorPages(): void {
-  const folder = join(ROOT, 'docs/errors')
-  mkdirSync(folder, { recursive: true })
-  const pages = errorPages()
-  for (const name of readdirSync(folder)) if (!pages.has(name)) rmSync(join(folder, name))
-  for (const [name, text] of pages) writeFileSync(join(folder, name), text)
-}
+export const writeErrorPages = (): void => writePages('docs/errors', errorPages())
 
 function page(code: ErrorCode): string {
   const { title, cause, remedy, http, exit } = ERRORS[code]

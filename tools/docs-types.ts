@@ -1,9 +1,7 @@
 /** `docs/resource-types/`: what each type takes, from its schema. Made, not written. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type FieldInfo, typeFields } from '../schema/api/fields.ts'
 import { jsonSchemaOf, RESOURCE_TYPES, type TypeInfo } from '../schema/resource-types/index.ts'
-import { ROOT } from './checks.ts'
+import { writePages } from './pages.ts'
 
 const NOTE = '<!-- Made from schema/resource-types/ by `npm run docs`. -->'
 const NO_TYPES = new Map()
@@ -17,13 +15,7 @@ export function typePages(): Map<string, string> {
   return new Map([['README.md', list()], ...pages])
 }
 
-export function writeTypePages(): void {
-  const folder = join(ROOT, 'docs/resource-types')
-  mkdirSync(folder, { recursive: true })
-  const pages = typePages()
-  for (const name of readdirSync(folder)) if (!pages.has(name)) rmSync(join(folder, name))
-  for (const [name, text] of pages) writeFileSync(join(folder, name), text)
-}
+export const writeTypePages = (): void => writePages('docs/resource-types', typePages())
 
 function page(info: TypeInfo): string {
   const { type, title, host, poll, startsNothing } = info

@@ -2,6 +2,7 @@ import { type ControlOutcome, controlOf } from '../schema/control.ts'
 import type { Refusal } from '../schema/errors.ts'
 import { typeInfo } from '../schema/resource-types/index.ts'
 import type { NodeFrame } from '../schema/session.ts'
+import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
 import type { HiveStore } from './hive-store.ts'
 import type { Sockets } from './sockets.ts'
@@ -28,10 +29,7 @@ export class ControlCodes {
   readonly #sockets: Sockets
   readonly #store: HiveStore
   readonly #state: () => ClusterState
-  readonly #waiting = new Map<
-    string,
-    { nodeId: string; come: (o: ControlOutcome | null) => void }
-  >()
+  readonly #answers = new Answers<ControlOutcome>(UNDER_WAY_MAX)
 
   constructor(sockets: Sockets, store: HiveStore, state: () => ClusterState) {
     this.#sockets = sockets
@@ -57,15 +55,16 @@ export class ControlCodes {
     const owner = ownership.phase === 'owned' ? ownership.owner : null
     const found = owner === null ? null : this.#sockets.welcomed(owner)
     if (owner === null || !found) return { refused: nobodyRuns(name, group.name) }
-    if (this.#waiting.size >= UNDER_WAY_MAX) return { refused: BUSY }
+    if (this.#answers.full) return { refused: BUSY }
     const node = hive.nodes.get(owner)?.name ?? owner
-    const request = crypto.randomUUID()
-    const answer = this.#wait(owner, request)
-    this.#sockets.send(found.ws, {
-      ...{ t: 'control', request, resourceId, groupId: group.id, epoch: ownership.epoch, code },
-      input: told.data as never,
-    })
-    const outcome = (await answer) ?? { error: `${node} has not answered in time` }
+    const { epoch } = ownership
+    const said = await this.#answers.ask(owner, ANSWER_MS, (request) =>
+      this.#sockets.send(found.ws, {
+        ...{ t: 'control', request, resourceId, groupId: group.id, epoch, code },
+        input: told.data as never,
+      }),
+    )
+    const outcome = said ?? { error: `${node} has not answered in time` }
     this.#log(resourceId, group.id, `control ${code} of ${name} by ${by}: ${wordOf(outcome)}`)
     if ('error' in outcome) return { refused: failed(name, code, node, outcome.error) }
     return { node, answer: JSON.parse(outcome.answer) }
@@ -73,20 +72,7 @@ export class ControlCodes {
 
   /** Counts only from the node that was asked. */
   answered(nodeId: string, { request, outcome }: Answer): void {
-    const waiting = this.#waiting.get(request)
-    if (waiting?.nodeId === nodeId) waiting.come(outcome)
-  }
-
-  #wait(nodeId: string, request: string): Promise<ControlOutcome | null> {
-    return new Promise((resolve) => {
-      const come = (outcome: ControlOutcome | null) => {
-        clearTimeout(timer)
-        this.#waiting.delete(request)
-        resolve(outcome)
-      }
-      const timer = setTimeout(come, ANSWER_MS, null)
-      this.#waiting.set(request, { nodeId, come })
-    })
+    this.#answers.come(nodeId, request, outcome)
   }
 
   #log(resourceId: string, groupId: string, message: string): void {

@@ -2,6 +2,7 @@ import type { Refusal } from '../schema/errors.ts'
 import type { FenceProbe } from '../schema/fencing.ts'
 import { LIMITS } from '../schema/limits.ts'
 import type { NodeFrame } from '../schema/session.ts'
+import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
 import { Draft } from './core/draft.ts'
 import { fenceHelpers, orderOf } from './core/fencing.ts'
@@ -23,7 +24,7 @@ const WAY_MS = 5_000
 export class FenceTests {
   readonly #sockets: Sockets
   readonly #state: () => ClusterState
-  readonly #waiting = new Map<string, { nodeId: string; come: (answer: Answer | null) => void }>()
+  readonly #answers = new Answers<Answer>(LIMITS.nodesMax)
 
   constructor(sockets: Sockets, state: () => ClusterState) {
     this.#sockets = sockets
@@ -40,12 +41,11 @@ export class FenceTests {
       .filter((helper) => this.#sockets.welcomed(helper.id) !== null)
     if (helpers.length === 0) return { refused: noHelper(node.name) }
     const asked = helpers.map(async (helper) => {
-      const request = crypto.randomUUID()
-      const order = orderOf(node, fence, 'test', request)
-      const answer = this.#wait(helper.id, request, fence.timeoutMs + WAY_MS)
-      const found = this.#sockets.welcomed(helper.id)
-      if (found) this.#sockets.send(found.ws, { t: 'fence', order })
-      const said = await answer
+      const withinMs = fence.timeoutMs + WAY_MS
+      const said = await this.#answers.ask(helper.id, withinMs, (request) => {
+        const order = orderOf(node, fence, 'test', request)
+        this.#sockets.tell(helper.id, { t: 'fence', order })
+      })
       if (!said) return { helper: helper.name, fault: 'no answer in time', probes: [] }
       return { helper: helper.name, fault: said.fault, probes: said.probes }
     })
@@ -54,22 +54,7 @@ export class FenceTests {
 
   /** Counts only from the helper that was asked. */
   answered(nodeId: string, frame: Answer): void {
-    const waiting = this.#waiting.get(frame.request)
-    if (waiting?.nodeId === nodeId) waiting.come(frame)
-  }
-
-  #wait(nodeId: string, request: string, ms: number): Promise<Answer | null> {
-    // Whoever asks without end fills this and no more: each waits for a bounded time.
-    if (this.#waiting.size >= LIMITS.nodesMax) return Promise.resolve(null)
-    return new Promise((resolve) => {
-      const come = (answer: Answer | null) => {
-        clearTimeout(timer)
-        this.#waiting.delete(request)
-        resolve(answer)
-      }
-      const timer = setTimeout(() => come(null), ms)
-      this.#waiting.set(request, { nodeId, come })
-    })
+    this.#answers.come(nodeId, frame.request, frame)
   }
 }
 

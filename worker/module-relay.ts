@@ -1,6 +1,7 @@
 import type { Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import type { NodeFrame } from '../schema/session.ts'
+import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
 import type { Attachment, Sockets } from './sockets.ts'
 
@@ -27,8 +28,7 @@ const UNDER_WAY_MAX = 16
 /** Types and module files between the hosts of a cluster (S-55, S-56). */
 export class ModuleRelay {
   readonly #parts: Parts
-  readonly #waiting = new Map<string, { nodeId: string; come: (text: string | null) => void }>()
-  #underWay = 0
+  readonly #answers = new Answers<{ text: string | null }>(UNDER_WAY_MAX)
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -48,12 +48,9 @@ export class ModuleRelay {
           this.#parts.sockets.tell(a.nodeId, { t: 'module', request: frame.request, text })
         })
         break
-      case 'module': {
-        // Counts only from the node that was asked.
-        const waiting = this.#waiting.get(frame.request)
-        if (waiting?.nodeId === a.nodeId) waiting.come(frame.text)
+      case 'module':
+        this.#answers.come(a.nodeId, frame.request, frame)
         break
-      }
     }
   }
 
@@ -62,39 +59,19 @@ export class ModuleRelay {
     { type, sha256 }: Extract<ModuleFrame, { t: 'fetchModule' }>,
     by: string,
   ): Promise<string | null> {
-    if (this.#underWay >= UNDER_WAY_MAX) return null
-    this.#underWay += 1
-    try {
-      const has = [...this.#parts.state().hive.nodes.values()].filter(
-        ({ id, types }) =>
-          id !== by &&
-          this.#parts.sockets.welcomed(id) !== null &&
-          types.some((t) => t.type === type && t.sha256 === sha256 && !t.problem),
+    const has = [...this.#parts.state().hive.nodes.values()].filter(
+      ({ id, types }) =>
+        id !== by &&
+        this.#parts.sockets.welcomed(id) !== null &&
+        types.some((t) => t.type === type && t.sha256 === sha256 && !t.problem),
+    )
+    for (const { id } of has.slice(0, ASKED_MAX)) {
+      const said = await this.#answers.ask(id, ANSWER_MS, (request) =>
+        this.#parts.sockets.tell(id, { t: 'moduleWanted', request, type, sha256 }),
       )
-      for (const { id } of has.slice(0, ASKED_MAX)) {
-        const text = await this.#ask(id, type, sha256)
-        if (text !== null) return text
-      }
-      return null
-    } finally {
-      this.#underWay -= 1
+      if (said && said.text !== null) return said.text
     }
-  }
-
-  #ask(nodeId: string, type: string, sha256: string): Promise<string | null> {
-    const found = this.#parts.sockets.welcomed(nodeId)
-    if (!found) return Promise.resolve(null)
-    const request = crypto.randomUUID()
-    return new Promise((resolve) => {
-      const come = (text: string | null) => {
-        clearTimeout(timer)
-        this.#waiting.delete(request)
-        resolve(text)
-      }
-      const timer = setTimeout(come, ANSWER_MS, null)
-      this.#waiting.set(request, { nodeId, come })
-      this.#parts.sockets.send(found.ws, { t: 'moduleWanted', request, type, sha256 })
-    })
+    return null
   }
 
   #nameOf(nodeId: string): string {

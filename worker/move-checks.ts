@@ -1,5 +1,6 @@
 import type { Refusal } from '../schema/errors.ts'
 import type { NodeFrame } from '../schema/session.ts'
+import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
 import { Draft } from './core/draft.ts'
 import { whyNot } from './core/placement.ts'
@@ -18,7 +19,7 @@ const UNDER_WAY_MAX = 256
 export class MoveChecks {
   readonly #sockets: Sockets
   readonly #state: () => ClusterState
-  readonly #waiting = new Map<string, { nodeId: string; come: (problem: string | null) => void }>()
+  readonly #answers = new Answers<{ against: string | null }>(UNDER_WAY_MAX)
 
   constructor(sockets: Sockets, state: () => ClusterState) {
     this.#sockets = sockets
@@ -34,36 +35,22 @@ export class MoveChecks {
     // What is not owned is interrupted by nothing, and what else is wrong the core finds.
     if (!group || !node || !found || group.ownership.phase !== 'owned') return null
     const { owner } = group.ownership
-    if (owner === nodeId || this.#waiting.size >= UNDER_WAY_MAX) return null
+    if (owner === nodeId) return null
     if (whyNot(new Draft(this.#state(), Date.now(), ''), group, node) !== null) return null
-    const request = crypto.randomUUID()
-    const answer = this.#wait(nodeId, request)
-    this.#sockets.send(found.ws, { t: 'couldTake', request, groupId })
-    const problem = await answer
-    if (problem === null) return null
+    const said = await this.#answers.ask(nodeId, ANSWER_MS, (request) =>
+      this.#sockets.send(found.ws, { t: 'couldTake', request, groupId }),
+    )
+    if (!said || said.against === null) return null
     return {
       code: 'NOT_POSSIBLE_OWNER',
-      message: `cannot move ${group.name} to ${node.name}: ${problem}`,
+      message: `cannot move ${group.name} to ${node.name}: ${said.against}`,
       why: `${node.name} was asked first. Nothing was stopped.`,
       remedy: `Let ${node.name} run it, or choose another node: holdfast why ${group.name}`,
     }
   }
 
   /** Counts only from the node that was asked. */
-  answered(nodeId: string, { request, against }: Answer): void {
-    const waiting = this.#waiting.get(request)
-    if (waiting?.nodeId === nodeId) waiting.come(against)
-  }
-
-  #wait(nodeId: string, request: string): Promise<string | null> {
-    return new Promise((resolve) => {
-      const come = (problem: string | null) => {
-        clearTimeout(timer)
-        this.#waiting.delete(request)
-        resolve(problem)
-      }
-      const timer = setTimeout(come, ANSWER_MS, null)
-      this.#waiting.set(request, { nodeId, come })
-    })
+  answered(nodeId: string, answer: Answer): void {
+    this.#answers.come(nodeId, answer.request, answer)
   }
 }

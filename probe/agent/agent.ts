@@ -203,10 +203,8 @@ export class Agent {
         this.#act()
         break
       case 'couldHost':
-        this.#desks.offers.heard(monitor, frame)
-        break
       case 'controlled':
-        this.#desks.controls.heard(frame)
+        this.#desks.heard(monitor, frame)
         break
       case 'log':
         this.#session.log(frame.entries)
@@ -286,8 +284,7 @@ export class Agent {
       // The guard hears of the grant before it hears of any start: no need to wait for its yes,
       // and if it says no, no start gets past it.
       this.#grants.push(grant)
-      const list = memberList(groupId, this.#replica.hive)
-      this.#log('FM', `list for RHS: ${list}`, groupId, correlationId)
+      this.#log('FM', memberList(groupId, this.#replica.hive), groupId, correlationId)
     }
     this.#act()
   }

@@ -1,4 +1,4 @@
-import type { AgentToGuard } from '../../schema/ipc.ts'
+import type { AgentToGuard, FromRhs } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { offered } from '../core/duties.ts'
 import { ControlDesk } from './control-desk.ts'
@@ -51,5 +51,11 @@ export class Desks {
       ...{ toGuard, answer, grants: () => agent.grants() },
       monitorOf: (resourceId) => agent.duties().monitorOf(resourceId),
     })
+  }
+
+  /** What a monitor answers goes to the desk that has asked. */
+  heard(monitor: string, frame: Extract<FromRhs, { t: 'couldHost' | 'controlled' }>): void {
+    if (frame.t === 'couldHost') this.offers.heard(monitor, frame)
+    else this.controls.heard(frame)
   }
 }

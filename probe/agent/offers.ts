@@ -20,7 +20,7 @@ export function whyRefuse(
 /** S-81 step 9: GUID and PersistentState of every member. */
 export function memberList(groupId: string, hive: Hive): string {
   const list = membersOf(groupId, hive).map((r) => `${r.id}=${r.persistentState}`)
-  return list.join(' ') || 'empty'
+  return `list for RHS: ${list.join(' ') || 'empty'}`
 }
 
 const membersOf = (groupId: string, hive: Hive) =>

@@ -28,8 +28,6 @@ export interface CertifyOptions {
   /** How long one call may take. 0: the file is loaded, and not tried. */
   readonly timeoutMs: number
   readonly log?: (message: string) => void
-  /** The probe's own script. */
-  readonly script?: string
 }
 
 /** @returns what came of it, or why it could not even be loaded */
@@ -62,7 +60,7 @@ class Trials {
     // A check makes a few calls; one of them overruns before the check does.
     this.#patienceMs = options.timeoutMs * 2 + CHECK_MORE_MS
     this.#log = options.log ?? (() => {})
-    const script = options.script ?? (process.argv[1] as string)
+    const script = process.argv[1] as string
     const words = ['module', 'try', options.file, folder, owner, String(options.timeoutMs)]
     const child = fork(script, words, {
       execArgv: [`--max-old-space-size=${HEAP_MB}`],

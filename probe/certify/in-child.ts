@@ -10,7 +10,7 @@ import type { Check, Verdict } from './trial.ts'
 /** Child → parent. */
 export type Word =
   | { t: 'loaded'; manifest: ModuleManifest; sha256: string }
-  | { t: 'unusable'; message: string; why: string }
+  | { t: 'unusable'; why: string }
   | { t: 'begins'; id: string; title: string }
   | { t: 'ended'; verdict: Verdict }
   | { t: 'starts'; command: string }
@@ -40,7 +40,7 @@ async function say(word: Word): Promise<void> {
 export async function tryInChild({ file, folder, owner, timeoutMs }: TrialOptions): Promise<void> {
   const loaded = await loadModuleFile(file).catch(async (error: Error) => {
     const { refusal } = error as { refusal?: { why?: string } }
-    await say({ t: 'unusable', message: error.message, why: refusal?.why ?? error.message })
+    await say({ t: 'unusable', why: refusal?.why ?? error.message })
     return null
   })
   if (!loaded) return

@@ -28,10 +28,11 @@ import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { LogLimit } from './log-limit.ts'
 import { makeCall } from './make-call.ts'
-import { soundAnswer, soundAnswers } from './module-answers.ts'
+import { soundAnswers } from './module-answers.ts'
 import { Notifier } from './notifier.ts'
 import { Outlet } from './outlet.ts'
 import { Shelf } from './shelf.ts'
+import { Watches } from './watches.ts'
 import { messageOf, namesOf, reasonOf } from './words.ts'
 
 /** How often module files are looked at. */
@@ -60,7 +61,7 @@ class Rhs {
   readonly #notifier = new Notifier((guid, message) => this.#log(guid, message))
   readonly #link = new GuardLink((frame) => process.send?.(frame))
   readonly #aborts = new Map<number, AbortController>()
-  readonly #watches = new Map<string, () => void>()
+  readonly #watches = new Watches()
   readonly #entries = new Entries()
   #waiting: unknown[] | null = null
   #state = emptyRhs()
@@ -168,7 +169,7 @@ class Rhs {
         this.#sayAlive(frame.resources)
         this.#step({
           ...{ type: 'held', resources: frame.resources },
-          onRecord: this.#lookedAtFirst(frame.resources, new Set(frame.inherited)),
+          onRecord: new Set([...this.#onRecord, ...this.#shelf.lookedAtFirst(frame)]),
         })
         for (const held of frame.resources) this.#onRecord.delete(held.guid)
         break
@@ -186,19 +187,6 @@ class Rhs {
         this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
         break
     }
-  }
-
-  /**
-   * G8: what is on record; what starts nothing: of that there is no record, it may be online; and
-   * what has a manager of its own, which may have stopped it on purpose while nobody looked (S-62).
-   */
-  #lookedAtFirst(resources: readonly HeldResource[], inherited: ReadonlySet<string>): Set<string> {
-    const lookers = resources.filter(({ guid, type }) => {
-      const module = this.#shelf.get(type)
-      if (module === undefined) return false
-      return module.way === undefined || (module.way === 'gate' && inherited.has(guid))
-    })
-    return new Set([...this.#onRecord, ...lookers.map((r) => r.guid)])
   }
 
   #holding(): { guid: string; epoch: number }[] {
@@ -242,8 +230,7 @@ class Rhs {
         process.send?.({ t: 'hangs', resources: effect.guids, detail: effect.detail })
         break
       case 'closed':
-        this.#watches.get(effect.guid)?.()
-        this.#watches.delete(effect.guid)
+        this.#watches.end(effect.guid)
         this.#link.forget(effect.guid)
         this.#entries.forget(effect.guid)
         this.#limit.forget(effect.guid)
@@ -342,14 +329,12 @@ class Rhs {
   #watch(guid: string): void {
     const run = this.#state.runs.get(guid)
     const module = run && this.#shelf.get(run.held.type)
-    if (!run || !module?.watch || this.#watches.has(guid)) return
+    if (!run || !module) return
+    const call = () => this.#callOf(run, module, new AbortController().signal)
     try {
-      const call = this.#callOf(run, module, new AbortController().signal)
-      const stop = module.watch(call, (a) => {
-        const seen = this.#seen(soundAnswer(guid, a))
-        this.#step({ type: 'pushed', ...seen })
-      })
-      this.#watches.set(guid, stop)
+      this.#watches.begin(guid, module, call, (answer) =>
+        this.#step({ type: 'pushed', ...this.#seen(answer) }),
+      )
     } catch (error) {
       this.#log(guid, `watch: ${error}; polling stays`)
     }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { HostedType } from '../../schema/hive.ts'
 import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
-import type { GuardToRhs } from '../../schema/ipc.ts'
+import type { GuardToRhs, ToRhs } from '../../schema/ipc.ts'
 import type { ResourceModule } from '../../schema/resource-type.ts'
 import { loadModules } from '../resources/index.ts'
 import { allowsText } from './allows.ts'
@@ -49,6 +49,20 @@ export class Shelf {
   /** S-57: what has become of the files since they were looked at last. */
   look(nowMs: number): ReturnType<OwnModules['look']> {
     return this.#own?.look(nowMs) ?? 'same'
+  }
+
+  /**
+   * G8: besides what is on record, what starts nothing: of that there is no record, it may be online; and
+   * what has a manager of its own, which may have stopped it on purpose while nobody looked (S-62).
+   */
+  lookedAtFirst({ resources, inherited }: Extract<ToRhs, { t: 'hold' }>): string[] {
+    const known = new Set(inherited)
+    const lookers = resources.filter(({ guid, type }) => {
+      const module = this.#modules.get(type)
+      if (module === undefined) return false
+      return module.way === undefined || (module.way === 'gate' && known.has(guid))
+    })
+    return lookers.map((r) => r.guid)
   }
 
   whyNot(type: string): string {

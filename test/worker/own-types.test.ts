@@ -29,6 +29,18 @@ async function ask(node: TestNode, what: TypeChange): Promise<Refusal | null> {
 }
 const register = (node: TestNode, sha256: string, what = manifest()) =>
   ask(node, { do: 'register', manifest: what, sha256 })
+/** A resource of group `web` that is wanted online. */
+async function nginx(cluster: TestCluster) {
+  const params = { cluster: cluster.name, resource: 'nginx' }
+  const { id: resourceId } = await ok<{ id: string }>('createResource', {
+    params,
+    body: {
+      ...{ name: 'nginx', group: 'web', type: 'process', persistentState: 1 },
+      properties: { command: '/bin/true' },
+    },
+  })
+  return { params, resourceId }
+}
 const hosting = (sha256: string, problem?: string) => ({
   ...{ type: 'my-db', version: '1.0.0', sha256 },
   ...(problem !== undefined && { problem }),
@@ -111,14 +123,7 @@ test('S-51: degraded is a problem of the cluster, and no failure', async () => {
   const node = await TestNode.up(cluster, 'n1')
   const groupId = await cluster.group('web')
   const epoch = await node.take(groupId)
-  const params = { cluster: cluster.name, resource: 'nginx' }
-  const { id: resourceId } = await ok<{ id: string }>('createResource', {
-    params,
-    body: {
-      ...{ name: 'nginx', group: 'web', type: 'process', persistentState: 1 },
-      properties: { command: '/bin/true' },
-    },
-  })
+  const { params, resourceId } = await nginx(cluster)
   const say = (detail?: string) =>
     node.tell({
       t: 'status',
@@ -173,14 +178,7 @@ test('control codes: typed, handed to the node that has the group, answered by i
   const [n1, n2] = [await TestNode.up(cluster, 'n1'), await TestNode.up(cluster, 'n2')]
   const groupId = await cluster.group('web')
   const epoch = await n1.take(groupId)
-  const params = { cluster: cluster.name, resource: 'nginx' }
-  const { id: resourceId } = await ok<{ id: string }>('createResource', {
-    params,
-    body: {
-      ...{ name: 'nginx', group: 'web', type: 'process', persistentState: 1 },
-      properties: { command: '/bin/true' },
-    },
-  })
+  const { params, resourceId } = await nginx(cluster)
   const refuse = (body: object) => refused('controlResource', { params, body })
   expect(await refuse({ code: 'explode' })).toMatchObject({
     code: 'BAD_REQUEST',
