@@ -116,7 +116,9 @@ async function registerFile(host: Host, options: RegisterOptions, file: string):
       same
         ? `${type} ${version} is registered already`
         : `${type} ${version} is registered (SHA-256 ${sha256.slice(0, 12)}…)`,
-      ...(needs ? [`The host policy has to have: ${JSON.stringify(policy)}`] : []),
+      ...(needs
+        ? [`The host policy has to have: ${JSON.stringify(policy)} (read when the probe starts)`]
+        : []),
     ].join('\n'),
   )
   return EXIT.done

@@ -62,7 +62,16 @@ async function create(host: Host, { folder }: { folder: string }, type: string):
       why: 'Nothing was written over it.',
       remedy: 'Choose another name, or another --folder.',
     })
-  writeFileSync(file, moduleTemplate(type), { flag: 'wx' })
+  try {
+    writeFileSync(file, moduleTemplate(type), { flag: 'wx' })
+  } catch (error) {
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: `${file} cannot be written`,
+      why: (error as Error).message,
+      remedy: `Make the folder (mkdir -p ${folder}), or choose another --folder.`,
+    })
+  }
   host.answer(
     { type, file: resolve(file) },
     `${file}: keeps a program running, as it is; make it yours.\nTry it: holdfast-probe module certify ${file}`,

@@ -56,6 +56,10 @@ describe('a new module', () => {
     const again = await probe.run(['module', 'new', 'twice', '--folder', probe.folder])
     expect(again.code).toBe(2)
     expect(readFileSync(file, 'utf8')).toBe('mine')
+    const nowhere = join(probe.folder, 'no', 'such')
+    const lost = await probe.run(['module', 'new', 'lost', '--folder', nowhere])
+    expect(lost.code).toBe(2)
+    expect(lost.stderr).toContain(`mkdir -p ${nowhere}`)
     for (const type of ['process', 'My_Type', '../x']) {
       const refused = await probe.run(['module', 'new', type, '--folder', probe.folder])
       expect(refused.code, type).toBe(2)
