@@ -2,6 +2,7 @@
 import type { HeldResource } from '../../schema/ipc.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
+import { Runs } from './rhs-runs.ts'
 
 export type EntryPoint = 'open' | 'close' | 'online' | 'retry' | 'offline' | 'terminate'
 
@@ -41,6 +42,8 @@ interface Poll {
   readonly id: number
   readonly fn: Check
   readonly type: string
+  /** Group and type: all that it may say something about. */
+  readonly batch: string
   readonly guids: readonly string[]
   readonly startedMs: number
   readonly deadlineMs: number
@@ -60,13 +63,17 @@ export interface Abandoned {
 
 export type Check = 'isAlive' | 'looksAlive'
 
+/**
+ * Whoever steps it owns it: `rhsStep` changes it in place, and touches what an event is about. A host
+ * with a thousand resources has many steps a second, and most of them are about one group.
+ */
 export interface RhsState {
-  readonly runs: ReadonlyMap<string, Run>
-  readonly nextCall: number
+  readonly runs: Runs
+  nextCall: number
   /** Polls under way: `group type fn` → call id and deadline. */
-  readonly polls: ReadonlyMap<string, Poll>
+  readonly polls: Map<string, Poll>
   /** By call id. */
-  readonly abandoned: ReadonlyMap<number, Abandoned>
+  readonly abandoned: Map<number, Abandoned>
 }
 
 /** What a check, a workload's manager or the guard has seen. */
@@ -112,67 +119,53 @@ export type RhsEffect =
   /** The module has not let go of a call that was given up: nothing but the end of this process helps. */
   | { type: 'hangs'; guids: readonly string[]; detail: string }
 
-export interface RhsOutcome {
-  readonly state: RhsState
-  readonly effects: readonly RhsEffect[]
-}
-
 export const emptyRhs = (): RhsState => ({
-  runs: new Map(),
+  runs: new Runs(),
   nextCall: 1,
   polls: new Map(),
   abandoned: new Map(),
 })
 
-/** One step under way: the runs as they will be, and what has to be done. */
+/** One step under way: what it is about, and what has to be done. */
 export class Work {
   readonly nowMs: number
+  readonly runs: Runs
   readonly polls: Map<string, Poll>
   readonly abandoned: Map<number, Abandoned>
   readonly effects: RhsEffect[] = []
   readonly changed = new Map<string, StatusItem>()
-  nextCall: number
-  readonly #before: ReadonlyMap<string, Run>
-  /** A copy, once something has changed: most steps of a host with hundreds of resources change nothing. */
-  #runs: Map<string, Run> | null = null
+  /** Changed in this step, or due: nothing else has to be looked at. */
+  readonly touched: Set<string>
+  readonly #state: RhsState
 
   constructor(state: RhsState, nowMs: number) {
     this.nowMs = nowMs
-    this.#before = state.runs
-    this.polls = new Map(state.polls)
-    this.abandoned = new Map(state.abandoned)
-    this.nextCall = state.nextCall
-  }
-
-  /** In the order of their GUIDs. */
-  get runs(): ReadonlyMap<string, Run> {
-    return this.#runs ?? this.#before
+    this.#state = state
+    this.runs = state.runs
+    this.polls = state.polls
+    this.abandoned = state.abandoned
+    this.touched = state.runs.takeDue(nowMs)
   }
 
   set(run: Run): Run {
-    const { guid } = run.held
-    const isNew = !this.runs.has(guid)
-    this.#own().set(guid, run)
-    if (isNew) this.#sort(guid)
+    this.runs.set(run)
+    this.touched.add(run.held.guid)
     return run
   }
 
   delete(guid: string): void {
-    this.#own().delete(guid)
+    this.runs.delete(guid)
   }
 
-  #own(): Map<string, Run> {
-    this.#runs ??= new Map(this.#before)
-    return this.#runs
-  }
-
-  /** One that is new stands last; nearly always it belongs elsewhere. */
-  #sort(guid: string): void {
-    const keys = [...this.runs.keys()]
-    const [before] = keys.slice(-2)
-    if (keys.length < 2 || (before !== undefined && before < guid)) return
-    const sorted = [...this.runs].sort(([a], [b]) => (a < b ? -1 : 1))
-    this.#runs = new Map(sorted)
+  /** In the order of their GUIDs. */
+  get touchedRuns(): Run[] {
+    const guids = this.touched.size > 1 ? [...this.touched].sort() : this.touched
+    const runs: Run[] = []
+    for (const guid of guids) {
+      const run = this.runs.get(guid)
+      if (run) runs.push(run)
+    }
+    return runs
   }
 
   log(run: Run, message: string): void {
@@ -189,9 +182,14 @@ export class Work {
     return next
   }
 
+  /** @returns the id of the next call */
+  callId(): number {
+    this.#state.nextCall += 1
+    return this.#state.nextCall - 1
+  }
+
   call(run: Run, fn: EntryPoint, failure?: string): Run {
-    const id = this.nextCall
-    this.nextCall += 1
+    const id = this.callId()
     const { pendingMs, deadlockMs } = run.held.poll
     const deadlineMs = this.nowMs + (fn === 'open' || fn === 'close' ? deadlockMs : pendingMs)
     this.effects.push({ type: 'call', fn, guid: run.held.guid, id })
@@ -216,16 +214,12 @@ export class Work {
     return this.set({ ...run, call: null })
   }
 
-  outcome(): RhsOutcome {
+  /** @returns what has to be done */
+  end(): readonly RhsEffect[] {
     if (this.changed.size > 0)
       this.effects.push({ type: 'report', items: [...this.changed.values()] })
-    return {
-      state: {
-        ...{ runs: this.runs, nextCall: this.nextCall },
-        ...{ polls: this.polls, abandoned: this.abandoned },
-      },
-      effects: this.effects,
-    }
+    this.runs.dueAgain(this.touched)
+    return this.effects
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * RHS as a pure function: when to call which entry point of which resource, what to make of the
+ * RHS as a function of what was and what happens: when to call which entry point of which resource, what to make of the
  * answer, and what to report (S-26 to S-36, S-61 to S-80). It compares what a module reports with
  * what is wanted and acts on a mismatch only. It knows nothing of other nodes and never fails over:
  * it reports (S-01).
@@ -7,9 +7,10 @@
 import type { HeldResource } from '../../schema/ipc.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import { answered, callEnded, failed, UNEXPECTED } from './rhs-answers.ts'
+import { batchOf } from './rhs-runs.ts'
 import {
+  type RhsEffect,
   type RhsEvent,
-  type RhsOutcome,
   type RhsState,
   type Run,
   statusItem,
@@ -20,7 +21,6 @@ export type {
   CallOutcome,
   RhsEffect,
   RhsEvent,
-  RhsOutcome,
   RhsState,
   Run,
   Seen,
@@ -30,25 +30,21 @@ export { emptyRhs } from './rhs-state.ts'
 /** After its deadlock timeout a check has so long to let go. */
 const LET_GO_MS = 200
 
-export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): RhsOutcome {
+/** @returns what has to be done, in this order */
+export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): readonly RhsEffect[] {
   const work = new Work(state, nowMs)
   take(work, event)
-  for (const guid of [...work.runs.keys()]) {
-    act(work, guid)
-    takePassed(work, guid)
+  for (const { held } of work.touchedRuns) {
+    act(work, held.guid)
+    takePassed(work, held.guid)
   }
   poll(work)
-  return work.outcome()
+  return work.end()
 }
 
 /** When `rhsStep` has to be called even if nothing happens, or null. */
 export function rhsDeadline(state: RhsState): number | null {
-  let next = Number.POSITIVE_INFINITY
-  for (const run of state.runs.values()) {
-    if (run.call) next = Math.min(next, run.call.deadlineMs)
-    else if (run.restartAtMs !== null) next = Math.min(next, run.restartAtMs)
-    if (run.opened && !run.dropping) next = Math.min(next, run.isAliveAtMs, run.looksAliveAtMs)
-  }
+  let next = state.runs.nextDueMs ?? Number.POSITIVE_INFINITY
   for (const p of state.polls.values()) next = Math.min(next, p.deadlineMs)
   for (const p of state.abandoned.values()) next = Math.min(next, p.deadlineMs)
   return Number.isFinite(next) ? next : null
@@ -66,7 +62,7 @@ function take(work: Work, event: RhsEvent): void {
       }
       break
     case 'toldAgain':
-      for (const run of work.runs.values()) work.changed.set(run.held.guid, statusItem(run))
+      for (const run of work.runs.sorted()) work.changed.set(run.held.guid, statusItem(run))
       break
     case 'callEnded': {
       work.abandoned.delete(event.id)
@@ -94,13 +90,8 @@ function take(work: Work, event: RhsEvent): void {
         if ((work.runs.get(a.guid)?.changedMs ?? 0) <= startedMs)
           answered(work, a, event.key.endsWith(' looksAlive'))
       // Whoever came while this check was under way, and is to be looked at first, has waited for it.
-      for (const run of work.runs.values())
-        if (
-          run.adopt &&
-          run.opened &&
-          event.key.startsWith(`${run.held.groupId} ${run.held.type} `)
-        )
-          work.set({ ...run, isAliveAtMs: work.nowMs })
+      for (const run of work.runs.checkedBy(poll.batch))
+        if (run.adopt && run.opened) work.set({ ...run, isAliveAtMs: work.nowMs })
       break
     }
     case 'pushed':
@@ -264,7 +255,7 @@ function wantOffline(work: Work, run: Run): void {
 
 /** A deadline that has passed is taken in the step that sees it. */
 function deadlines(work: Work): void {
-  for (const run of [...work.runs.values()]) {
+  for (const run of work.touchedRuns) {
     if (!run.call || run.call.deadlineMs > work.nowMs) continue
     const { fn } = run.call
     const after = work.abort(run)
@@ -290,13 +281,12 @@ function deadlines(work: Work): void {
   for (const [key, p] of work.polls) {
     if (p.deadlineMs > work.nowMs) continue
     work.polls.delete(key)
-    const { id, fn, type, guids, startedMs } = p
+    const { id, fn, type, batch, guids, startedMs } = p
     const deadlineMs = work.nowMs + LET_GO_MS
     work.abandoned.set(id, { key, fn, type, guids, beganMs: startedMs, deadlineMs })
     // S-32: no answer is an outcome of its own, and is passed up as that.
-    for (const run of [...work.runs.values()])
-      if (key.startsWith(`${run.held.groupId} ${run.held.type} `) && run.opened)
-        work.status(run, 'unknown', 'NoResponse: the module did not answer')
+    for (const run of work.runs.checkedBy(batch))
+      if (run.opened) work.status(run, 'unknown', 'NoResponse: the module did not answer')
   }
   for (const [id, { fn, type, guids, beganMs, deadlineMs }] of work.abandoned) {
     if (deadlineMs > work.nowMs) continue
@@ -307,32 +297,44 @@ function deadlines(work: Work): void {
   }
 }
 
-const waitsToLetGo = (work: Work, key: string) =>
-  [...work.abandoned.values()].some((call) => call.key === key)
+function waitsToLetGo({ abandoned }: Work, key: string): boolean {
+  return abandoned.size > 0 && [...abandoned.values()].some((call) => call.key === key)
+}
+
+const CHECKS = [
+  { fn: 'isAlive', at: 'isAliveAtMs', every: 'isAliveMs' },
+  { fn: 'looksAlive', at: 'looksAliveAtMs', every: 'looksAliveMs' },
+] as const
 
 /** S-27: one IsAlive per group and type; the module fans out. Same for LooksAlive. */
 function poll(work: Work): void {
-  for (const fn of ['isAlive', 'looksAlive'] as const) {
-    const field = fn === 'isAlive' ? 'isAliveAtMs' : 'looksAliveAtMs'
-    const due = new Map<string, Run[]>()
-    for (const run of work.runs.values()) {
-      if (!run.opened || run.dropping || run[field] > work.nowMs) continue
-      const key = `${run.held.groupId} ${run.held.type} ${fn}`
-      due.set(key, [...(due.get(key) ?? []), run])
-    }
-    for (const [key, runs] of due) {
-      for (const run of runs) {
-        const every = fn === 'isAlive' ? run.held.poll.isAliveMs : run.held.poll.looksAliveMs
-        work.set({ ...run, [field]: work.nowMs + every })
-      }
-      if (work.polls.has(key) || waitsToLetGo(work, key)) continue
-      const id = work.nextCall
-      work.nextCall += 1
-      const deadlineMs = work.nowMs + Math.min(...runs.map((r) => r.held.poll.deadlockMs))
-      const guids = runs.map((r) => r.held.guid).sort()
-      const type = runs[0]?.held.type ?? ''
-      work.polls.set(key, { id, fn, type, guids, startedMs: work.nowMs, deadlineMs })
-      work.effects.push({ type: 'poll', fn, key, id, guids })
-    }
+  if (work.touched.size === 0) return
+  const runs = work.touchedRuns
+  for (const check of CHECKS) {
+    const isDue = (run: Run) => run.opened && !run.dropping && run[check.at] <= work.nowMs
+    const due = runs.filter(isDue)
+    if (due.length === 0) continue
+    for (const [batch, members] of Map.groupBy(due, batchOf)) ask(work, check, batch, members)
   }
+}
+
+function ask(
+  work: Work,
+  { fn, at, every }: (typeof CHECKS)[number],
+  batch: string,
+  members: readonly Run[],
+): void {
+  // As they are now: the other check may have been begun in the same step.
+  for (const { held } of members) {
+    const run = work.runs.get(held.guid)
+    if (run) work.set({ ...run, [at]: work.nowMs + held.poll[every] })
+  }
+  const key = `${batch} ${fn}`
+  if (work.polls.has(key) || waitsToLetGo(work, key)) return
+  const id = work.callId()
+  const deadlineMs = work.nowMs + Math.min(...members.map((r) => r.held.poll.deadlockMs))
+  const guids = members.map((r) => r.held.guid)
+  const type = members[0]?.held.type ?? ''
+  work.polls.set(key, { id, fn, type, batch, guids, startedMs: work.nowMs, deadlineMs })
+  work.effects.push({ type: 'poll', fn, key, id, guids })
 }

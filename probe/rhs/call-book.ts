@@ -75,7 +75,7 @@ export class CallBook {
 
   #groups(state: RhsState): GroupRow[] {
     const groups = new Map<string, GroupRow>()
-    for (const { held, status, detail, restarts } of state.runs.values()) {
+    for (const { held, status, detail, restarts } of state.runs.sorted()) {
       const { guid, name, type, persistentState, groupId, epoch } = held
       const row = groups.get(groupId) ?? {
         ...{ groupId, epoch, members: [] },

@@ -64,7 +64,7 @@ class Rhs {
   readonly #watches = new Watches()
   readonly #entries = new Entries()
   #waiting: unknown[] | null = null
-  #state = emptyRhs()
+  readonly #state = emptyRhs()
   #timer: NodeJS.Timeout | null = null
   #nodeName = ''
   #onRecord = new Set<string>()
@@ -197,9 +197,7 @@ class Rhs {
   }
 
   #step(event: RhsEvent): void {
-    const outcome = rhsStep(this.#state, event, bootMs())
-    this.#state = outcome.state
-    for (const effect of outcome.effects) this.#effect(effect)
+    for (const effect of rhsStep(this.#state, event, bootMs())) this.#effect(effect)
     if (this.#timer) clearTimeout(this.#timer)
     const at = rhsDeadline(this.#state)
     this.#timer =

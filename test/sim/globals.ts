@@ -1,5 +1,5 @@
 /** The globals that production code asks for time and chance, answered by the actor that asks. */
-import { type Actor, actorNow, type Timer } from './kernel.ts'
+import { type Actor, actorNow, somebodyNow, type Timer } from './kernel.ts'
 
 /** @returns how to put the real ones back */
 export function installGlobals(): () => void {
@@ -21,7 +21,7 @@ export function installGlobals(): () => void {
     } else real.clearTimeout(handle as NodeJS.Timeout)
   }
   const later = (work: () => void, ms = 0) => {
-    const actor = actorNow()
+    const actor = somebodyNow()
     if (!actor) return real.setTimeout(work, ms)
     const handle: Handle = new Handle(
       actor,
@@ -34,7 +34,7 @@ export function installGlobals(): () => void {
     return handle
   }
   const repeat = (work: () => void, ms = 0) => {
-    const actor = actorNow()
+    const actor = somebodyNow()
     if (!actor) return real.setInterval(work, ms)
     const again = () => {
       if (handle.every === null) return

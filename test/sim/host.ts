@@ -1,8 +1,10 @@
 /** One simulated host: guard, agent and RHS as processes of their own, workloads, files, a network. */
+
 import type { Agent } from '../../probe/agent/agent.ts'
 import type { Replica } from '../../probe/agent/replica.ts'
 import type { GuardFile } from '../../probe/core/guard.ts'
 import type { AgentToGuard, FromRhs, GuardToAgent, GuardToRhs } from '../../schema/ipc.ts'
+import { copyOf } from './copy.ts'
 import { publicKeyOf } from './fakes/crypto.ts'
 import { WATCHDOG } from './fakes/fs.ts'
 import { SimGuard } from './guard.ts'
@@ -192,15 +194,14 @@ export class SimHost {
   }
 
   #actor(name: string): Actor {
-    const actor = new Actor(this.#kernel, `${this.name} ${name}`, this.#clock)
+    const awaits = name === 'agent'
+    const actor = new Actor(this.#kernel, `${this.name} ${name}`, this.#clock, awaits)
     actor.frozenUntilMs = this.processes.frozenUntilMs
     livesIn(actor, this.#world)
     return actor
   }
 
-  #pipe(): Pipe {
-    return new Pipe(this.#kernel, () => this.#faults.ipcMs())
-  }
+  readonly #pipe = () => new Pipe(this.#kernel, () => this.#faults.ipcMs())
 
   // ── Guard ────────────────────────────────────────────────────────────────────────────────────
 
@@ -302,7 +303,7 @@ export class SimHost {
       const replica = new Replica('/state')
       const agent = new Agent(new Identity('/state'), replica, new LocalStops('/state'), toGuard)
       this.agent = { actor, agent, replica, pipe: this.#pipe() }
-      agent.fromGuard(structuredClone(guard.hello()))
+      agent.fromGuard(copyOf(guard.hello()))
       if (this.rhs) agent.fromGuard({ t: 'rhsUp', monitor: 'rhs', generation: this.#generation })
     })
   }
@@ -310,7 +311,7 @@ export class SimHost {
   #toAgent(frame: GuardToAgent): void {
     const { agent } = this
     if (!agent) return
-    const copy = structuredClone(frame)
+    const copy = copyOf(frame)
     agent.pipe.write(agent.actor, () => agent.agent.fromGuard(copy))
   }
 
@@ -360,7 +361,7 @@ export class SimHost {
           faults: this.#faults,
           manager: this.manager,
           toAgent: (frame: FromRhs) => {
-            const copy = structuredClone(frame)
+            const copy = copyOf(frame)
             toAgent.write(null, () => this.#toAgent({ t: 'fromRhs', monitor: 'rhs', frame: copy }))
           },
           start: (request) => ask(() => guard.start(request)),
@@ -378,7 +379,7 @@ export class SimHost {
   #toRhs(frame: GuardToRhs): void {
     const { rhs } = this
     if (!rhs) return
-    const copy = structuredClone(frame)
+    const copy = copyOf(frame)
     this.#rhsPipe.write(rhs.actor, () => rhs.fromGuard(copy))
   }
 

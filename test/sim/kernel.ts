@@ -7,6 +7,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Random } from './random.ts'
 
+type Context = ReturnType<typeof AsyncLocalStorage.snapshot>
+
+const current = new AsyncLocalStorage<Actor>()
+/** Whose turn it is; null between turns, when what was awaited goes on. */
+let running: Actor | null = null
+let playing = false
+
 /** Whoever has a clock and may die: a process of a host, an instance of the Durable Object. */
 export class Actor {
   readonly name: string
@@ -27,12 +34,14 @@ export class Actor {
     kernel: Kernel,
     name: string,
     clock: { rate: number; wallOffsetMs: number; bootTrueMs: number },
+    awaits = true,
   ) {
     this.kernel = kernel
     this.name = name
     this.rate = clock.rate
     this.wallOffsetMs = clock.wallOffsetMs
     this.#bootTrueMs = clock.bootTrueMs
+    this.#context = awaits ? current.run(this, () => AsyncLocalStorage.snapshot()) : null
   }
 
   /** Milliseconds since the boot of its machine, by its own clock. */
@@ -44,9 +53,21 @@ export class Actor {
     return EPOCH_MS + this.kernel.nowMs * this.rate + this.wallOffsetMs
   }
 
+  /**
+   * The asynchronous context of what it awaits, made once: another one for each turn would cost as
+   * much as most turns. Null for an actor that awaits nothing, and needs none.
+   */
+  readonly #context: Context | null
+
   /** Runs now, as this actor. What it leaves behind (timers, promises) is of this actor too. */
   run<T>(work: () => T): T {
-    return current.run(this, work)
+    const before = running
+    running = this
+    try {
+      return this.#context ? this.#context(work) : work()
+    } finally {
+      running = before
+    }
   }
 
   /** Timers of it that have not rung: while there are any, the platform lets nobody sleep. */
@@ -101,10 +122,16 @@ interface Entry extends Timer {
 /** 2026-01-01T00:00:00Z: wall clocks begin near it. */
 export const EPOCH_MS = 1_767_225_600_000
 
-const current = new AsyncLocalStorage<Actor>()
-
 /** The actor whose code is running, or null outside of the simulation. */
-export const actorNow = (): Actor | null => current.getStore() ?? null
+export const actorNow = (): Actor | null => running ?? current.getStore() ?? null
+
+/** Within a turn there is always somebody: a promise of an actor that awaits nothing has lost its clock. */
+export const somebodyNow = (): Actor | null => {
+  const actor = actorNow()
+  if (!actor && playing)
+    throw new Error('nobody: an actor that awaits nothing has awaited something')
+  return actor
+}
 
 export class Kernel {
   readonly random: Random
@@ -145,11 +172,14 @@ export class Kernel {
     // From a callback of the event loop: microtasks are not run from within a microtask.
     return new Promise((resolve, reject) => {
       immediate(() => {
+        playing = true
         try {
           this.#run(endMs)
           resolve()
         } catch (error) {
           reject(error)
+        } finally {
+          playing = false
         }
       })
     })

@@ -47,7 +47,7 @@ const TYPES = ['process', 'virtual-machine']
 export class SimRhs {
   readonly actor: Actor
   readonly #around: RhsSurroundings
-  #state
+  readonly #state
   #timer: ReturnType<typeof setTimeout> | null = null
   readonly #processes = new Map<string, ProcessRef>()
   #onRecord: Set<string>
@@ -143,9 +143,8 @@ export class SimRhs {
 
   #step(event: RhsEvent): void {
     const { code } = this.#around
-    const outcome = code.rhsStep(this.#state, event, this.actor.bootMs)
-    this.#state = outcome.state
-    for (const effect of outcome.effects) this.#effect(effect)
+    const effects = code.rhsStep(this.#state, event, this.actor.bootMs)
+    for (const effect of effects) this.#effect(effect)
     if (this.#timer) clearTimeout(this.#timer)
     const at = code.rhsDeadline(this.#state)
     const inMs = at === null ? null : Math.max(0, at - this.actor.bootMs) + 1

@@ -2,6 +2,7 @@
  * A connection between a host and the Durable Object, with the network in between: ordered, late,
  * lost as a whole, or open at one end only. `ObjectSocket` is the end that workerd holds.
  */
+import { copyOf, frozen } from './copy.ts'
 import type { Actor, Kernel } from './kernel.ts'
 
 /** What a host's network does to its packets; both ways apart. */
@@ -106,7 +107,7 @@ export class ObjectSocket {
   readonly #toObject: Way
   readonly #host: HostEnd
   #object: ObjectEnd | null = null
-  #attachment: string | null = null
+  #attachment: unknown = null
   #hostOpen = true
   #trap: Trap | null = null
 
@@ -188,11 +189,12 @@ export class ObjectSocket {
   }
 
   serializeAttachment(value: unknown): void {
-    this.#attachment = JSON.stringify(value)
+    this.#attachment = frozen(copyOf(value))
   }
 
+  /** Read far more often than written: the same object each time, that nobody can change. */
   deserializeAttachment(): unknown {
-    return this.#attachment === null ? null : JSON.parse(this.#attachment)
+    return this.#attachment
   }
 
   /** Its machine is gone: nothing is said to anybody; the host finds out by itself, or is reset. */

@@ -34,16 +34,14 @@ export const heldResource = (over: Partial<HeldResource> = {}): HeldResource => 
 
 /** RHS with its clock and what it asked for. */
 export class Bench {
-  state = emptyRhs()
+  readonly state = emptyRhs()
   nowMs = 0
   effects: RhsEffect[] = []
   /** Most modules have no `retry`; then what fails has failed (S-33, S-42). */
   hasRetry = false
 
   step(event: RhsEvent): RhsEffect[] {
-    const outcome = rhsStep(this.state, event, this.nowMs)
-    this.state = outcome.state
-    this.effects = [...outcome.effects]
+    this.effects = [...rhsStep(this.state, event, this.nowMs)]
     // A passed deadline is taken in the step that sees it, or the timer spins.
     const at = rhsDeadline(this.state)
     if (at !== null) expect(at, JSON.stringify(this.run(A))).toBeGreaterThan(this.nowMs)

@@ -3,13 +3,19 @@
  * `transactionSync`, `sync`, one alarm. It outlives instances, and only the current one may write:
  * that is where the platform enforces uniqueness.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import {
+  DatabaseSync,
+  type SQLInputValue,
+  type SQLOutputValue,
+  type StatementSync,
+} from 'node:sqlite'
 import { actorNow } from '../kernel.ts'
 
 /** What is left when an instance goes: rows and the alarm. */
 export class Disk {
   readonly db = new DatabaseSync(':memory:')
   readonly #statements = new Map<string, Prepared>()
+  readonly #looks = new Map<string, StatementSync>()
   alarmMs: number | null = null
   /** Grows with each instance; an older one may not touch storage. */
   instance = 0
@@ -32,10 +38,22 @@ export class Disk {
     return this.#complete
   }
 
-  prepared(query: string): Prepared {
+  /** For those who look: rows as objects. */
+  prepared(query: string): { readonly statement: StatementSync } {
+    let statement = this.#looks.get(query)
+    if (!statement) {
+      statement = this.db.prepare(query)
+      this.#looks.set(query, statement)
+    }
+    return { statement }
+  }
+
+  /** For the object: rows as the platform has them, made into something only when it is asked for. */
+  ofObject(query: string): Prepared {
     let known = this.#statements.get(query)
     if (!known) {
       const statement = this.db.prepare(query)
+      statement.setReturnArrays(true)
       const columns = statement.columns().map((c) => c.name)
       known = { statement, columns, reads: /^\s*select/i.test(query) }
       this.#statements.set(query, known)
@@ -52,7 +70,7 @@ interface Prepared {
 
 function run(statement: StatementSync, columns: string[], bindings: SQLInputValue[]): Cursor {
   if (columns.length > 0)
-    return new Cursor(statement.all(...bindings) as Record<string, unknown>[], columns)
+    return new Cursor(statement.all(...bindings) as unknown as SQLOutputValue[][], columns)
   statement.run(...bindings)
   return new Cursor([], [])
 }
@@ -78,29 +96,30 @@ export class CommitFailed extends Error {
 }
 
 class Cursor {
-  readonly #rows: Record<string, unknown>[]
+  readonly #rows: SQLOutputValue[][]
   readonly columnNames: string[]
 
-  constructor(rows: Record<string, unknown>[], columnNames: string[]) {
+  constructor(rows: SQLOutputValue[][], columnNames: string[]) {
     this.#rows = rows
     this.columnNames = columnNames
   }
 
   toArray() {
-    return this.#rows
+    return this.#rows.map((row) =>
+      Object.fromEntries(this.columnNames.map((name, n) => [name, row[n]])),
+    )
   }
 
   one() {
-    return this.#rows[0]
+    return this.toArray()[0]
   }
 
   raw() {
-    const rows = this.#rows.map((row) => this.columnNames.map((name) => row[name]))
-    return { toArray: () => rows, [Symbol.iterator]: () => rows[Symbol.iterator]() }
+    return { toArray: () => this.#rows, [Symbol.iterator]: () => this.#rows[Symbol.iterator]() }
   }
 
   [Symbol.iterator]() {
-    return this.#rows[Symbol.iterator]()
+    return this.toArray()[Symbol.iterator]()
   }
 }
 
@@ -136,7 +155,7 @@ export class FakeStorage {
   readonly sql = {
     exec: (query: string, ...bindings: SQLInputValue[]) => {
       this.#mine()
-      const { statement, columns, reads } = this.#disk.prepared(query)
+      const { statement, columns, reads } = this.#disk.ofObject(query)
       if (reads || this.#depth > 0 || this.#isCurrent) return run(statement, columns, bindings)
       // It sees its own write, and nobody else ever does.
       return this.#inVain(() => run(statement, columns, bindings))
@@ -159,16 +178,16 @@ export class FakeStorage {
   #savepoint<T>(work: () => T, keep = true): T {
     const name = `sp${this.#depth}`
     this.#depth += 1
-    this.#disk.db.exec(`SAVEPOINT ${name}`)
+    this.#disk.prepared(`SAVEPOINT ${name}`).statement.run()
     try {
       const result = work()
-      if (!keep) this.#disk.db.exec(`ROLLBACK TO ${name}`)
+      if (!keep) this.#disk.prepared(`ROLLBACK TO ${name}`).statement.run()
       return result
     } catch (error) {
-      this.#disk.db.exec(`ROLLBACK TO ${name}`)
+      this.#disk.prepared(`ROLLBACK TO ${name}`).statement.run()
       throw error
     } finally {
-      this.#disk.db.exec(`RELEASE ${name}`)
+      this.#disk.prepared(`RELEASE ${name}`).statement.run()
       this.#depth -= 1
     }
   }
