@@ -229,7 +229,10 @@ export class Demo {
         name,
         group,
         type: 'virtual-machine',
-        properties: { domain: name, xml, shutdownTimeoutMs: 10_000 },
+        properties: {
+          ...{ domain: name, xml, shutdownTimeoutMs: 10_000 },
+          saveFolder: join(this.folder, 'vm'),
+        },
         restart,
       },
     })
@@ -301,6 +304,12 @@ function policyOf(folder: string, libvirt: LibvirtHost | null): HostPolicy {
         domains: ['*'],
         socket: libvirt.socket,
         paths: [join(folder, 'vm/*')],
+        // All hosts of a demo are on one machine, and their libvirts reach each other by their sockets.
+        migration: {
+          connect: `qemu+unix:///system?socket=${libvirt.socket}`,
+          address: '127.0.0.1',
+          sharedStorage: true,
+        },
       },
     }),
   }

@@ -170,6 +170,15 @@ export const ERRORS = {
     cause: 'A resource of the group has possible owners, and the node is not one of them.',
     remedy: 'Choose another node, or widen the possible owners of that resource.',
   },
+  METHOD_NOT_POSSIBLE: {
+    http: 409,
+    exit: 8,
+    title: 'The group cannot move in that way',
+    cause:
+      'A live move takes a group with one virtual machine that is online and nothing else that is wanted; ' +
+      'a quick move takes a virtual machine with a folder that all hosts share.',
+    remedy: 'Let the method be chosen: `holdfast move GROUP --method auto`, or stop and start it.',
+  },
   NO_ELIGIBLE_NODE: {
     http: 409,
     exit: 8,

@@ -3,6 +3,7 @@
  * simulator and the shell. Ids of new records come in with the event: the core has no random.
  */
 import * as z from 'zod'
+import { moveMethod, receiver } from './carry.ts'
 import { fenceConfig, fenceOutcome, fenceRequest, takeover } from './fencing.ts'
 import { hostedType, pollPolicy, restartPolicy, sha256 } from './hive.ts'
 import {
@@ -109,7 +110,14 @@ export const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('deleteResource'), resourceId: guid }),
   z.strictObject({ type: z.literal('setResourceState'), resourceId: guid, persistentState: state }),
   z.strictObject({ type: z.literal('setGroupState'), groupId: guid, persistentState: state }),
-  z.strictObject({ type: z.literal('moveGroup'), groupId: guid, to: guid.nullable() }),
+  z.strictObject({
+    type: z.literal('moveGroup'),
+    groupId: guid,
+    to: guid.nullable(),
+    /** Absent: stop and start. `mid` names the migration, should there be one. */
+    method: moveMethod.optional(),
+    mid: guid.optional(),
+  }),
   z.strictObject({ type: z.literal('registerType'), manifest: moduleManifest, sha256 }),
   z.strictObject({ type: z.literal('unregisterType'), resourceType: typeName }),
   z.strictObject({ type: z.literal('setTakeover'), takeover }),
@@ -166,8 +174,27 @@ export const event = z.discriminatedUnion('type', [
     groupId: guid,
     epoch,
     why: z.enum(['asked', 'hostShutdown', 'gaveUp']),
+    /** M3: its state is in this copy. */
+    copy: guid.optional(),
   }),
-  z.strictObject({ type: z.literal('offerAccepted'), ...fromNode, groupId: guid, epoch }),
+  /** The owner still runs it: its state could not be carried (M7). */
+  z.strictObject({
+    type: z.literal('groupNotCarried'),
+    ...fromNode,
+    groupId: guid,
+    epoch,
+    mid: guid,
+    reason: detail,
+  }),
+  z.strictObject({
+    type: z.literal('offerAccepted'),
+    ...fromNode,
+    groupId: guid,
+    epoch,
+    /** It has a place for a copy of this name; or why it has none. */
+    receives: z.strictObject({ mid: guid, to: receiver }).optional(),
+    receivesNot: detail.optional(),
+  }),
   z.strictObject({
     type: z.literal('offerRefused'),
     ...fromNode,

@@ -3,6 +3,7 @@
  * observed (status) is never in here (S-65); see `observed.ts`.
  */
 import * as z from 'zod'
+import { carried, carry, resumeFrom } from './carry.ts'
 import { fenceConfig, lastFence, takeover } from './fencing.ts'
 import {
   bootId,
@@ -116,9 +117,18 @@ export const ownership = z.discriminatedUnion('phase', [
     /** The target of the planned move that freed it, tried first. */
     to: guid.nullable(),
     reason: z.enum(['created', 'released', 'nodeLost', 'missingFromReport']),
+    /** Its state waits to be gone on from, at the next epoch and never later. */
+    copy: carried.optional(),
     correlationId,
   }),
-  z.strictObject({ phase: z.literal('owned'), owner: guid, epoch, correlationId }),
+  z.strictObject({
+    phase: z.literal('owned'),
+    owner: guid,
+    epoch,
+    /** What the owner may go on from, if it has it: else it starts cold. */
+    resume: resumeFrom.optional(),
+    correlationId,
+  }),
   /** The owner has been told to stop it and to say when nothing runs (C5). */
   z.strictObject({
     phase: z.literal('releasing'),
@@ -126,6 +136,8 @@ export const ownership = z.discriminatedUnion('phase', [
     epoch,
     to: guid.nullable(),
     reason: releaseReason,
+    /** Its state is to travel. */
+    carry: carry.optional(),
     correlationId,
   }),
 ])

@@ -85,6 +85,22 @@ export const hostPolicy = z.strictObject({
       paths: z.array(pattern).max(1_000).optional(),
       /** libvirt's socket; default /run/libvirt/libvirt-sock. */
       socket: z.string().max(4_096).optional(),
+      /**
+       * How virtual machines come here while they run: the address of this libvirt as others reach it
+       * (qemu+tls://n1.example.org/system), and the one that its QEMU is to listen on. Absent: they do
+       * not, and are moved by saving them, or by stop and start.
+       */
+      migration: z
+        .strictObject({
+          connect: z.string().max(1_024),
+          address: z.union([z.ipv4(), z.ipv6(), z.hostname()]).optional(),
+          /**
+           * The files of domains are on storage that the hosts share, though libvirt cannot tell (it
+           * knows NFS, GFS2, OCFS2, Ceph and block devices). Needed on both hosts of a move.
+           */
+          sharedStorage: z.literal(true).optional(),
+        })
+        .optional(),
       /** Real emulators that the gate may become. */
       emulators: z.array(pattern).max(100).optional(),
     })

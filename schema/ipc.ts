@@ -3,6 +3,7 @@
  * RHS speak through it, in envelopes it does not open.
  */
 import * as z from 'zod'
+import { carry, receiver, resumeFrom } from './carry.ts'
 import { controlCode, controlInput, controlOutcome } from './control.ts'
 import { refusal } from './errors.ts'
 import { policyTold } from './fencing.ts'
@@ -38,6 +39,10 @@ export const heldResource = z.strictObject({
   leaving: z.boolean(),
   /** An operator on this host wants it stopped, or gone at once: Terminate instead of Offline. */
   stopHere: z.enum(['no', 'stop', 'kill']),
+  /** Its state is to travel instead of being lost by a stop. */
+  carry: carry.optional(),
+  /** What its first Online here goes on from. */
+  resume: resumeFrom.optional(),
   hiveSeq: z.int().nonnegative(),
   restart: restartPolicy,
   poll: pollPolicy,
@@ -60,6 +65,13 @@ export const toRhs = z.discriminatedUnion('t', [
     t: z.literal('couldHost'),
     request: requestId,
     resources: z.array(heldResource),
+  }),
+  /** M1: make a place for a copy of it that does not execute. Answered by `received`. */
+  z.strictObject({
+    t: z.literal('receive'),
+    request: requestId,
+    resource: heldResource,
+    mid: guid,
   }),
   /** S-50: to be made ready for an Online that may come one day. Not answered. */
   z.strictObject({ t: z.literal('prepare'), resources: z.array(heldResource) }),
@@ -94,6 +106,15 @@ export const fromRhs = z.discriminatedUnion('t', [
     problems: z.array(z.strictObject({ guid, problem: detail })),
   }),
   z.strictObject({ t: z.literal('controlled'), request: requestId, outcome: controlOutcome }),
+  /** Where the copy is received, or why it is not. */
+  z.strictObject({
+    t: z.literal('received'),
+    request: requestId,
+    to: receiver.nullable(),
+    problem: detail.optional(),
+  }),
+  /** M7: it still runs here. */
+  z.strictObject({ t: z.literal('notCarried'), guid, epoch, mid: guid, reason: detail }),
   z.strictObject({ t: z.literal('log'), entries: z.array(logEntry) }),
 ])
 export type FromRhs = z.infer<typeof fromRhs>
@@ -114,7 +135,15 @@ export const agentToGuard = z.discriminatedUnion('t', [
     sentAtMs: bootMs,
   }),
   /** U2: an ownership update that is permission. */
-  z.strictObject({ t: z.literal('grant'), session: z.int(), groupId: guid, epoch }),
+  z.strictObject({
+    t: z.literal('grant'),
+    session: z.int(),
+    groupId: guid,
+    epoch,
+    resume: resumeFrom.optional(),
+  }),
+  /** M7: the copies that the hive speaks of; all others are discarded. */
+  z.strictObject({ t: z.literal('copiesWanted'), mids: z.array(guid) }),
   /** Stop one group (G5) and drop its grant. `order`: resources, dependents first. */
   z.strictObject({ t: z.literal('stopGroup'), groupId: guid, epoch }),
   /** An envelope for one resource monitor: the guard does not open it, RHS does. */
@@ -161,7 +190,7 @@ export const guardToAgent = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('granted'), groupId: guid, epoch }),
   z.strictObject({ t: z.literal('denied'), groupId: guid, epoch, reason: z.string() }),
   /** Nothing of the group runs, its grant and records are gone (G5). */
-  z.strictObject({ t: z.literal('stopped'), groupId: guid, epoch }),
+  z.strictObject({ t: z.literal('stopped'), groupId: guid, epoch, copy: guid.optional() }),
   /** A lease reached its stop time: everything is void and being stopped (L4, L5). */
   z.strictObject({ t: z.literal('lapsed'), lease: z.enum(['pong', 'authority']) }),
   /** Its lease binds this guard again, and that is on file. */
@@ -221,6 +250,27 @@ export const rhsToGuard = z.discriminatedUnion('t', [
     groupId: guid,
     epoch,
     gateName: z.string().min(1).max(256),
+    /** It goes on from a saved state: QEMU is started to wait for one. */
+    restores: z.literal(true).optional(),
+  }),
+  /** M1: `incoming(mid)`: a process that does not execute, and no grant. */
+  z.strictObject({
+    t: z.literal('permitCopy'),
+    requestId,
+    resourceId: guid,
+    groupId: guid,
+    epoch,
+    mid: guid,
+    gateName: z.string().min(1).max(256),
+  }),
+  /** M3: its manager has moved it into this copy, and it does not run here any more. */
+  z.strictObject({
+    t: z.literal('carried'),
+    requestId,
+    resourceId: guid,
+    groupId: guid,
+    epoch,
+    mid: guid,
   }),
   z.strictObject({ t: z.literal('signal'), requestId, resourceId: guid, signal: z.string() }),
   z.strictObject({ t: z.literal('stop'), requestId, resourceId: guid }),
@@ -245,6 +295,8 @@ export const workloadRecord = z.strictObject({
   way: z.enum(['child', 'gate']),
   phase: z.enum(['starting', 'running']),
   gateName: z.string().optional(),
+  /** Of a gate's start: it waits for a saved state. */
+  restores: z.literal(true).optional(),
   process: processRef.nullable(),
   /** Kill group of this start, by which everything of it is found (a child's). */
   group: z.string().optional(),
@@ -256,6 +308,23 @@ export const workloadRecord = z.strictObject({
   undo: undo.optional(),
 })
 export type WorkloadRecord = z.infer<typeof workloadRecord>
+
+/** M1: a place for a copy, and the process that has come into it. It is no grant, and never reported as held. */
+export const workloadCopy = z.strictObject({
+  mid: guid,
+  resourceId: guid,
+  groupId: guid,
+  /** At which the source runs it. */
+  epoch,
+  gateName: z.string(),
+  process: processRef.nullable(),
+  /** It is being discarded. */
+  ending: z.literal(true).optional(),
+})
+export type WorkloadCopy = z.infer<typeof workloadCopy>
+
+/** Something of it was started under this grant (M5). */
+export const begunWorkload = z.strictObject({ resourceId: guid, groupId: guid, epoch })
 
 /** Guard -> RHS. */
 export const guardToRhs = z.discriminatedUnion('t', [

@@ -5,7 +5,9 @@
  * (S-33); `looksAlive` and `isAlive` are required (S-45). A module sees neither the hive nor the
  * session nor a credential (S-31): everything it may know comes with the call.
  */
+
 import type * as z from 'zod'
+import type { Carry, Receiver, ResumeFrom } from './carry.ts'
 import type { Controls } from './control.ts'
 import type { ReportedStatus } from './status.ts'
 import type { ChildSpec, ProcessRef } from './workload.ts'
@@ -74,6 +76,23 @@ export interface ResourceModule<P = unknown> {
   retry?(call: Call<P>): Promise<void>
   /** Stop gracefully (S-40). Resolves when nothing runs. */
   offline?(call: Call<P>): Promise<void>
+  /**
+   * Live move, on the target (M1, M2): make a place for a copy that does not execute by itself, by
+   * `call.workload.permitCopy(mid, …)`. It has 1 s. Resolves with what `migrate` of the source needs to know.
+   */
+  receive?(call: Call<P>, mid: string): Promise<Receiver>
+  /**
+   * Live move, on the source, in place of Offline (M2, M3): bring it to `call.carry.to`, where it arrives
+   * without executing. Resolves when nothing of it runs here and the guard has taken
+   * `call.workload.carried(mid)`; rejects when it runs on here. No half-way: whatever happens, one of both.
+   */
+  migrate?(call: Call<P>): Promise<void>
+  /**
+   * Quick move, in place of Offline: save its state where every node finds it by `call.carry.mid`.
+   * Resolves and rejects as `migrate` does. What goes on from it is the next `online`, by `call.resume`,
+   * and nothing ever goes on from it twice (M5).
+   */
+  save?(call: Call<P>): Promise<void>
   /** Kill at once (S-41). */
   terminate?(call: Call<P>): Promise<void>
   /** Quick status of all members of one group (S-27). One answer per GUID asked. */
@@ -136,6 +155,10 @@ export interface Call<P = unknown> {
    * are there only while those are online.
    */
   readonly dependent: boolean
+  /** Of `migrate` and `save`: what is carried, and where to. */
+  readonly carry: Carry | null
+  /** Of `online`: it may go on from this. What cannot be found is lost, and it starts cold. */
+  readonly resume: ResumeFrom | null
   /** Aborted when the call's deadline has passed or the call is cancelled. */
   readonly signal: AbortSignal
   /** Restarts the pending timeout. */
@@ -157,7 +180,17 @@ export interface Workload {
    * G4 (b): the guard records *starting*; the gate process asks for itself later, by `gateName`.
    * Resolves when recorded; `process` is set once a gate process was let through.
    */
-  permitGate(gateName: string): Promise<void>
+  permitGate(gateName: string, how?: { readonly restores?: true }): Promise<void>
+  /**
+   * M1: a gate process of this name may come in as a copy, to wait and not to execute.
+   * @throws {Error} refused: there is a copy already, or it is still here
+   */
+  permitCopy(mid: string, gateName: string): Promise<void>
+  /**
+   * M3: its manager has said that it is moved, and its process is gone by the guard's own record.
+   * @throws {Error} refused: it still runs
+   */
+  carried(mid: string): Promise<void>
   /** Sends a signal to the main process; false when it is gone. */
   signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGHUP'): Promise<boolean>
   /** Stop procedure for this resource (G5): kills what is left, sees it dead, clears the record. */

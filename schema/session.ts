@@ -6,6 +6,7 @@
  * protocol is refused with a reason that says which side has to be updated.
  */
 import * as z from 'zod'
+import { receiver } from './carry.ts'
 import { controlCode, controlInput, controlOutcome } from './control.ts'
 import { refusal } from './errors.ts'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
@@ -18,7 +19,7 @@ import { timing } from './timing.ts'
 import { moduleText, typeChange } from './type-asks.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 5
+export const PROTOCOL = 6
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
@@ -121,6 +122,17 @@ export const nodeFrame = z.discriminatedUnion('t', [
     groupId: guid,
     epoch,
     why: z.enum(['asked', 'hostShutdown', 'gaveUp']),
+    /** M3: its process was seen to be gone after its manager had moved it into this copy. */
+    copy: guid.optional(),
+  }),
+  /** It still runs here, and its state was not carried into this copy (M7). */
+  z.strictObject({
+    t: z.literal('notCarried'),
+    n: reportNumber,
+    groupId: guid,
+    epoch,
+    mid: guid,
+    reason: detail,
   }),
   /** A deliberate local change: PersistentState follows (S-68). */
   z.strictObject({ t: z.literal('intent'), n: reportNumber, ...localIntent.shape }),
@@ -146,7 +158,14 @@ export const nodeFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('leaving'), n: reportNumber }),
   /** Everything is released; the session ends and the node may be declared Down at once. */
   z.strictObject({ t: z.literal('goodbye'), n: reportNumber }),
-  z.strictObject({ t: z.literal('accept'), groupId: guid, epoch }),
+  z.strictObject({
+    t: z.literal('accept'),
+    groupId: guid,
+    epoch,
+    /** Of an offer with `mid`: there is a place for that copy; or why there is none. */
+    receives: z.strictObject({ mid: guid, to: receiver }).optional(),
+    receivesNot: detail.optional(),
+  }),
   z.strictObject({ t: z.literal('refuse'), groupId: guid, epoch, reason: detail }),
   z.strictObject({
     t: z.literal('log'),
@@ -245,6 +264,8 @@ export const objectFrame = z.discriminatedUnion('t', [
     groupId: guid,
     epoch,
     reason: releaseReason.or(z.enum(['placement'])),
+    /** M1: make a place for a copy of this name, that does not execute. */
+    mid: guid.optional(),
   }),
   z.strictObject({ t: z.literal('confirmed'), n: z.int().positive() }),
   /** The takeover policy has changed. */

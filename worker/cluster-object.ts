@@ -200,8 +200,8 @@ export class Cluster extends DurableObject<Env> {
             this.#sockets.close(ws, CLOSE.refused, effect)
         break
       case 'offer': {
-        const { groupId, epoch, reason } = effect
-        this.#sockets.tell(effect.nodeId, { t: 'offer', groupId, epoch, reason })
+        const { type: _, nodeId, ...offer } = effect
+        this.#sockets.tell(nodeId, { t: 'offer', ...offer })
         break
       }
       case 'fence':
@@ -322,10 +322,9 @@ export class Cluster extends DurableObject<Env> {
       return void this.#handle({ type: 'fenceBegun', ...from, target, request })
     }
     if (frame.t === 'accept' || frame.t === 'refuse') {
-      const { groupId, epoch } = frame
-      if (frame.t === 'accept') this.#handle({ type: 'offerAccepted', ...from, groupId, epoch })
-      else this.#handle({ type: 'offerRefused', ...from, groupId, epoch, reason: frame.reason })
-      return
+      const { t, ...said } = frame
+      const type = t === 'accept' ? 'offerAccepted' : 'offerRefused'
+      return void this.#handle({ type, ...from, ...said } as Event)
     }
     // S-16: numbered reports have their effect once, however often they come.
     const known = this.#store.session(a.nodeId)

@@ -153,11 +153,12 @@ export const handlers: Record<RouteName, Handler> = {
     const { stub } = await open(call)
     const cluster = await view(stub)
     const { id: groupId } = find(cluster, 'group', call)
-    const { to: wanted } = call.body
+    const { to: wanted, method } = call.body
     const to = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
     const refused = to === null ? null : await stub.couldTake(groupId, to)
     if (refused) throw new HoldfastError(refused)
-    return ask(stub, call.by, { type: 'moveGroup', groupId, to }, groupId)
+    const mid = crypto.randomUUID()
+    return ask(stub, call.by, { type: 'moveGroup', groupId, to, method, mid }, groupId)
   },
   onlineGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 1 })),

@@ -74,7 +74,12 @@ export function eventOf(
         groupId: frame.groupId,
         epoch: frame.epoch,
         why: frame.why,
+        ...(frame.copy !== undefined && { copy: frame.copy }),
       }
+    case 'notCarried': {
+      const { t: _, n: __, ...said } = frame
+      return { type: 'groupNotCarried', ...from, ...said }
+    }
     case 'intent': {
       const { t: _, n: __, ...intent } = frame
       return { type: 'intentReported', ...from, intent }

@@ -1,5 +1,5 @@
-import type { Command } from 'commander'
-import type { ClusterView, GroupView, ResourceView } from '../../schema/api/bodies.ts'
+import { type Command, Option } from 'commander'
+import type { ClusterView, GroupView, MoveMethod, ResourceView } from '../../schema/api/bodies.ts'
 import { HoldfastError } from '../../schema/errors.ts'
 import { duration, type Runner } from '../command.ts'
 import { formatDuration } from '../duration.ts'
@@ -17,7 +17,12 @@ export function addMove(program: Command, runner: Runner): void {
       .command('move')
       .description('planned, graceful move; leaves no rule behind')
       .argument('<group>')
-      .option('--to <node>', 'default: the best possible node'),
+      .option('--to <node>', 'default: the best possible node')
+      .addOption(
+        new Option('--method <method>', 'live, quick, stop, or the first of these that can be done')
+          .choices(['auto', 'live', 'quick', 'stop'])
+          .default('auto'),
+      ),
   ).action(runner.action(move))
 }
 
@@ -45,12 +50,13 @@ const limitOf = ({ wait }: WaitOptions) => (typeof wait === 'number' ? wait : nu
 
 async function move(
   session: Session,
-  options: WaitOptions & { to?: string },
+  options: WaitOptions & { to?: string; method: MoveMethod },
   name: string,
 ): Promise<number> {
   const params = { group: name }
   const before = await session.inCluster('getGroup', { params })
-  const body = options.to === undefined ? {} : { to: options.to }
+  const { to, method } = options
+  const body = { method, ...(to !== undefined && { to }) }
   const { seq } = await session.inCluster('moveGroup', { params, body })
   const waited = await waitFor(
     session,
@@ -77,6 +83,8 @@ async function move(
 /** It has a new owner's epoch and came to rest there. */
 function moved(group: GroupView, epochBefore: number): Progress {
   if (group.state === 'waiting') return 'stuck'
+  // Its state could not be carried as asked: it runs on where it was.
+  if (group.epoch === epochBefore && group.phase === 'owned') return 'stuck'
   if (group.epoch <= epochBefore || group.phase !== 'owned') return 'going'
   return group.state === 'pending' ? 'going' : 'done'
 }

@@ -42,7 +42,7 @@ export function tinyDomainXml(domain: TinyDomain): string {
   <devices>
     <emulator>${escapeXml(emulator)}</emulator>
     <disk type='file' device='disk'>
-      <driver name='qemu' type='raw'/>
+      <driver name='qemu' type='raw' cache='none'/>
       <source file='${escapeXml(domain.image)}'/>
       <target dev='sda' bus='sata'/>
     </disk>

@@ -48,7 +48,10 @@ export class Agent {
       replica: () => this.#replica,
       duties: () => this.#desk,
       grants: () => this.#grants,
-      whyRefuse: (groupId) => this.#whyRefuse(groupId),
+      whyRefuse: (groupId) =>
+        this.#mode === 'member'
+          ? whyRefuse(groupId, this.#replica.hive, this.#monitors.types, this.#grants)
+          : 'this host shuts down',
       toGuard: (frame) => this.#toGuard(frame),
       log: (component, message) => this.#log(component, message),
     },
@@ -78,7 +81,7 @@ export class Agent {
       welcomed: (intents) => this.#welcomed(intents),
       snapshot: (frame) => this.#snapshot(frame),
       updates: (frame) => this.#updates(frame),
-      offer: (frame) => this.#desks.offers.take(frame.groupId, frame.epoch),
+      offer: (frame) => this.#desks.offers.take(frame),
       intentsTaken: (intents) => {
         this.#localStops.settle(intents)
         // If the hive has decided otherwise, nothing but this says so again.
@@ -132,7 +135,7 @@ export class Agent {
         if (this.#session.seqW !== null) this.#session.close('the guard denied a grant')
         break
       case 'stopped':
-        this.#stopped(frame.groupId, frame.epoch)
+        this.#stopped(frame)
         break
       case 'lapsed':
         this.#grants = []
@@ -191,7 +194,7 @@ export class Agent {
         if (changed && this.#session.seqW !== null)
           this.#session.tell({ t: 'types', types: this.#monitors.types })
         this.#act()
-        // One report with all types, if all monitors come up in time.
+        // One report with all types, if all come up in time.
         if (!this.#session.begun)
           setTimeout(() => this.#session.connect(), this.#monitors.complete ? 0 : MONITORS_MS)
         break
@@ -204,6 +207,8 @@ export class Agent {
         break
       case 'couldHost':
       case 'controlled':
+      case 'received':
+      case 'notCarried':
         this.#desks.heard(monitor, frame)
         break
       case 'log':
@@ -279,11 +284,11 @@ export class Agent {
     const { nodeId } = this.#identity.file
     const given = permissions(frame.updates, nodeId, before, this.#session.seqW, this.#grants)
     for (const { correlationId, ...grant } of given) {
-      const { groupId } = grant
+      const { groupId, epoch } = grant
       this.#toGuard({ t: 'grant', session: this.#session.number ?? 0, ...grant })
       // The guard hears of the grant before it hears of any start: no need to wait for its yes,
       // and if it says no, no start gets past it.
-      this.#grants.push(grant)
+      this.#grants.push({ groupId, epoch })
       this.#log('FM', memberList(groupId, this.#replica.hive), groupId, correlationId)
     }
     this.#act()
@@ -293,6 +298,7 @@ export class Agent {
   #act(): void {
     // An empty replica knows nothing: by it everything would have to be dropped.
     if (!this.#monitors.someReady || this.#replica.hive.seq === 0) return
+    this.#desks.copies.look()
     const lacks = (type: string) => this.#monitors.lacks(type)
     const unhosted = unhostedNews(this.#replica.hive, this.#grants, lacks, this.#statuses)
     for (const item of unhosted) this.#statuses.set(item.resourceId, item)
@@ -311,7 +317,7 @@ export class Agent {
     })
   }
 
-  #stopped(groupId: string, epoch: number): void {
+  #stopped({ groupId, epoch, copy }: Extract<GuardToAgent, { t: 'stopped' }>): void {
     this.#desk.stopped(groupId)
     this.#grants = this.#grants.filter((g) => g.groupId !== groupId || g.epoch !== epoch)
     for (const [id, item] of this.#statuses)
@@ -323,14 +329,9 @@ export class Agent {
     for (const r of this.#replica.hive.resources.values())
       if (r.groupId === groupId) this.#adopted.delete(r.id)
     const why = this.#mode === 'shuttingDown' ? 'hostShutdown' : 'asked'
-    this.#session.tell({ t: 'released', groupId, epoch, why })
+    this.#session.tell({ t: 'released', groupId, epoch, why, ...(copy && { copy }) })
     this.#act()
     this.#finishIfEmpty()
-  }
-
-  #whyRefuse(groupId: string): string | null {
-    if (this.#mode !== 'member') return 'this host shuts down'
-    return whyRefuse(groupId, this.#replica.hive, this.#monitors.types, this.#grants)
   }
 
   /** Now and then: what time alone has brought about. */
@@ -356,8 +357,8 @@ export class Agent {
   }
 
   #heardOf(item: StatusItem): void {
-    const { status } = item
-    if (status === 'offline' || status === 'failed') this.#localStops.done(item.resourceId)
+    const { status, resourceId } = item
+    if (status === 'offline' || status === 'failed') this.#localStops.done(resourceId)
     if (status === 'stopped') this.#stoppedHere(item)
   }
 
@@ -380,15 +381,13 @@ export class Agent {
     const { nodeId } = this.#identity.file
     const stop = orderStop(reference, kill, this.#replica, nodeId, this.#grants, this.#localStops)
     if ('refused' in stop) return stop
-    const connected = this.#session.seqW !== null
+    const toldControlPlane = this.#session.seqW !== null
     this.#session.tellIntent(stop.intent)
     this.#act()
-    return { ok: true, resource: stop.name, toldControlPlane: connected }
+    return { ok: true, resource: stop.name, toldControlPlane }
   }
 
-  #log(...line: Parameters<typeof logLine>): void {
-    this.#session.log([logLine(...line)])
-  }
+  readonly #log = (...line: Parameters<typeof logLine>) => this.#session.log([logLine(...line)])
 
   /** For `holdfast-probe status`: it has a line for each resource. */
   #tellInfo(): void {

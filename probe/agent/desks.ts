@@ -2,6 +2,7 @@ import type { AgentToGuard, FromRhs } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { offered } from '../core/duties.ts'
 import { ControlDesk } from './control-desk.ts'
+import { CopyDesk } from './copy-desk.ts'
 import type { DutyDesk } from './duty-desk.ts'
 import { FenceDesk } from './fence-desk.ts'
 import { ModuleDesk } from './module-desk.ts'
@@ -22,6 +23,8 @@ export interface AgentSide {
   log(component: 'NM', message: string): void
 }
 
+type ToDesks = Extract<FromRhs, { t: 'couldHost' | 'controlled' | 'received' | 'notCarried' }>
+
 /** Where an agent answers what it is asked: one desk for each kind of question. */
 export class Desks {
   readonly offers: OfferDesk
@@ -29,14 +32,21 @@ export class Desks {
   readonly modules: ModuleDesk
   readonly controls: ControlDesk
   readonly prepares: PrepareDesk
+  readonly copies: CopyDesk
 
   constructor(agent: AgentSide, monitors: MonitorList) {
     const answer: SessionKeeper['answer'] = (frame) => agent.session().answer(frame)
     const toGuard: AgentSide['toGuard'] = (frame) => agent.toGuard(frame)
+    const members = (groupId: string, epoch: number) =>
+      offered(agent.replica().hive, groupId, epoch)
+    this.copies = new CopyDesk({
+      ...{ monitors, toGuard, members, hive: () => agent.replica().hive },
+      tell: (report) => agent.session().tell(report),
+    })
     this.offers = new OfferDesk({
-      ...{ monitors, toGuard, answer },
+      ...{ monitors, toGuard, answer, members },
       whyNot: (groupId) => agent.whyRefuse(groupId),
-      members: (groupId, epoch) => offered(agent.replica().hive, groupId, epoch),
+      receive: (...offer) => this.copies.receive(...offer),
     })
     this.prepares = new PrepareDesk({ monitors, toGuard })
     this.fences = new FenceDesk({
@@ -54,8 +64,9 @@ export class Desks {
   }
 
   /** What a monitor answers goes to the desk that has asked. */
-  heard(monitor: string, frame: Extract<FromRhs, { t: 'couldHost' | 'controlled' }>): void {
+  heard(monitor: string, frame: ToDesks): void {
     if (frame.t === 'couldHost') this.offers.heard(monitor, frame)
-    else this.controls.heard(frame)
+    else if (frame.t === 'controlled') this.controls.heard(frame)
+    else this.copies.heard(frame)
   }
 }

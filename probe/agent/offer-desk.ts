@@ -4,7 +4,9 @@
  * nothing against it. A yes is no permission: that is the update alone (U2).
  */
 import type { AgentToGuard, FromRhs, HeldResource } from '../../schema/ipc.ts'
+import { LIMITS } from '../../schema/limits.ts'
 import type { NodeFrame, ObjectFrame } from '../../schema/session.ts'
+import type { Received } from './copy-desk.ts'
 import type { MonitorList } from './monitors.ts'
 
 interface Parts {
@@ -15,6 +17,8 @@ interface Parts {
   whyNot(groupId: string): string | null
   /** All members as this host would hold them. */
   members(groupId: string, epoch: number): HeldResource[]
+  /** M1: makes a place for a copy. */
+  receive(groupId: string, epoch: number, mid: string): Promise<Received>
 }
 
 interface Asked {
@@ -39,13 +43,23 @@ export class OfferDesk {
   }
 
   /** An offer: answered by accept or refuse. */
-  take(groupId: string, epoch: number): void {
+  take({ groupId, epoch, mid }: Extract<ObjectFrame, { t: 'offer' }>): void {
     const offer = { groupId, epoch }
-    this.#examine(groupId, epoch, (reason) =>
-      this.#parts.answer(
-        reason === null ? { t: 'accept', ...offer } : { t: 'refuse', ...offer, reason },
-      ),
-    )
+    this.#examine(groupId, epoch, (reason) => {
+      if (reason !== null) this.#parts.answer({ t: 'refuse', ...offer, reason })
+      else if (mid === undefined) this.#parts.answer({ t: 'accept', ...offer })
+      else void this.#acceptCopy(offer, mid)
+    })
+  }
+
+  /** A yes to the group, with or without a place for the copy: it can come by other means. */
+  async #acceptCopy(offer: { groupId: string; epoch: number }, mid: string): Promise<void> {
+    const received = await this.#parts.receive(offer.groupId, offer.epoch, mid)
+    const said =
+      'to' in received
+        ? { receives: { mid, to: received.to } }
+        : { receivesNot: received.problem.slice(0, LIMITS.detailLengthMax) }
+    this.#parts.answer({ t: 'accept', ...offer, ...said })
   }
 
   /** The same question before anything is stopped for it, with an answer that binds nobody. */

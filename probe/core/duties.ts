@@ -2,6 +2,7 @@
  * What a node has to do, derived from its replica of the hive: nodes are driven by state, not by
  * commands. Local Resource Control Manager: dependency order on start and stop (S-85, S-93).
  */
+import { isUnplaced } from '../../schema/carry.ts'
 import type { Group, Hive, Resource } from '../../schema/hive.ts'
 import type { HeldResource } from '../../schema/ipc.ts'
 import { typeInfo } from '../../schema/resource-types/index.ts'
@@ -87,11 +88,23 @@ function heldResource(
     target: target(known, group, r, members),
     leaving: leaves(known, group),
     stopHere: override?.how ?? 'no',
+    ...travel(known, group, r),
     hiveSeq: known.hive.seq,
     restart: r.restart,
     poll: r.poll,
     correlationId,
   }
+}
+
+/** How the state of this one is to leave, or what it is to go on from (M1, M4). */
+function travel(known: Known, { ownership }: Group, r: Resource) {
+  const moves = typeInfo(known.hive.types, r.type)?.moves
+  if (ownership.phase === 'owned' && ownership.resume && moves?.[ownership.resume.method])
+    return { resume: ownership.resume }
+  if (ownership.phase !== 'releasing' || known.shutsDown || !ownership.carry) return {}
+  const { carry } = ownership
+  // Only what is to run on the other side has a state that anybody wants.
+  return moves?.[carry.method] && r.persistentState === 1 ? { carry } : {}
 }
 
 /** O1: what this host would hold if it took the group at this epoch. */
@@ -108,7 +121,9 @@ export function offered(hive: Hive, groupId: string, epoch: number): HeldResourc
 
 /** The group is to go from here, whatever its members are wanted to be. */
 function leaves(known: Known, group: Group): boolean {
-  return group.ownership.phase === 'releasing' || known.shutsDown === true
+  if (known.shutsDown === true) return true
+  // M1: until there is a place for the copy, nothing has begun.
+  return group.ownership.phase === 'releasing' && !isUnplaced(group.ownership)
 }
 
 /** May run now: wanted, and all it depends on is online. Must go: after those that depend on it. */

@@ -1,5 +1,6 @@
 /** What may start (rules G2, G3, G4, C3): the guard's yes, recorded before it leaves. */
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
+import { answerCopy, notCarried } from './guard-copies.ts'
 import {
   answer,
   epochOf,
@@ -52,7 +53,7 @@ export function startChild(
   const answered = answerAtOnce(state, ask, nowMs)
   if (answered) return { state, effects: [answered] }
   return {
-    state: withRecord(state, {
+    state: withRecord(stays(state, ask), {
       ...ask,
       way: 'child',
       phase: 'starting',
@@ -70,29 +71,48 @@ export function permitGate(
   ask: StartAsk,
   gateName: string,
   nowMs: number,
+  restores?: true,
 ): GuardOutcome {
   const answered = answerAtOnce(state, ask, nowMs)
   if (answered) return { state, effects: [answered] }
+  if (restores && hasBegun(state, ask))
+    return { state, effects: [answer(ask, false, 'it has begun here already')] }
   const record = {
     ...ask,
     way: 'gate' as const,
     phase: 'starting' as const,
     gateName,
     process: null,
+    ...(restores && { restores }),
   }
   return {
-    state: withRecord(state, record),
+    state: withRecord(stays(state, ask), record),
     effects: [{ type: 'persist' }, answer(ask, true)],
   }
 }
+
+/** M3: what is started here again makes the copy of it worthless. M5: and what was saved before. */
+function stays(state: GuardState, ask: StartAsk): GuardState {
+  const { resourceId, groupId, epoch } = ask
+  const carried = notCarried(state, groupId)
+  if (hasBegun(state, ask)) return { ...state, carried }
+  const begun = state.begun.filter((b) => b.resourceId !== resourceId)
+  return { ...state, carried, begun: [...begun, { resourceId, groupId, epoch }] }
+}
+
+const hasBegun = (state: GuardState, { resourceId, epoch }: StartAsk) =>
+  state.begun.some((b) => b.resourceId === resourceId && b.epoch === epoch)
 
 /** The gate process itself asks, as the last thing before it becomes the workload. */
 export function answerGate(
   state: GuardState,
   gateName: string,
   process: ProcessRef,
+  incoming: boolean,
   nowMs: number,
 ): GuardOutcome {
+  const copy = state.copies.find((c) => c.gateName === gateName && !c.ending)
+  if (copy) return answerCopy(state, copy, process, incoming)
   const no = (reason: string): GuardOutcome => ({
     state,
     effects: [{ type: 'answerGate', yes: false, reason }],
@@ -100,6 +120,8 @@ export function answerGate(
   const record = state.records.find((r) => r.gateName === gateName)
   if (!record) return no('nothing of that name may start')
   if (record.process) return no('it runs already')
+  // What comes from elsewhere late must not pass for what was asked for here.
+  if (incoming !== (record.restores === true)) return no('it may not start in this way')
   const reason = whyNot(state, { ...record, requestId: 0 }, nowMs)
   if (reason) return no(reason)
   return {

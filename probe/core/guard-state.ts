@@ -1,6 +1,6 @@
 /** What a guard knows and may be told: the words of `guardStep`. */
 import type { PolicyTold } from '../../schema/fencing.ts'
-import type { GuardToAgent, WorkloadRecord } from '../../schema/ipc.ts'
+import type { GuardToAgent, WorkloadCopy, WorkloadRecord } from '../../schema/ipc.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
@@ -22,6 +22,16 @@ export interface GuardFile {
   /** Highest epoch ever granted, or told to stop, per group (C2). */
   readonly seen: readonly HeldGroup[]
   readonly records: readonly WorkloadRecord[]
+  /** M1: of workloads of other nodes; a new guard discards them. */
+  readonly copies: readonly WorkloadCopy[]
+  /** M5: what was started under a grant that stands: a saved state is older than what it has done. */
+  readonly begun: readonly Begun[]
+}
+
+export interface Begun {
+  readonly resourceId: string
+  readonly groupId: string
+  readonly epoch: number
 }
 
 export type Stop =
@@ -35,6 +45,8 @@ export interface GuardState extends GuardFile {
   /** A challenge that waits until a lapse is over (S3). */
   readonly challenge: number | null
   readonly stops: readonly Stop[]
+  /** M3: groups whose state was carried away, until their stop is acked or something of them starts. */
+  readonly carried: readonly (HeldGroup & { mid: string })[]
   /** Told to be bound by its leases again, which waits until both of them stand. */
   readonly wanted: PolicyTold | null
   /** The watchdog device, where there is one, and when it was fed last (G12). */
@@ -49,17 +61,23 @@ export type GuardEvent =
   | { type: 'fed'; timeoutMs: number }
   | { type: 'sessionClosed'; session: number }
   | { type: 'renewed'; session: number; lease: 'pong' | 'authority'; sentAtMs: number }
-  | { type: 'granted'; session: number; groupId: string; epoch: number }
+  | { type: 'granted'; session: number; groupId: string; epoch: number; resume?: Resume }
   | { type: 'groupStopAsked'; groupId: string; epoch: number }
   | { type: 'childAsked'; ask: StartAsk; spec: ChildSpec }
-  | { type: 'gatePermitAsked'; ask: StartAsk; gateName: string }
-  | { type: 'gateAsked'; gateName: string; process: ProcessRef }
+  | { type: 'gatePermitAsked'; ask: StartAsk; gateName: string; restores?: true | undefined }
+  /** `incoming`: it waits for a state that comes from elsewhere, and does not execute. */
+  | { type: 'gateAsked'; gateName: string; process: ProcessRef; incoming: boolean }
+  | { type: 'copyAsked'; ask: StartAsk; mid: string; gateName: string }
+  | { type: 'copiesWanted'; mids: readonly string[] }
+  | { type: 'carried'; ask: StartAsk; mid: string }
   | { type: 'childStarted'; resourceId: string; process: ProcessRef; group: string }
   | { type: 'resourceStopAsked'; resourceId: string; requestId: number }
   /** Seen on processes, not believed (G5): nothing of this resource runs any more. */
   | { type: 'nothingRuns'; resourceId: string; process: ProcessRef | null }
   | { type: 'everythingMustStop' }
   | { type: 'tick' }
+
+type Resume = { readonly mid: string } | undefined
 
 export interface StartAsk {
   readonly requestId: number
@@ -81,6 +99,8 @@ export type GuardEffect =
   /** One resource monitor, or all of them. */
   | { type: 'killRhs'; monitor: string | 'all' }
   | { type: 'spawn'; ask: StartAsk; spec: ChildSpec }
+  /** M4: a copy has become this workload. */
+  | { type: 'adopt'; record: WorkloadRecord }
   /** SIGKILL everything of the resource, and say `nothingRuns` once that is seen. */
   | { type: 'terminate'; record: WorkloadRecord }
 
@@ -99,6 +119,9 @@ export function emptyGuard(boot: string, guard: string): GuardState {
     grants: [],
     seen: [],
     records: [],
+    copies: [],
+    begun: [],
+    carried: [],
     session: null,
     challenge: null,
     stops: [],

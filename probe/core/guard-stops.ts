@@ -1,6 +1,7 @@
 /** The stop procedure and what waits for its end (rules G5, L4, L5, S3). */
 import type { WorkloadRecord } from '../../schema/ipc.ts'
 import type { ProcessRef } from '../../schema/workload.ts'
+import { copyEnded, discardCopies } from './guard-copies.ts'
 import {
   epochOf,
   type GuardEffect,
@@ -20,16 +21,21 @@ export function lapse(state: GuardState, lease: 'pong' | 'authority'): GuardOutc
     ...state,
     leases: NO_LEASES,
     grants: [],
+    begun: [],
+    carried: [],
     session: null,
     stops: [...state.stops.filter((s) => s.kind !== 'lapse'), { kind: 'lapse' }],
   }
-  const done = finishStops(next)
+  // M7: whoever has lapsed speaks for nothing, and has no use for a copy.
+  const discarded = discardCopies(next)
+  const done = finishStops(discarded.state)
   return {
     state: done.state,
     effects: [
       { type: 'persist' },
       { type: 'killRhs', monitor: 'all' },
       ...state.records.map((record) => ({ type: 'terminate' as const, record })),
+      ...discarded.effects,
       { type: 'toAgent', frame: { t: 'lapsed', lease } },
       ...done.effects,
     ],
@@ -43,6 +49,7 @@ export function stopGroup(state: GuardState, groupId: string, epoch: number): Gu
   const next: GuardState = {
     ...state,
     grants: state.grants.filter((g) => g.groupId !== groupId),
+    begun: state.begun.filter((b) => b.groupId !== groupId),
     seen: put(state.seen, { groupId, epoch: Math.max(epoch, epochOf(state.seen, groupId) ?? 0) }),
     stops: [...state.stops, { kind: 'group', groupId, epoch }],
   }
@@ -94,7 +101,10 @@ export function clear(
 ): GuardOutcome {
   const record = recordOf(state, resourceId)
   // Of an earlier start: what has been started since is still on record, and runs (G7).
-  if (!record || !sameProcess(record.process, process)) return nothing(state)
+  if (!record || !sameProcess(record.process, process)) {
+    const left = copyEnded(state, resourceId, process)
+    return left === state ? nothing(state) : { state: left, effects: [{ type: 'persistLater' }] }
+  }
   const records = state.records.filter((r) => r.resourceId !== resourceId)
   const done = finishStops({ ...state, records })
   // Where nothing is acked the file may follow later: a record of what is dead ends by itself.
@@ -113,13 +123,25 @@ function finishStops(state: GuardState): GuardOutcome {
     if (state.records.some((r) => concerns(stop, r))) return true
     if (stop.kind === 'group') {
       const { groupId, epoch } = stop
-      effects.push({ type: 'toAgent', frame: { t: 'stopped', groupId, epoch } })
+      // M3: the grant is gone, and nothing has been started since the state was carried away.
+      const mid = state.carried.find((c) => c.groupId === groupId && c.epoch === epoch)?.mid
+      const frame = {
+        t: 'stopped' as const,
+        groupId,
+        epoch,
+        ...(mid !== undefined && { copy: mid }),
+      }
+      effects.push({ type: 'toAgent', frame })
     }
     if (stop.kind === 'resource')
       effects.push({ type: 'answerRhs', requestId: stop.requestId, ok: true })
     return false
   })
-  const reported = report({ ...state, stops: left })
+  const over = state.stops.filter((stop) => !left.includes(stop))
+  const carried = state.carried.filter(
+    (c) => !over.some((stop) => stop.kind === 'group' && stop.groupId === c.groupId),
+  )
+  const reported = report({ ...state, stops: left, carried })
   return { state: reported.state, effects: [...effects, ...reported.effects] }
 }
 

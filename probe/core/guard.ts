@@ -6,6 +6,7 @@
 
 import type { WorkloadRecord } from '../../schema/ipc.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import { carried, discardCopies, permitCopy, takeUp } from './guard-copies.ts'
 import { policyAfter, takePolicy } from './guard-policy.ts'
 import { answerGate, permitGate, running, startChild } from './guard-starts.ts'
 import {
@@ -59,12 +60,17 @@ function adopted(kept: GuardState): GuardOutcome {
   const granted = (r: WorkloadRecord) =>
     kept.grants.some((g) => g.groupId === r.groupId && g.epoch === r.epoch)
   const orphans = kept.records.filter((r) => !granted(r))
+  // M7: nobody knows what has become of them meanwhile.
+  const none = discardCopies(kept)
   return {
     state: {
-      ...kept,
+      ...none.state,
       stops: orphans.map((r) => ({ kind: 'group', groupId: r.groupId, epoch: r.epoch })),
     },
-    effects: orphans.map((record) => ({ type: 'terminate', record })),
+    effects: [
+      ...none.effects,
+      ...orphans.map((record) => ({ type: 'terminate' as const, record })),
+    ],
   }
 }
 
@@ -92,8 +98,12 @@ function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome
       return due ? lapse(state, due) : nothing(state)
     case 'everythingMustStop':
       return lapse(state, 'authority')
-    case 'challenged':
-      return report({ ...state, session: null, challenge: event.session })
+    case 'challenged': {
+      // M7: by the report that follows, others may decide what runs where.
+      const none = discardCopies({ ...state, session: null, challenge: event.session })
+      const reported = report(none.state)
+      return { state: reported.state, effects: [...none.effects, ...reported.effects] }
+    }
     case 'welcomed':
       return welcome(state, event, nowMs)
     case 'policyTold':
@@ -113,9 +123,15 @@ function take(state: GuardState, event: GuardEvent, nowMs: number): GuardOutcome
     case 'childAsked':
       return startChild(state, event.ask, event.spec, nowMs)
     case 'gatePermitAsked':
-      return permitGate(state, event.ask, event.gateName, nowMs)
+      return permitGate(state, event.ask, event.gateName, nowMs, event.restores)
     case 'gateAsked':
-      return answerGate(state, event.gateName, event.process, nowMs)
+      return answerGate(state, event.gateName, event.process, event.incoming, nowMs)
+    case 'copyAsked':
+      return permitCopy(state, event.ask, event)
+    case 'copiesWanted':
+      return discardCopies(state, (copy) => !event.mids.includes(copy.mid))
+    case 'carried':
+      return carried(state, event.ask, event.mid)
     case 'childStarted':
       return running(state, event.resourceId, event.process, event.group)
     case 'resourceStopAsked':
@@ -185,12 +201,17 @@ function grant(state: GuardState, event: Extract<GuardEvent, { type: 'granted' }
   if (seen !== undefined && epoch <= seen) return deny(`C2: epoch ${seen} was seen already`)
   const held = epochOf(heldGroups(state), groupId)
   if (held !== undefined) return deny(`C5: epoch ${held} is not stopped yet`)
+  const taken = takeUp(state, event)
   return {
     state: {
-      ...state,
+      ...taken.state,
       grants: [...state.grants, { groupId, epoch }],
       seen: put(state.seen, { groupId, epoch }),
     },
-    effects: [{ type: 'persist' }, { type: 'toAgent', frame: { t: 'granted', groupId, epoch } }],
+    effects: [
+      { type: 'persist' },
+      ...taken.effects,
+      { type: 'toAgent', frame: { t: 'granted', groupId, epoch } },
+    ],
   }
 }

@@ -1,3 +1,4 @@
+import type { ResumeFrom } from '../../schema/carry.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import type { Update } from '../../schema/update.ts'
 
@@ -15,15 +16,15 @@ export function permissions(
   before: number,
   seqW: number | null | undefined,
   grants: readonly HeldGroup[],
-): (HeldGroup & { correlationId: string })[] {
+): (HeldGroup & { correlationId: string; resume?: ResumeFrom })[] {
   if (seqW === null || seqW === undefined) return []
   return updates.flatMap((u) => {
     if (u.change.table !== 'group' || u.seq <= before || u.seq <= seqW) return []
     const groupId = u.change.id
     const ownership = u.change.value?.ownership
     if (ownership?.phase !== 'owned' || ownership.owner !== nodeId) return []
-    const { epoch, correlationId } = ownership
+    const { epoch, correlationId, resume } = ownership
     if (grants.some((g) => g.groupId === groupId && g.epoch === epoch)) return []
-    return [{ groupId, epoch, correlationId }]
+    return [{ groupId, epoch, correlationId, ...(resume && { resume }) }]
   })
 }

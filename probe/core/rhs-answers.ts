@@ -24,6 +24,11 @@ export const UNEXPECTED = 'started by somebody else while it is wanted offline'
 
 export function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOutcome): void {
   const run = work.set({ ...was, call: null })
+  if (fn === 'migrate' || fn === 'save') {
+    if (outcome.ok === true) work.status({ ...run, restarts: [] }, 'offline', `moved by ${fn}`)
+    else staysHere(work, run, reasonOf(outcome))
+    return
+  }
   if (outcome.ok === 'notImplemented') {
     work.log(run, `discarded: the module has no function ${fn} (S-33)`)
     if (fn === 'offline') work.call(run, 'terminate')
@@ -81,6 +86,24 @@ export function callEnded(work: Work, was: Run, fn: EntryPoint, outcome: CallOut
     default:
       unreachable(fn)
   }
+}
+
+function reasonOf(outcome: Exclude<CallOutcome, { ok: true }>): string {
+  if (outcome.ok === 'notImplemented') return 'its module cannot do that'
+  return 'refused' in outcome ? outcome.refused : outcome.error
+}
+
+export const carryKey = ({ mid, method }: { mid: string; method: string }) => `${mid} ${method}`
+
+/** M7: it runs as before, and the control plane decides what is done instead. */
+export function staysHere(work: Work, run: Run, reason: string): void {
+  const { carry, guid, epoch } = run.held
+  work.log(run, `its state could not be carried: ${reason}`)
+  const stays = { ...run, notCarried: carry ? carryKey(carry) : null }
+  work.status(stays, run.was.status, run.was.detail, true)
+  if (!carry) return
+  const effect = { type: 'notCarried' as const, guid, epoch, mid: carry.mid }
+  work.effects.push({ ...effect, reason: reason.slice(0, 1_000) })
 }
 
 function opened(work: Work, run: Run): void {

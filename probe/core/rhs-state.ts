@@ -4,7 +4,16 @@ import type { StatusItem } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
 import { Runs } from './rhs-runs.ts'
 
-export type EntryPoint = 'open' | 'close' | 'online' | 'retry' | 'offline' | 'terminate'
+export type EntryPoint =
+  | 'open'
+  | 'close'
+  | 'online'
+  | 'retry'
+  | 'offline'
+  | 'terminate'
+  /** In place of Offline, when its state is to travel (M1, S-92). */
+  | 'migrate'
+  | 'save'
 
 export interface Run {
   readonly held: HeldResource
@@ -34,6 +43,8 @@ export interface Run {
   readonly isAliveAtMs: number
   readonly looksAliveAtMs: number
   readonly correlationId: string | undefined
+  /** What could not be carried, and was said so: it runs on until it is told what to do instead. */
+  readonly notCarried: string | null
   /** To be closed once its call is over. */
   readonly dropping: boolean
 }
@@ -115,6 +126,8 @@ export type RhsEffect =
   | { type: 'poll'; fn: Check; key: string; id: number; guids: string[] }
   | { type: 'report'; items: StatusItem[] }
   | { type: 'log'; guid: string; message: string }
+  /** M7: "still mine". */
+  | { type: 'notCarried'; guid: string; epoch: number; mid: string; reason: string }
   | { type: 'closed'; guid: string }
   /** The module has not let go of a call that was given up: nothing but the end of this process helps. */
   | { type: 'hangs'; guids: readonly string[]; detail: string }

@@ -6,7 +6,7 @@
  */
 import type { HeldResource } from '../../schema/ipc.ts'
 import { unreachable } from '../../schema/unreachable.ts'
-import { answered, callEnded, failed, UNEXPECTED } from './rhs-answers.ts'
+import { answered, callEnded, carryKey, failed, staysHere, UNEXPECTED } from './rhs-answers.ts'
 import { batchOf } from './rhs-runs.ts'
 import {
   type RhsEffect,
@@ -126,6 +126,7 @@ function hold(work: Work, held: HeldResource, onRecord: boolean): void {
       isAliveAtMs: work.nowMs + held.poll.isAliveMs,
       looksAliveAtMs: work.nowMs + held.poll.looksAliveMs,
       correlationId,
+      notCarried: null,
       dropping: false,
     }
     work.set(fresh)
@@ -157,7 +158,8 @@ function act(work: Work, guid: string): void {
     return
   }
   // An operator on this host wants it gone at once: a graceful stop is not waited for.
-  if (run.call?.fn === 'offline' && run.held.stopHere === 'kill') {
+  const leaves = run.call && ['offline', 'migrate', 'save'].includes(run.call.fn)
+  if (leaves && run.held.stopHere === 'kill') {
     work.call(work.abort(run), 'terminate')
     return
   }
@@ -228,10 +230,7 @@ function wantOffline(work: Work, run: Run): void {
       // S-73: found online though nobody asked for it: reported, not stopped.
       if (run.detail === UNEXPECTED && !run.held.leaving && run.held.stopHere === 'no') return
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
-      work.call(
-        work.status(run, 'offlinePending'),
-        run.held.stopHere === 'kill' ? 'terminate' : 'offline',
-      )
+      leave(work, run)
       break
     case 'failed':
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
@@ -253,6 +252,16 @@ function wantOffline(work: Work, run: Run): void {
   }
 }
 
+function leave(work: Work, run: Run): void {
+  const { stopHere, carry } = run.held
+  if (carry && stopHere === 'no') {
+    if (run.notCarried === carryKey(carry)) return
+    work.call(work.status(run, 'offlinePending'), carry.method === 'live' ? 'migrate' : 'save')
+    return
+  }
+  work.call(work.status(run, 'offlinePending'), stopHere === 'kill' ? 'terminate' : 'offline')
+}
+
 /** A deadline that has passed is taken in the step that sees it. */
 function deadlines(work: Work): void {
   for (const run of work.touchedRuns) {
@@ -270,6 +279,10 @@ function deadlines(work: Work): void {
         break
       case 'terminate':
         work.call(after, 'terminate')
+        break
+      case 'migrate':
+      case 'save':
+        staysHere(work, after, `not over within ${run.held.poll.pendingMs} ms`)
         break
       case 'open':
         failed(work, after, 'open: no answer within the deadlock timeout')

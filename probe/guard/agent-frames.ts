@@ -19,9 +19,11 @@ export function guardEvent(frame: AgentToGuard): GuardEvent | null {
       return { type: 'renewed', session, lease, sentAtMs }
     }
     case 'grant': {
-      const { session, groupId, epoch } = frame
-      return { type: 'granted', session, groupId, epoch }
+      const { session, groupId, epoch, resume } = frame
+      return { type: 'granted', session, groupId, epoch, ...(resume && { resume }) }
     }
+    case 'copiesWanted':
+      return { type: 'copiesWanted', mids: frame.mids }
     case 'stopGroup':
       return { type: 'groupStopAsked', groupId: frame.groupId, epoch: frame.epoch }
     case 'stopAll':

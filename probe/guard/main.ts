@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { DoorRequest } from '../../schema/door.ts'
 import { ERRORS, type Refusal } from '../../schema/errors.ts'
 import type { HostPolicy } from '../../schema/host-policy.ts'
-import { agentToGuard, type GuardToAgent } from '../../schema/ipc.ts'
+import { agentToGuard, type GuardToAgent, type WorkloadRecord } from '../../schema/ipc.ts'
 import type { ProcessRef } from '../../schema/workload.ts'
 import { bootId, bootMs } from '../clock.ts'
 import {
@@ -128,15 +128,10 @@ export class Guard {
     listenGate(gateFolder(this.#options.runFolder, this.#policy, mark), {
       ask: (ask) => {
         this.#gateAnswer = null
-        this.#step({ type: 'gateAsked', gateName: ask.gateName, process: ask.process })
+        this.#step({ type: 'gateAsked', ...ask })
         return this.#answeredGate(ask.process)
       },
-      ended: (process) => {
-        const record = this.#state.records.find(
-          (r) => r.process?.pid === process.pid && r.process.startTicks === process.startTicks,
-        )
-        if (record) this.#workloads.endedElsewhere(record, process)
-      },
+      ended: (process) => this.#endedAtGate(process),
     })
     const { watchdog } = this.#policy
     const step = (event: GuardEvent) => this.#step(event)
@@ -209,6 +204,9 @@ export class Guard {
       case 'spawn':
         this.#spawn(effect)
         break
+      case 'adopt':
+        this.#watch(effect.record)
+        break
       case 'terminate':
         this.#workloads.terminate(effect.record)
         break
@@ -245,15 +243,25 @@ export class Guard {
   #answeredGate(asking: { pid: number; startTicks: number }) {
     const answer = this.#gateAnswer ?? { yes: false, reason: 'no answer' }
     const record = this.#state.records.find((r) => r.resourceId === answer.resourceId)
-    if (answer.yes && record) {
-      this.#monitors.sendAll({
-        t: 'started',
-        resourceId: record.resourceId,
-        process: asking,
-      })
-      this.#workloads.watch(record)
-    }
+    if (answer.yes && record?.process?.pid === asking.pid) this.#watch(record)
     return { yes: answer.yes, ...(answer.reason !== undefined && { reason: answer.reason }) }
+  }
+
+  /** A workload that is not our child. */
+  #watch(record: WorkloadRecord): void {
+    const { resourceId, process } = record
+    if (process) this.#monitors.sendAll({ t: 'started', resourceId, process })
+    this.#workloads.watch(record)
+  }
+
+  /** Of a copy it is the end, by whatever end of its migration (M7). */
+  #endedAtGate(process: ProcessRef): void {
+    const isIt = (r: { process: ProcessRef | null }) =>
+      r.process?.pid === process.pid && r.process.startTicks === process.startTicks
+    const record = this.#state.records.find(isIt)
+    if (record) return this.#workloads.endedElsewhere(record, process)
+    const copy = this.#state.copies.find(isIt)
+    if (copy) this.#nothingRuns(copy.resourceId, process)
   }
 
   #nothingRuns(resourceId: string, process: ProcessRef | null): void {
@@ -379,7 +387,8 @@ export class Guard {
     this.#ending = true
     this.#step({ type: 'everythingMustStop' })
     const wait = () => {
-      if (this.#state.records.length > 0) return void setTimeout(wait, 10)
+      const { records, copies } = this.#state
+      if (records.length + copies.length > 0) return void setTimeout(wait, 10)
       this.#agent.end()
       this.#monitors.end()
       this.#watchdog?.end()

@@ -41,7 +41,7 @@ export class RhsRequests {
         )
       }
       case 'permitGate': {
-        const { gateName, t: _, ...subject } = frame
+        const { gateName, restores, t: _, ...subject } = frame
         if (!allows(policy['virtual-machine']?.domains ?? [], gateName))
           return this.#refuse(
             frame.requestId,
@@ -49,8 +49,21 @@ export class RhsRequests {
           )
         const ask = { ...subject, monitor }
         return starts.whenEnded(ask, recordOf(ask.resourceId), () =>
-          step({ type: 'gatePermitAsked', ask, gateName }),
+          step({ type: 'gatePermitAsked', ask, gateName, restores }),
         )
+      }
+      case 'permitCopy': {
+        const { mid, gateName, t: _, ...subject } = frame
+        if (!allows(policy['virtual-machine']?.domains ?? [], gateName))
+          return this.#refuse(
+            frame.requestId,
+            `hostPolicy: this host's policy does not allow domain ${gateName}`,
+          )
+        return step({ type: 'copyAsked', ask: { ...subject, monitor }, mid, gateName })
+      }
+      case 'carried': {
+        const { mid, t: _, ...subject } = frame
+        return step({ type: 'carried', ask: { ...subject, monitor }, mid })
       }
       case 'signal': {
         const record = recordOf(frame.resourceId)

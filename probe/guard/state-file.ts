@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { policyTold } from '../../schema/fencing.ts'
-import { workloadRecord } from '../../schema/ipc.ts'
+import { begunWorkload, workloadCopy, workloadRecord } from '../../schema/ipc.ts'
 import { heldGroup } from '../../schema/session.ts'
 import { timing } from '../../schema/timing.ts'
 import type { GuardFile } from '../core/guard.ts'
@@ -22,6 +22,9 @@ const guardFile = z.strictObject({
   grants: z.array(heldGroup),
   seen: z.array(heldGroup),
   records: z.array(workloadRecord),
+  /** Absent in the file of an older guard. */
+  copies: z.array(workloadCopy).default([]),
+  begun: z.array(begunWorkload).default([]),
 })
 
 /**
@@ -56,8 +59,10 @@ export class StateFile {
   }
 
   write(state: GuardFile): void {
-    const { boot, guard, timing: t, policy, leases, grants, seen, records } = state
-    const text = JSON.stringify({ boot, guard, timing: t, policy, leases, grants, seen, records })
+    const { boot, guard, timing, policy, leases, grants, seen, records } = state
+    const { copies, begun } = state
+    const kept = { boot, guard, timing, policy, leases, grants, seen, records, copies, begun }
+    const text = JSON.stringify(kept)
     withReserve(() => writeFileSync(`${this.#path}.new`, text, { mode: 0o600 }))
     renameSync(`${this.#path}.new`, this.#path)
   }

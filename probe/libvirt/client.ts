@@ -4,8 +4,6 @@
  *
  * Every call has a deadline. When the daemon goes away all calls that wait are rejected with
  * `LibvirtGone`, and the next call connects again; that says nothing of the domains, which run on.
- *
- * @see libvirt, src/remote/remote_protocol.x (procedure numbers), include/libvirt/libvirt-domain.h
  */
 import { existsSync } from 'node:fs'
 import {
@@ -15,9 +13,31 @@ import {
   QEMU_PROGRAM,
   REMOTE_PROGRAM,
 } from './connection.ts'
+import {
+  AFFECT_CONFIG,
+  AFFECT_LIVE,
+  AUTH_NONE,
+  EVENT_ID_LIFECYCLE,
+  JOB_MS,
+  METADATA_ELEMENT,
+  MIGRATE,
+  MIGRATE_UNSAFE,
+  NO_DOMAIN,
+  PROCEDURE,
+  QEMU_MONITOR_COMMAND,
+  RESTORE_PAUSED,
+  START_FORCE_BOOT,
+  TYPED_STRING,
+  UNDEFINE,
+  UUID_LENGTH,
+  XML_INACTIVE,
+  XML_MIGRATABLE,
+  XML_SECURE,
+} from './constants.ts'
 import { type XdrReader, XdrWriter } from './xdr.ts'
 
 export { type Deadline, LibvirtError, LibvirtGone, LibvirtTimeout } from './connection.ts'
+export { DOMAIN, EVENT, NO_DOMAIN, OPERATION_INVALID } from './constants.ts'
 
 export interface Domain {
   readonly name: string
@@ -42,72 +62,18 @@ export interface LifecycleEvent {
   readonly detail: number
 }
 
-/** virDomainState */
-export const DOMAIN = {
-  none: 0,
-  running: 1,
-  blocked: 2,
-  paused: 3,
-  shutdown: 4,
-  shutoff: 5,
-  crashed: 6,
-  pmSuspended: 7,
-} as const
-
-/** virDomainEventType */
-export const EVENT = {
-  defined: 0,
-  undefined: 1,
-  started: 2,
-  suspended: 3,
-  resumed: 4,
-  stopped: 5,
-  shutdown: 6,
-  pmSuspended: 7,
-  crashed: 8,
-} as const
-
-/** virErrorNumber: there is no such domain. */
-export const NO_DOMAIN = 42
-/** virErrorNumber: not in this state, e.g. it does not run. */
-export const OPERATION_INVALID = 55
-
-const PROCEDURE = {
-  open: 1,
-  defineXml: 11,
-  destroy: 12,
-  getXmlDesc: 14,
-  getAutostart: 15,
-  lookupByName: 23,
-  resume: 28,
-  setAutostart: 29,
-  shutdown: 33,
-  suspend: 34,
-  authList: 66,
-  createWithFlags: 196,
-  getState: 212,
-  getControlInfo: 229,
-  undefineFlags: 231,
-  setMetadata: 264,
-  getMetadata: 265,
-  eventRegister: 316,
-  lifecycleEvent: 318,
-  getIothreadInfo: 351,
-} as const
-
-const QEMU_MONITOR_COMMAND = 1
-const AUTH_NONE = 0
-const EVENT_ID_LIFECYCLE = 0
-const XML_INACTIVE = 2
-const AFFECT_LIVE = 1
-const AFFECT_CONFIG = 2
-/** virDomainMetadataType: an element in a namespace of its own. */
-const METADATA_ELEMENT = 2
-/** Throw away a saved state instead of waking it: its memory may be older than the disk (M5). */
-const START_FORCE_BOOT = 1 << 3
-/** Undefine takes saved state and metadata of snapshots and checkpoints along; NVRAM stays. */
-const UNDEFINE = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 4)
-const UUID_LENGTH = 16
+export interface MigrationTarget {
+  /** How the source's libvirt reaches the target's. */
+  readonly connect: string
+  /** Where the target's QEMU listens, or null: libvirt finds out. */
+  readonly uri: string | null
+  /** The running domain as it is to be there. */
+  readonly xml: string
+  /** Its definition there. */
+  readonly persistent: string
+  /** libvirt need not know the storage to be shared. */
+  readonly trustStorage: boolean
+}
 
 /** Where libvirt listens: the one daemon, or the modular one for QEMU. */
 export function defaultSocket(): string {
@@ -224,6 +190,56 @@ export class LibvirtClient {
   /** libvirt's kill: up to 12 s for a QEMU that hangs. */
   async destroy(domain: Domain, deadline: Deadline = {}): Promise<void> {
     await this.#call(PROCEDURE.destroy, writeDomain(domain), deadline)
+  }
+
+  /** The running domain, as its migration needs it. */
+  async migratable(domain: Domain, deadline: Deadline = {}): Promise<string> {
+    const body = writeDomain(domain).int(XML_SECURE | XML_MIGRATABLE)
+    return (await this.#call(PROCEDURE.getXmlDesc, body, deadline)).string()
+  }
+
+  /**
+   * Resolves when libvirt says that it runs here no more and waits there, paused. Rejects when libvirt
+   * says that it has stayed; neither word is proof.
+   */
+  async migrate(domain: Domain, target: MigrationTarget): Promise<void> {
+    const params: [string, string][] = [
+      ['destination_xml', target.xml],
+      ['persistent_xml', target.persistent],
+    ]
+    if (target.uri !== null) params.push(['migrate_uri', target.uri])
+    const body = writeDomain(domain).optionalString(target.connect).int(params.length)
+    for (const [name, value] of params) body.string(name).int(TYPED_STRING).string(value)
+    // No cookie: libvirt talks to libvirt.
+    body.int(0).int(target.trustStorage ? MIGRATE | MIGRATE_UNSAFE : MIGRATE)
+    await this.#call(PROCEDURE.migratePerform3Params, body, { timeoutMs: JOB_MS })
+  }
+
+  /** Saves its memory, and it runs no more. The file appears whole or the call fails. */
+  async save(domain: Domain, path: string): Promise<void> {
+    const body = writeDomain(domain).string(path).optionalString(null).int(0)
+    await this.#call(PROCEDURE.saveFlags, body, { timeoutMs: JOB_MS })
+  }
+
+  /** Brings a saved domain back, paused. */
+  async restore(path: string, xml: string, deadline: Deadline = {}): Promise<void> {
+    const body = new XdrWriter().string(path).optionalString(xml).int(RESTORE_PAUSED)
+    await this.#call(PROCEDURE.restoreFlags, body, { timeoutMs: JOB_MS, ...deadline })
+  }
+
+  /** The job that runs now, or was the last. */
+  async job(
+    domain: Domain,
+    deadline: Deadline = {},
+  ): Promise<{ doneBytes: number; totalBytes: number }> {
+    const reply = await this.#call(PROCEDURE.getJobInfo, writeDomain(domain), deadline)
+    reply.int()
+    const [, , total, done] = [reply.hyper(), reply.hyper(), reply.hyper(), reply.hyper()]
+    return { doneBytes: Number(done), totalBytes: Number(total) }
+  }
+
+  async abortJob(domain: Domain, deadline: Deadline = {}): Promise<void> {
+    await this.#call(PROCEDURE.abortJob, writeDomain(domain), deadline)
   }
 
   async suspend(domain: Domain, deadline: Deadline = {}): Promise<void> {

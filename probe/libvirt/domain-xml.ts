@@ -76,6 +76,14 @@ export function prepareDomainXml(
   return { xml: text, uuid, facts: factsOf(domain) }
 }
 
+/** The same domain with another emulator: each host has a gate of its own. */
+export function withEmulator(xml: string, emulator: string): string {
+  const document = parse(xml)
+  const domain = domainOf(document)
+  setText(find(domain, 'devices') ?? [], 'emulator', emulator)
+  return String(new XMLBuilder({ ...OPTIONS, suppressBooleanAttributes: false }).build(document))
+}
+
 /** @throws {Error} not a domain */
 export function readDomainFacts(xml: string): DomainFacts {
   return factsOf(domainOf(parse(xml)))

@@ -15,6 +15,8 @@ const LEFT_STANDING_MS = 600_000
 export class HeldDomain {
   run: Run = NEW_RUN
   persistentState: 0 | 1
+  /** The copy that was gone on from here: paused again, it is somebody's wish (M4). */
+  goneOnFrom: string | null = null
   /** The process has ended, and libvirt has not yet said why. */
   waitsForReason = false
   #prepared: PreparedDomain

@@ -46,8 +46,9 @@ export function loadModules(
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)
     const socket = vm.socket && { socket: vm.socket }
-    const { domains, paths } = vm
-    add(createVirtualMachine({ gate, domains, ...socket, ...(paths && { paths }) }))
+    const { domains, paths, migration } = vm
+    const more = { ...(paths && { paths }), ...(migration && { migration }) }
+    add(createVirtualMachine({ gate, domains, ...socket, ...more }))
   }
   add(createHttpEndpoint(policy.endpoints))
   add(createTcpEndpoint(policy.endpoints))

@@ -5,30 +5,31 @@
  * it lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone
  * nothing is known and nothing is restarted: its virtual machines run on.
  */
-import { allows } from '../../schema/host-policy.ts'
+import type { Receiver } from '../../schema/carry.ts'
+import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-type.ts'
 import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import {
   DOMAIN,
-  type Domain,
-  type DomainState,
   defaultSocket,
   LibvirtClient,
   LibvirtError,
   LibvirtGone,
   LibvirtTimeout,
-  NO_DOMAIN,
   OPERATION_INVALID,
 } from '../libvirt/client.ts'
+import { refuseForeign, settled, stateOf } from '../libvirt/domain-state.ts'
 import { prepareDomainXml } from '../libvirt/domain-xml.ts'
 import { HeldDomain } from '../libvirt/held-domain.ts'
 import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
 import { metadataOf, writeMetadata } from '../libvirt/metadata.ts'
+import { forgetSaved, migrate, restore, save } from '../libvirt/move.ts'
 import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
 import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
+import { letGo, messageOf, pause } from '../libvirt/waits.ts'
 
 export interface VirtualMachineOptions {
   /** libvirt's socket. Default: HOLDFAST_LIBVIRT_SOCKET, then where libvirt listens. */
@@ -39,6 +40,8 @@ export interface VirtualMachineOptions {
   readonly domains?: readonly string[]
   /** Files that a domain may name, by the host policy. */
   readonly paths?: readonly string[]
+  /** How another host's libvirt reaches this one's, by the host policy; absent: nothing is received. */
+  readonly migration?: NonNullable<HostPolicy['virtual-machine']>['migration']
   /** How long QEMU may take to answer one IsAlive before nothing is known of it. */
   readonly answerMs?: number
   /** After so long without an answer it has failed. */
@@ -54,8 +57,6 @@ const HUNG_MS = 15_000
 const CALL_MS = 5_000
 /** A note for libvirt's own tools is not worth more. */
 const NOTE_MS = 2_000
-/** libvirt sees the end of a process up to 0.2 s late. */
-const SETTLE_MS = 2_000
 const POLL_MS = 50
 /** A guest that still boots does not see the button: press again. */
 const PRESS_AGAIN_MS = 10_000
@@ -76,6 +77,9 @@ export function createVirtualMachine(
     online: (call) => vms.online(call),
     offline: (call) => vms.offline(call),
     terminate: (call) => vms.terminate(call),
+    receive: (call, mid) => vms.receive(call, mid),
+    migrate: (call) => vms.migrate(call),
+    save: (call) => vms.save(call),
     controls: CONTROLS['virtual-machine'],
     control: (call, code) => vms.control(call, code),
     isAlive: (calls) => Promise.all(calls.map((call) => vms.isAlive(call))),
@@ -148,17 +152,28 @@ class VirtualMachines {
     const problem = pathProblem(held.prepared.xml, this.#options.paths ?? DEFAULT_PATHS)
     if (problem) throw new Error(`host policy: ${problem}`)
     const { domain } = held
-    await this.#refuseForeign(domain, call.signal)
-    const current = await this.#settled(held, call)
+    await refuseForeign(this.#client, domain, call.signal)
+    const current = await settled(this.#client, held.domain, call)
     if (current !== null && isActive(current.state)) {
       if (call.workload.process === null)
         throw new Error(
           `domain "${domain.name}" runs, but not by this host's guard. Stop it: ` +
             `virsh destroy ${domain.name}`,
         )
-      if (current.state === DOMAIN.paused) await this.#client.resume(domain, { timeoutMs: CALL_MS })
+      if (current.state === DOMAIN.paused) {
+        // G3: a copy goes on as anything starts, with the guard's yes.
+        await call.workload.permitGate(domain.name)
+        await this.#client.resume(domain, { timeoutMs: CALL_MS })
+      }
+      held.goneOnFrom = call.resume?.mid ?? null
       return
     }
+    held.goneOnFrom = call.resume?.mid ?? null
+    if (await restore(this.#client, held, call)) {
+      held.run = NEW_RUN
+      return
+    }
+    await forgetSaved(call)
     await this.#client.define(held.prepared.xml, { signal: call.signal })
     await this.#client.setAutostart(domain, false, { timeoutMs: CALL_MS })
     // G3: recorded as starting before libvirt is asked; from now on only G5 ends the record.
@@ -187,6 +202,35 @@ class VirtualMachines {
     await call.workload.stop()
   }
 
+  /** M1, M2: a copy may come in, and waits. */
+  async receive(call: VmCall, mid: string): Promise<Receiver> {
+    const { migration, gate = process.env['HOLDFAST_GATE'] } = this.#options
+    if (!migration)
+      throw new Error("this host's policy names no way to receive it (virtual-machine.migration)")
+    if (!gate) throw new Error('no gate is installed on this host (HOLDFAST_GATE)')
+    this.validate(call)
+    const { domain } = new HeldDomain(call, gate)
+    await refuseForeign(this.#client, domain, call.signal)
+    await call.workload.permitCopy(mid, domain.name)
+    const { connect, address, sharedStorage } = migration
+    return {
+      ...{ connect, emulator: gate },
+      ...(address !== undefined && { address }),
+      ...(sharedStorage && { sharedStorage: 'yes' }),
+    }
+  }
+
+  /** M3. */
+  migrate(call: VmCall): Promise<void> {
+    const shared = this.#options.migration?.sharedStorage === true
+    return migrate(this.#client, this.#hold(call), call, shared)
+  }
+
+  /** S-92. */
+  save(call: VmCall): Promise<void> {
+    return save(this.#client, this.#hold(call), call, this.#options.paths ?? DEFAULT_PATHS)
+  }
+
   /**
    * S-41. The guard kills the process, whatever libvirt or the properties are like; libvirt is only
    * told of it. Its own destroy can take 12 s.
@@ -198,7 +242,7 @@ class VirtualMachines {
     try {
       const held = this.#hold(call)
       held.run = { ...held.run, ours: true }
-      const left = await this.#settled(held, call)
+      const left = await settled(this.#client, held.domain, call)
       // Not one of the guard's: it was started past the gate.
       if (left !== null && isActive(left.state))
         await this.#client.destroy(held.domain, { signal: call.signal })
@@ -210,7 +254,7 @@ class VirtualMachines {
   /** S-43. libvirt's word alone is not enough: it calls a QEMU that hangs "running". */
   async isAlive(call: VmCall): Promise<Answer> {
     try {
-      return { guid: call.guid, ...(await letGo(this.#alive(this.#hold(call)), call.signal)) }
+      return { guid: call.guid, ...(await letGo(this.#alive(this.#hold(call), call), call.signal)) }
     } catch (error) {
       if (call.signal.aborted) return { guid: call.guid, status: 'unknown', detail: 'given up' }
       if (error instanceof LibvirtGone || error instanceof LibvirtTimeout)
@@ -259,7 +303,8 @@ class VirtualMachines {
   /** S-86. Only of a domain that is held: after a close it is another host's to tell of it. */
   async notify(call: VmCall, step: Step): Promise<void> {
     const held = this.#held.get(call.guid)
-    if (held === undefined) return
+    // While it is moved libvirt lets nobody at it.
+    if (held === undefined || call.carry) return
     const deadline = { timeoutMs: NOTE_MS, signal: call.signal }
     await writeMetadata(this.#client, held.domain, metadataOf(call, step), deadline)
   }
@@ -278,26 +323,6 @@ class VirtualMachines {
     return known
   }
 
-  async #refuseForeign(domain: Domain, signal: AbortSignal): Promise<void> {
-    const found = await this.#client.lookup(domain.name, { signal })
-    if (found !== null && found.uuid !== domain.uuid)
-      throw new Error(
-        `another domain "${domain.name}" is defined on this host (UUID ${found.uuid}, ours is ` +
-          `${domain.uuid}). Rename or undefine it.`,
-      )
-  }
-
-  /** The state once libvirt has taken note of a process that the guard knows to be gone. */
-  async #settled(held: HeldDomain, call: VmCall): Promise<DomainState | null> {
-    const end = performance.now() + SETTLE_MS
-    for (;;) {
-      const current = await this.#state(held.domain, CALL_MS)
-      if (current === null || !isActive(current.state)) return current
-      if (call.workload.process !== null || performance.now() > end) return current
-      await pause(POLL_MS, call.signal)
-    }
-  }
-
   async #shutDown(held: HeldDomain, call: VmCall): Promise<void> {
     const { domain } = held
     const end = performance.now() + call.properties.shutdownTimeoutMs
@@ -310,7 +335,7 @@ class VirtualMachines {
       while (!exited && performance.now() < end) {
         // A QEMU that hangs answers nothing, and has no more time than its guest.
         const timeoutMs = Math.min(CALL_MS, end - performance.now())
-        const current = await this.#state(domain, timeoutMs)
+        const current = await stateOf(this.#client, domain, timeoutMs)
         if (current === null || !isActive(current.state)) return
         if (performance.now() - pressedAt >= PRESS_AGAIN_MS) {
           // A guest that is paused sees no button.
@@ -329,9 +354,9 @@ class VirtualMachines {
     }
   }
 
-  async #alive(held: HeldDomain): Promise<Omit<Answer, 'guid'>> {
+  async #alive(held: HeldDomain, { resume }: VmCall): Promise<Omit<Answer, 'guid'>> {
     const answerMs = this.#options.answerMs ?? ANSWER_MS
-    const current = await this.#state(held.domain, answerMs)
+    const current = await stateOf(this.#client, held.domain, answerMs)
     if (current === null) return { status: 'offline', detail: 'the domain is not defined here' }
     if (!isActive(current.state)) {
       const verdict = verdictOfShutoff(held.run, current.reason)
@@ -339,6 +364,10 @@ class VirtualMachines {
       return wanted ? verdict : { ...verdict, status: 'offline' }
     }
     if (held.waitsForReason) return { status: 'offlinePending', detail: 'the emulator has ended' }
+    // It has come to wait for the guard's yes (M4): Online is what lets it go on.
+    const waits = resume?.method === 'live' && held.goneOnFrom !== resume.mid
+    if (waits && current.state === DOMAIN.paused)
+      return { status: 'offline', detail: 'a copy that waits to go on' }
     const { status, detail, askQemu } = statusOfState(current.state, current.reason)
     if (!askQemu) return { status, detail }
     const silentMs = await held.reach(this.#client, answerMs)
@@ -349,42 +378,4 @@ class VirtualMachines {
       detail: hung,
     }
   }
-
-  async #state(domain: Domain, timeoutMs: number): Promise<DomainState | null> {
-    try {
-      return await this.#client.state(domain, { timeoutMs })
-    } catch (error) {
-      if (error instanceof LibvirtError && error.code === NO_DOMAIN) return null
-      throw error
-    }
-  }
-}
-
-/** Whoever has given up the call is not kept waiting for libvirt, whose calls have deadlines of their own. */
-function letGo<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new Error('the call was given up'))
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer)
-      reject(signal.reason instanceof Error ? signal.reason : new Error('the call was ended'))
-    }
-    if (signal.aborted) return reject(new Error('the call was ended'))
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    }, ms)
-    signal.addEventListener('abort', abort, { once: true })
-  })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -26,6 +26,7 @@ type Ask<T extends ToRhs['t']> = Extract<ToRhs, { t: T }>
 /** An operator waits for it. */
 const CONTROL_MS = 10_000
 const PREPARE_MS = 60_000
+const RECEIVE_MS = 1_000
 
 export class Asks {
   readonly #parts: Parts
@@ -35,8 +36,9 @@ export class Asks {
     this.#parts = parts
   }
 
-  take(frame: Ask<'couldHost' | 'control' | 'prepare'>): void {
+  take(frame: Ask<'couldHost' | 'control' | 'prepare' | 'receive'>): void {
     if (frame.t === 'couldHost') void this.#couldHost(frame)
+    else if (frame.t === 'receive') void this.#receive(frame)
     else if (frame.t === 'control') void this.#control(frame)
     else
       for (const held of frame.resources)
@@ -70,6 +72,23 @@ export class Asks {
       book.begin(type, 'validate', name, [guid], bootMs())
     const problems = await couldHost(resources, (type) => shelf.get(type), callOf, begin)
     tell({ t: 'couldHost', request, problems })
+  }
+
+  /** M1: nothing of it executes here, whatever becomes of this. */
+  async #receive({ request, resource, mid }: Ask<'receive'>): Promise<void> {
+    const { shelf, book, callOf, tell } = this.#parts
+    const module = shelf.get(resource.type)
+    const ended = book.begin(resource.type, 'receive', resource.name, [resource.guid], bootMs())
+    try {
+      if (!module?.receive) throw new Error('its module cannot receive it')
+      const call = callOf(resource, module, AbortSignal.timeout(RECEIVE_MS))
+      tell({ t: 'received', request, to: await module.receive(call, mid) })
+      ended(bootMs())
+    } catch (error) {
+      ended(bootMs(), messageOf(error))
+      const problem = messageOf(error).slice(0, LIMITS.detailLengthMax)
+      tell({ t: 'received', request, to: null, problem })
+    }
   }
 
   async #control({ request, guid, epoch, code, input }: Ask<'control'>): Promise<void> {

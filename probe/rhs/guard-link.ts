@@ -64,15 +64,30 @@ export class GuardLink {
   }
 
   /** @throws {GuardRefused} */
-  async permitGate(subject: Subject, gateName: string): Promise<void> {
+  async permitGate(subject: Subject, gateName: string, restores?: true): Promise<void> {
     const answer = await this.#ask((requestId) => ({
       t: 'permitGate',
       requestId,
       ...subject,
       gateName,
+      ...(restores && { restores }),
     }))
     if (!answer.ok) throw new GuardRefused(answer.reason ?? 'no')
     if (answer.process) this.#processes.set(subject.resourceId, answer.process)
+  }
+
+  /** @throws {GuardRefused} */
+  async permitCopy(subject: Subject, mid: string, gateName: string): Promise<void> {
+    const answer = await this.#ask((requestId) => ({
+      ...{ t: 'permitCopy', requestId, ...subject, mid, gateName },
+    }))
+    if (!answer.ok) throw new GuardRefused(answer.reason ?? 'no')
+  }
+
+  /** @throws {GuardRefused} something of it is still on record */
+  async carried(subject: Subject, mid: string): Promise<void> {
+    const answer = await this.#ask((requestId) => ({ t: 'carried', requestId, ...subject, mid }))
+    if (!answer.ok) throw new GuardRefused(answer.reason ?? 'no')
   }
 
   async signal(resourceId: string, signal: string): Promise<boolean> {

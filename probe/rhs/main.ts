@@ -176,6 +176,7 @@ class Rhs {
       case 'couldHost':
       case 'control':
       case 'prepare':
+      case 'receive':
         this.#asks.take(frame)
         break
       case 'drop':
@@ -224,6 +225,11 @@ class Rhs {
       case 'log':
         this.#log(effect.guid, effect.message)
         break
+      case 'notCarried': {
+        const { type: t, ...said } = effect
+        this.#outlet.tell({ t, ...said })
+        break
+      }
       case 'hangs':
         process.send?.({ t: 'hangs', resources: effect.guids, detail: effect.detail })
         break

@@ -23,6 +23,8 @@ export function makeCall(
     persistentState,
     hiveSeq,
     dependent,
+    carry: held.carry ?? null,
+    resume: held.resume ?? null,
     properties: module.properties.parse(held.properties),
     ...call,
     workload: {
@@ -34,10 +36,12 @@ export function makeCall(
         call.signal.throwIfAborted()
         return link.startChild(subject, held.type, spec)
       },
-      permitGate: async (gateName) => {
+      permitGate: async (gateName, how) => {
         call.signal.throwIfAborted()
-        return link.permitGate(subject, gateName)
+        return link.permitGate(subject, gateName, how?.restores)
       },
+      permitCopy: (mid, gateName) => link.permitCopy(subject, mid, gateName),
+      carried: (mid) => link.carried(subject, mid),
       signal: (signal) => link.signal(guid, signal),
       stop: () => link.stop(guid),
       onExit: (listener) => link.onExit(guid, listener),

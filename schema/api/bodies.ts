@@ -1,5 +1,6 @@
 /** Bodies of the HTTP API `/v1`. Requests are strict; answers are what the CLI and tools rely on. */
 import * as z from 'zod'
+import { moveMethod } from '../carry.ts'
 import { fenceAgentName, fenceOptions, fenceOutcome, fenceProbe, takeover } from '../fencing.ts'
 import { bootId, epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
@@ -65,6 +66,8 @@ export const groupView = z.object({
   owner: z.string().nullable(),
   /** Where it is being moved, while it is. */
   movingTo: z.string().nullable(),
+  /** How it leaves: its state travels, or it is stopped and started. Null while it is not leaving. */
+  movingBy: moveMethod.exclude(['auto']).nullable(),
   epoch,
   sinceMs: instantMs.nullable(),
   preferredOwners: z.array(z.string()),
@@ -290,9 +293,16 @@ export const changeResource = createResource
     properties: z.record(z.string().max(64), z.json()).optional(),
     dependsOn: dependsOn.optional(),
   })
+export type { MoveMethod } from '../carry.ts'
+
 export const moveGroup = z.strictObject({
   /** Name or GUID; absent: the best possible node. */
   to: reference.optional(),
+  method: moveMethod
+    .default('auto')
+    .describe(
+      'live: it runs on while its memory travels. quick: its memory is saved and restored. stop: it is stopped and started. auto: the first of these that can be done.',
+    ),
 })
 export const changeCluster = z.strictObject({
   takeover: takeover.describe(

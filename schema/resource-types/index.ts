@@ -21,6 +21,8 @@ export interface TypeInfo {
   readonly poll: PollPolicy
   /** What an operator may ask of a resource of it. */
   readonly controls?: Controls
+  /** How its state can travel in a planned move (M1, S-92). `quick`: the property that says where to. */
+  readonly moves?: { readonly live?: true; readonly quick?: string }
   /** It only watches what others start: nothing of it is ever on a guard's record. */
   readonly startsNothing?: true
 }
@@ -62,6 +64,7 @@ const TYPES: readonly TypeInfo[] = [
     properties: virtualMachineProperties,
     poll: DEFAULT_POLL,
     controls: CONTROLS['virtual-machine'],
+    moves: { live: true, quick: 'saveFolder' },
   },
   {
     type: 'script',

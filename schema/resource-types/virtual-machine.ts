@@ -17,6 +17,15 @@ export const virtualMachineProperties = z.strictObject({
     .max(3_600_000)
     .default(60_000)
     .describe('How long the guest may take to shut down before it is killed.'),
+  saveFolder: z
+    .string()
+    .startsWith('/')
+    .max(1_024)
+    .optional()
+    .describe(
+      'Folder that all hosts share. With it the virtual machine can be moved by saving its memory ' +
+        'there (quick move). The host policy must allow it.',
+    ),
   onGuestShutdown: z
     .enum(['stop', 'restart'])
     .default('stop')

@@ -56,6 +56,7 @@ export const sampleGroup = (n: number, change: Partial<GroupView> = {}): GroupVi
   phase: 'owned',
   owner: 'n1',
   movingTo: null,
+  movingBy: null,
   epoch: 4,
   sinceMs: NOW_MS - 60_000,
   preferredOwners: [],

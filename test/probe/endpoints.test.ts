@@ -40,6 +40,8 @@ function callOf<P>(
     epoch: 1,
     persistentState,
     dependent: false,
+    carry: null,
+    resume: null,
     hiveSeq: 1,
     nodeName: 'n1',
     properties: module.properties.parse(properties),

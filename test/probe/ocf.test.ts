@@ -84,6 +84,8 @@ function callOf(
       epoch: 7,
       hiveSeq: 1,
       dependent: false,
+      carry: null,
+      resume: null,
       nodeName: 'n1',
     },
     persistentState: wanted,
@@ -110,6 +112,8 @@ function callOf(
         call.stops += 1
         process = null
       },
+      permitCopy: () => Promise.reject(new Error('not this way')),
+      carried: () => Promise.reject(new Error('not this way')),
       onExit(listener) {
         listeners.add(listener)
         return () => listeners.delete(listener)

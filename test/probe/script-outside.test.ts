@@ -57,6 +57,8 @@ function callOf(more: Partial<Pick<Call, 'signal' | 'persistentState'>> = {}, pi
     persistentState: 1,
     hiveSeq: 1,
     dependent: false,
+    carry: null,
+    resume: null,
     nodeName: 'n1',
     properties: scriptProperties.parse({ command }),
     signal: new AbortController().signal,
@@ -81,6 +83,8 @@ function callOf(more: Partial<Pick<Call, 'signal' | 'persistentState'>> = {}, pi
       stop: async () => {
         call.stops += 1
       },
+      permitCopy: () => Promise.reject(new Error('not this way')),
+      carried: () => Promise.reject(new Error('not this way')),
       onExit: (listener) => {
         listeners.add(listener)
         return () => listeners.delete(listener)

@@ -58,6 +58,8 @@ function callOf(
     persistentState: more.persistentState ?? 1,
     hiveSeq: 1,
     dependent: false,
+    carry: null,
+    resume: null,
     nodeName: 'n1',
     properties: scriptProperties.parse({
       ...{ command, parameters, actions: SCRIPT_ACTIONS, timeouts: { checkMs: 300 } },
@@ -75,6 +77,8 @@ function callOf(
       stop: async () => {
         call.stops += 1
       },
+      permitCopy: () => Promise.reject(new Error('not this way')),
+      carried: () => Promise.reject(new Error('not this way')),
       onExit: () => () => {},
     },
   }

@@ -1,4 +1,5 @@
 /** What a scenario may say, one line each. Names, not GUIDs; durations as `15s` or `200ms`. */
+import { moveMethod } from '../../schema/carry.ts'
 import type { ResourceSettings } from '../../schema/event.ts'
 import { type ReportedStatus, reportedStatus } from '../../schema/status.ts'
 import { profileName } from '../../schema/timing.ts'
@@ -45,7 +46,7 @@ function settings(world: World, w: Words): ResourceSettings {
 /** What a resource of the type is made with, unless the scenario says else. */
 const PROPERTIES: Record<string, Record<string, string>> = {
   process: { command: '/bin/true' },
-  'virtual-machine': { domain: 'guest', xml: '<domain/>' },
+  'virtual-machine': { domain: 'guest', xml: '<domain/>', saveFolder: '/shared' },
 }
 
 function groupSettings(world: World, w: Words) {
@@ -237,11 +238,24 @@ const DIRECTIVES: Record<string, Directive> = {
   offline: (world, w) => setState(world, w.at(0), 0),
   move: (world, w) => {
     const to = w.bare[1]
+    const method = w.get('by')
     world.ask({
       type: 'moveGroup',
       groupId: world.id('group', w.at(0)),
       to: to === undefined ? null : world.id('node', to),
+      ...(method !== undefined && { method: moveMethod.parse(method), mid: world.nextMid() }),
     })
+  },
+  /** What becomes of state that is to travel from this node: `ok`, or why it does not. */
+  carries: (world, w) => {
+    world.node(w.at(0)).carries = w.bare.slice(1).join(' ')
+  },
+  acks: (world, w) => {
+    world.node(w.at(0)).acks = world.id('copy', w.at(1))
+  },
+  /** Whether this node has a place for copies: `yes`, or why not. */
+  receives: (world, w) => {
+    world.node(w.at(0)).receives = w.bare.slice(1).join(' ')
   },
   pause: (world, w) =>
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: true }),

@@ -4,10 +4,12 @@
  */
 
 import { duties } from '../../probe/core/duties.ts'
+import type { Carry } from '../../schema/carry.ts'
 import type { PolicyTold, Takeover } from '../../schema/fencing.ts'
 import { emptyHive, fromDocument, type Hive, toDocument } from '../../schema/hive.ts'
 import type { HeldGroup, LocalIntent, StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
+import type { Effect } from '../../worker/core/decision.ts'
 import type { World } from './world.ts'
 
 /** A session that was refused is tried again after this long. */
@@ -31,6 +33,15 @@ export class PretendNode {
   idle = false
   /** Why it refuses offers, or null. */
   refusal: string | null = null
+  /** `ok`, or why state that is to travel from here does not (M3, M7). */
+  carries = 'ok'
+  /** The migration that it names in its acks, instead of the one that was asked for. */
+  acks: string | null = null
+  /** `yes`, or why there is no place here for a copy (M1). */
+  receives = 'yes'
+  /** What could not be carried is said once. */
+  readonly #said = new Set<string>()
+  readonly #carried = new Map<string, string>()
   /** Resources that cannot be started here: their restart attempts are used up at once. */
   readonly broken = new Set<string>()
   readonly #world: World
@@ -213,10 +224,16 @@ export class PretendNode {
     this.act()
   }
 
-  offered(groupId: string, epoch: number): void {
+  offered({ groupId, epoch, mid }: Extract<Effect, { type: 'offer' }>): void {
     if (!this.#hears || this.idle) return
     const from = { nodeId: this.id, session: this.number, groupId, epoch }
-    if (this.refusal === null) this.#world.handle({ type: 'offerAccepted', ...from })
+    const place =
+      mid === undefined
+        ? {}
+        : this.receives === 'yes'
+          ? { receives: { mid, to: { at: this.name } } }
+          : { receivesNot: this.receives }
+    if (this.refusal === null) this.#world.handle({ type: 'offerAccepted', ...from, ...place })
     else this.#world.handle({ type: 'offerRefused', ...from, reason: this.refusal })
   }
 
@@ -242,14 +259,32 @@ export class PretendNode {
         const known = this.#statuses.get(r.guid)
         const seen = known?.epoch === r.epoch ? known.status : 'offline'
         if (r.target === 1 && seen === 'offline') items.push(this.#start(r.guid, r.epoch))
-        if (r.target === 0 && (seen === 'online' || seen === 'failed'))
+        if (r.target === 0 && (seen === 'online' || seen === 'failed')) {
+          if (r.carry && !this.#carries(r.groupId, r.epoch, r.carry)) continue
           items.push(item(r.guid, r.epoch, 'offline'))
+        }
       }
-      for (const { groupId, epoch } of due.stop) this.release(groupId, epoch, 'asked')
+      for (const { groupId, epoch } of due.stop)
+        this.release(groupId, epoch, 'asked', this.#carried.get(groupId))
       if (items.length > 0) this.#tell(items)
       if (items.length === 0 && due.stop.length === 0) break
     }
     this.#goodbyeIfEmpty()
+  }
+
+  #carries(groupId: string, epoch: number, { mid, method }: Carry): boolean {
+    if (this.carries === 'ok') {
+      this.#carried.set(groupId, this.acks ?? mid)
+      return true
+    }
+    const what = `${mid} ${method}`
+    if (this.#said.has(what)) return false
+    this.#said.add(what)
+    const from = { nodeId: this.id, session: this.number }
+    this.#world.handle({
+      ...{ type: 'groupNotCarried', ...from, groupId, epoch, mid, reason: this.carries },
+    })
+    return false
   }
 
   #start(resourceId: string, epoch: number): StatusItem {
@@ -269,10 +304,16 @@ export class PretendNode {
     this.#world.handle({ type: 'resourceReported', nodeId: this.id, session: this.number, items })
   }
 
-  release(groupId: string, epoch: number, why: 'asked' | 'hostShutdown' | 'gaveUp'): void {
+  release(
+    groupId: string,
+    epoch: number,
+    why: 'asked' | 'hostShutdown' | 'gaveUp',
+    copy?: string,
+  ): void {
     this.#grants = this.#grants.filter((g) => g.groupId !== groupId)
     const from = { nodeId: this.id, session: this.number }
-    this.#world.handle({ type: 'groupReleased', ...from, groupId, epoch, why })
+    const where = copy === undefined ? {} : { copy }
+    this.#world.handle({ type: 'groupReleased', ...from, groupId, epoch, why, ...where })
   }
 
   /** What it holds is forgotten, as if it had ended: the next report leaves it out. */

@@ -42,12 +42,13 @@ export class World {
   #instance = 0
   #order = 0
   #nextSession = 0
+  #mids = 0
   #draining = false
 
   // ── Names ────────────────────────────────────────────────────────────────────────────────────
 
   /** The GUID of a name: the same in every run. */
-  id(kind: 'cluster' | 'node' | 'group' | 'resource' | 'guard', name: string): string {
+  id(kind: 'cluster' | 'node' | 'group' | 'resource' | 'guard' | 'copy', name: string): string {
     const key = `${kind} ${name}`
     let id = this.#ids.get(key)
     if (id === undefined) {
@@ -57,6 +58,12 @@ export class World {
       this.#names.set(id, name)
     }
     return id
+  }
+
+  /** Names the next migration. */
+  nextMid(): string {
+    this.#mids += 1
+    return this.id('copy', `copy${this.#mids}`)
   }
 
   /** Another thing gets this name: a GUID of its own. */
@@ -293,8 +300,7 @@ export class World {
         if (effect.session === node.number) node.refusedBy(effect.code)
         break
       case 'offer':
-        if (this.#sessions.has(node.id))
-          this.later(() => node.offered(effect.groupId, effect.epoch))
+        if (this.#sessions.has(node.id)) this.later(() => node.offered(effect))
         break
       case 'fence': {
         const { action, target, boot, agent } = effect.order

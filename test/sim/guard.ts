@@ -249,7 +249,7 @@ export class SimGuard {
     this.#gateYes = false
     const { pid, startTicks, resourceId } = process
     try {
-      this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks } })
+      this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks }, incoming: false })
     } catch (error) {
       if (!(error instanceof Killed)) throw error
     }

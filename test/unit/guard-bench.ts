@@ -12,6 +12,7 @@ import {
 } from '../../probe/core/guard.ts'
 import { stopTime } from '../../probe/core/lease.ts'
 import type { PolicyTold } from '../../schema/fencing.ts'
+import type { WorkloadRecord } from '../../schema/ipc.ts'
 import { PROFILES, type Timing } from '../../schema/timing.ts'
 
 export const WEB = '00000000-0000-4000-8000-0000000000f1'
@@ -123,7 +124,8 @@ export class GuardBench {
       if (effect.type === 'persist' || effect.type === 'persistLater') {
         written ||= effect.type === 'persist'
         const { boot, guard, timing, policy, leases, grants, seen, records } = this.state
-        this.file = { boot, guard, timing, policy, leases, grants, seen, records }
+        const { copies, begun } = this.state
+        this.file = { boot, guard, timing, policy, leases, grants, seen, records, copies, begun }
       }
       this.#checkEffect(effect, before, written, event)
     }
@@ -159,7 +161,12 @@ export class GuardBench {
         this.#checkStart(effect.ask.resourceId, written)
         break
       case 'answerGate':
-        if (effect.yes) this.#checkStart(effect.resourceId ?? '', written)
+        if (!effect.yes) break
+        if (effect.resourceId !== undefined) this.#checkStart(effect.resourceId, written)
+        else this.#checkCopy(event, written)
+        break
+      case 'adopt':
+        this.#checkAdopted(effect.record, before)
         break
       case 'answerRhs':
         // The yes to a request for a gate; a stop is answered when nothing is on record (G5).
@@ -172,6 +179,16 @@ export class GuardBench {
         this.#checkFrame(effect.frame, written)
         break
     }
+  }
+
+  /** M4: on record under its grant, and known from a copy of the epoch before. */
+  #checkAdopted(record: WorkloadRecord, before: GuardState): void {
+    const { groupId, epoch, process } = record
+    if (!this.state.records.includes(record)) fail('M4: a copy that is not on record')
+    if (!this.state.grants.some((g) => g.groupId === groupId && g.epoch === epoch))
+      fail('M4: a copy without a grant')
+    const copy = before.copies.find((c) => c.process?.pid === process?.pid)
+    if (!copy || copy.ending || copy.epoch !== epoch - 1) fail('M4: not the copy of the source')
   }
 
   #checkFrame(frame: Extract<GuardEffect, { type: 'toAgent' }>['frame'], written: boolean): void {
@@ -195,6 +212,14 @@ export class GuardBench {
       if (JSON.stringify(frame.held) !== JSON.stringify(heldGroups(this.state)))
         fail('S3: not all that is held')
     }
+  }
+
+  /** M1: asked for and recorded, and it does not execute. */
+  #checkCopy(event: GuardEvent | null, written: boolean): void {
+    if (!written) fail('G9: a copy came in before it was written')
+    if (event?.type !== 'gateAsked' || !event.incoming) return fail('M1: it would execute')
+    if (!this.state.copies.some((c) => c.process?.pid === event.process.pid && !c.ending))
+      fail('M1: a copy that nobody has asked for')
   }
 
   /** G3, C3: a standing grant, both leases, no stop under way, recorded and written first. */

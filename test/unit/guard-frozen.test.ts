@@ -19,7 +19,7 @@ const ask = { requestId: 90, resourceId: DB, groupId: WEB, epoch: 1 }
 const QUEUED: [what: string, event: GuardEvent][] = [
   ['a start of a child', { type: 'childAsked', ask, spec: SPEC }],
   ['a permit for a gate', { type: 'gatePermitAsked', ask, gateName: 'other' }],
-  ['a gate that asks', { type: 'gateAsked', gateName: 'vm', process: PROCESS }],
+  ['a gate that asks', { type: 'gateAsked', gateName: 'vm', process: PROCESS, incoming: false }],
   ['a grant', { type: 'granted', session: 1, groupId: DB, epoch: 7 }],
   ['an answer to a ping of before', { type: 'renewed', session: 1, lease: 'pong', sentAtMs: 1 }],
   ['the end of a workload', { type: 'nothingRuns', resourceId: NGINX, process: PROCESS }],

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import type { GuardEvent } from '../../probe/core/guard.ts'
 import { DB, GuardBench, NGINX, PG, PROCESS, SPEC, T, WEB } from './guard-bench.ts'
 
+const MIDS = ['00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000c2']
+
 test('whatever happens, in whatever order: what the guard promises holds', () => {
   const session = fc.constantFrom(1, 2)
   const policy = fc.record({
@@ -13,6 +15,7 @@ test('whatever happens, in whatever order: what the guard promises holds', () =>
   const epoch = fc.constantFrom(1, 2, 3, 4)
   const resourceId = fc.constantFrom(NGINX, PG)
   const ask = fc.record({ requestId: fc.nat(99), resourceId, groupId: group, epoch })
+  const mid = fc.constantFrom(...MIDS)
   const gateName = fc.constantFrom('g1', 'g2')
   const event = fc.oneof(
     { weight: 3, arbitrary: fc.record({ type: fc.constant('challenged' as const), session }) },
@@ -62,7 +65,11 @@ test('whatever happens, in whatever order: what the guard promises holds', () =>
       type: fc.constant('gateAsked' as const),
       gateName,
       process: fc.constant(PROCESS),
+      incoming: fc.boolean(),
     }),
+    fc.record({ type: fc.constant('copyAsked' as const), ask, mid, gateName }),
+    fc.record({ type: fc.constant('copiesWanted' as const), mids: fc.subarray([...MIDS]) }),
+    fc.record({ type: fc.constant('carried' as const), ask, mid }),
     fc.record({
       type: fc.constant('childStarted' as const),
       resourceId,

@@ -179,7 +179,7 @@ describe('starts (G2 to G4)', () => {
 
   test('G4 (b): a permit is no start: the gate asks for itself, and is asked again what holds then', () => {
     const gate = (gateName = 'vm-1') =>
-      guard.step({ type: 'gateAsked', gateName, process: PROCESS })
+      guard.step({ type: 'gateAsked', gateName, process: PROCESS, incoming: false })
     guard.ready()
     gate()
     expect(guard.refusal).toBe('nothing of that name may start')
@@ -200,7 +200,7 @@ describe('starts (G2 to G4)', () => {
       return one
     }
     const gate = (one: GuardBench) => {
-      one.step({ type: 'gateAsked', gateName: 'vm-1', process: PROCESS })
+      one.step({ type: 'gateAsked', gateName: 'vm-1', process: PROCESS, incoming: false })
       return one.refusal
     }
     const stopped = permitted()

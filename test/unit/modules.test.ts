@@ -91,6 +91,7 @@ describe('a call', () => {
 
   test('S-31: holds nothing by which a module could reach hive, session or key', () => {
     expect(Object.keys(call()).sort()).toEqual([
+      'carry',
       'dependent',
       'epoch',
       'groupId',
@@ -102,6 +103,7 @@ describe('a call', () => {
       'persistentState',
       'progress',
       'properties',
+      'resume',
       'signal',
       'workload',
     ])
@@ -114,6 +116,8 @@ describe('a call', () => {
 
 test('S-01: RHS can report, and has no word for a failover', () => {
   const words = fromRhs.options.map((option) => option.shape.t.value)
-  expect(words.sort()).toEqual(['controlled', 'couldHost', 'log', 'ready', 'status'])
+  expect(words.sort()).toEqual([
+    ...['controlled', 'couldHost', 'log', 'notCarried', 'ready', 'received', 'status'],
+  ])
   expect(fromRhs.safeParse({ t: 'failover', groupId: held.groupId }).success).toBe(false)
 })

@@ -10,6 +10,7 @@ import { heldResource } from './rhs-bench.ts'
 const GROUP = '00000000-0000-4000-8000-0000000000f1'
 const DB = '00000000-0000-4000-8000-00000000000a'
 const WEB = '00000000-0000-4000-8000-00000000000b'
+const NO_PLACE = '00000000-0000-4000-8000-00000000000c'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -23,6 +24,8 @@ function bench(monitors: Record<string, string | null> = { process: 'rhs', scrip
     toGuard: (frame) => sent.push(frame),
     answer: (frame) => answers.push(frame),
     whyNot: () => why,
+    receive: async (_, __, mid) =>
+      mid === NO_PLACE ? { problem: 'no way here' } : { to: { connect: mid } },
     members: () => [
       heldResource({ guid: DB, name: 'db', type: 'process' }),
       heldResource({ guid: WEB, name: 'web', type: 'script' }),
@@ -41,11 +44,12 @@ function bench(monitors: Record<string, string | null> = { process: 'rhs', scrip
   }
 }
 
+const OFFER = { t: 'offer', groupId: GROUP, epoch: 7, reason: 'placement' } as const
 const accepted = { t: 'accept', groupId: GROUP, epoch: 7 }
 
 test('all monitors are asked, each for its own; the yes comes once all have answered', () => {
   const { desk, sent, answers, says } = bench()
-  desk.take(GROUP, 7)
+  desk.take(OFFER)
   expect(sent.map((f) => 'monitor' in f && [f.monitor, f.frame.t])).toEqual([
     ['rhs', 'couldHost'],
     ['rhs-exec', 'couldHost'],
@@ -58,7 +62,7 @@ test('all monitors are asked, each for its own; the yes comes once all have answ
 
 test('a problem is a no, at once and with the name of the resource', () => {
   const { desk, answers, says } = bench()
-  desk.take(GROUP, 7)
+  desk.take(OFFER)
   says('rhs-exec', [{ guid: WEB, problem: 'there is no /opt/web on this host' }])
   says('rhs')
   const reason = 'web: there is no /opt/web on this host'
@@ -67,7 +71,7 @@ test('a problem is a no, at once and with the name of the resource', () => {
 
 test('a monitor that hangs, or is down, has nothing against it', () => {
   const { desk, answers, says } = bench()
-  desk.take(GROUP, 7)
+  desk.take(OFFER)
   says('rhs')
   vi.advanceTimersByTime(399)
   expect(answers).toEqual([])
@@ -76,18 +80,18 @@ test('a monitor that hangs, or is down, has nothing against it', () => {
   says('rhs-exec', [{ guid: WEB, problem: 'late' }])
   expect(answers).toHaveLength(1)
   const down = bench({ process: 'down', script: null })
-  down.desk.take(GROUP, 7)
+  down.desk.take(OFFER)
   expect(down.answers).toEqual([accepted])
 })
 
 test('what has come up meanwhile counts, and what is known before is asked of nobody', () => {
   const first = bench()
   first.now('this host shuts down')
-  first.desk.take(GROUP, 7)
+  first.desk.take(OFFER)
   expect(first.sent).toEqual([])
   expect(first.answers).toMatchObject([{ t: 'refuse', reason: 'this host shuts down' }])
   const then = bench()
-  then.desk.take(GROUP, 7)
+  then.desk.take(OFFER)
   then.now('it is still being stopped here')
   then.says('rhs')
   then.says('rhs-exec')
@@ -96,7 +100,7 @@ test('what has come up meanwhile counts, and what is known before is asked of no
 
 test('an answer to another question is none', () => {
   const { desk, answers, says } = bench()
-  desk.take(GROUP, 7)
+  desk.take(OFFER)
   says('rhs', [{ guid: DB, problem: 'of an earlier agent' }], 99)
   expect(answers).toEqual([])
 })
@@ -133,4 +137,18 @@ test('modules: what validate rejects with is the problem; hanging or lacking it 
     { guid: 'throws', problem: 'at once' },
     { guid: 'misfits', problem: 'port: expected a number' },
   ])
+})
+
+test('M1: an offer of a live move is answered with a place for the copy, or why there is none', async () => {
+  const { desk, answers, says } = bench()
+  desk.take({ ...OFFER, mid: WEB })
+  says('rhs')
+  says('rhs-exec')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(answers).toEqual([{ ...accepted, receives: { mid: WEB, to: { connect: WEB } } }])
+  desk.take({ ...OFFER, mid: NO_PLACE })
+  says('rhs', [], 2)
+  says('rhs-exec', [], 2)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(answers[1]).toEqual({ ...accepted, receivesNot: 'no way here' })
 })

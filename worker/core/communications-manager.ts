@@ -16,7 +16,10 @@ export function concernedNodes(u: Update): readonly string[] | 'all' {
       if (!ownership) return 'all'
       if (ownership.phase === 'free')
         return [ownership.lastOwner, ownership.to].filter((id) => id !== null)
-      return [ownership.owner]
+      // M1: the target has to know of the copy before it is asked to make a place for it.
+      return ownership.phase === 'releasing' && ownership.to !== null
+        ? [ownership.owner, ownership.to]
+        : [ownership.owner]
     }
     case 'resource':
     case 'type':

@@ -1,3 +1,4 @@
+import { isUnplaced } from '../../schema/carry.ts'
 import type { ClusterState } from './decision.ts'
 
 /**
@@ -13,8 +14,9 @@ export function nextDeadline(state: ClusterState): number | null {
     if (next === null || ms < next) next = ms
   }
   for (const [groupId, offer] of state.observed.offers) {
-    const phase = state.hive.groups.get(groupId)?.ownership.phase
-    if (phase === 'free' && !offer.accepted) at(offer.deadlineMs)
+    const ownership = state.hive.groups.get(groupId)?.ownership
+    const waits = ownership?.phase === 'free' || (ownership && isUnplaced(ownership))
+    if (waits && !offer.accepted) at(offer.deadlineMs)
   }
   for (const waiting of state.observed.waiting.values())
     if (waiting.retryAtMs !== null) at(waiting.retryAtMs)

@@ -17,7 +17,15 @@ export type Effect =
   /** Rule U2: the welcome carries the `seq` of the commit it follows. */
   | { type: 'welcome'; nodeId: string; session: number }
   | { type: 'refuse'; nodeId: string; session: number; code: string; detail: string }
-  | { type: 'offer'; nodeId: string; groupId: string; epoch: number; reason: OfferReason }
+  | {
+      type: 'offer'
+      nodeId: string
+      groupId: string
+      epoch: number
+      reason: OfferReason
+      /** M1: a copy of this name is to come. */
+      mid?: string
+    }
   /** To a helper: run a fence agent. */
   | { type: 'fence'; nodeId: string; order: FenceOrder }
   | { type: 'policy'; nodeId: string; policy: PolicyTold }

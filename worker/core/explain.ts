@@ -139,6 +139,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   resourceFailed: 'a resource failed beyond its restart attempts',
   notPossibleOwner: 'it may not run where it is',
   operatorMove: 'moved by an operator',
+  copyExpected: 'the target has a place for its copy',
+  notCarried: 'its state could not be carried',
   operatorOnline: 'an operator wants it online',
   operatorOffline: 'an operator wants it offline',
   changedOnHost: 'deliberately changed on its host',

@@ -1,11 +1,11 @@
+import type { Carry } from '../../schema/carry.ts'
 import type { Event } from '../../schema/event.ts'
 import type { Group, Node, Ownership, ReleaseReason, Resource } from '../../schema/hive.ts'
-import { LIMITS } from '../../schema/limits.ts'
 import type { PendingOffer } from '../../schema/observed.ts'
 import type { Because } from '../../schema/update.ts'
-import type { OfferReason } from './decision.ts'
+import { copyOf, resumeOf, settleCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
-import { availableNodes } from './node-manager.ts'
+import { logNodeList, makeOffer } from './offers.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { failedBeyondRestart, seenStopped } from './rcm.ts'
@@ -33,6 +33,7 @@ export function settleGroups(draft: Draft): boolean {
         if (!leaveIfForbidden(draft, group)) failOverIfFailed(draft, group)
         break
       case 'releasing':
+        settleCarry(draft, group)
         break
     }
   }
@@ -46,7 +47,7 @@ export function settleGroups(draft: Draft): boolean {
 export function beginRelease(
   draft: Draft,
   group: Group,
-  how: { reason: ReleaseReason; to: string | null },
+  how: { reason: ReleaseReason; to: string | null; carry?: Carry | undefined },
   because: Because,
 ): void {
   const { ownership } = group
@@ -61,6 +62,8 @@ export function beginRelease(
       epoch: ownership.epoch,
       to: target?.id ?? null,
       reason: how.reason,
+      // M1: it travels to somewhere, and nowhere else.
+      ...(how.carry && target && { carry: how.carry }),
       correlationId: draft.cause,
     },
   }
@@ -79,6 +82,7 @@ export function freeGroup(
   group: Group,
   reason: Free['reason'],
   because: Because,
+  ackedCopy?: string,
 ): void {
   const { ownership } = group
   if (ownership.phase === 'free') return
@@ -93,6 +97,7 @@ export function freeGroup(
       lastOwner: ownership.owner,
       to: ownership.phase === 'releasing' ? ownership.to : null,
       reason,
+      ...copyOf(ownership, ackedCopy),
       correlationId: ownership.phase === 'releasing' ? ownership.correlationId : draft.cause,
     },
   }
@@ -117,44 +122,18 @@ export function releaseGroup(draft: Draft, event: Of<'groupReleased'>): void {
   const { owner, epoch } = group?.ownership ?? {}
   if (!group || owner !== event.nodeId || epoch !== event.epoch) return
   seenStopped(draft, group.id)
-  freeGroup(draft, group, 'released', {
-    manager: 'FM',
-    code: 'released',
-    rule: 'C5',
-    evidence: { node: draft.node(event.nodeId)?.name ?? event.nodeId, why: event.why },
-  })
-}
-
-/** O2: an accept names group and epoch, and counts only from the session that was asked. */
-export function acceptOffer(draft: Draft, event: Of<'offerAccepted'>): void {
-  const offer = draft.offer(event.groupId)
-  if (!offer || offer.nodeId !== event.nodeId || offer.epoch !== event.epoch) return
-  if (offer.session !== event.session || offer.accepted) return
-  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })
-  draft.log({
-    component: 'FM',
-    groupId: event.groupId,
-    correlationId: draft.group(event.groupId)?.ownership.correlationId ?? draft.cause,
-    message: `offer accepted by ${draft.node(event.nodeId)?.name} at epoch ${event.epoch}`,
-  })
-}
-
-export function refuseOffer(draft: Draft, event: Of<'offerRefused'>): void {
-  const offer = draft.offer(event.groupId)
-  const group = draft.group(event.groupId)
-  if (!offer || !group || offer.nodeId !== event.nodeId || offer.epoch !== event.epoch) return
-  draft.log({
-    component: 'FM',
-    groupId: group.id,
-    correlationId: group.ownership.correlationId,
-    message: `offer refused by ${draft.node(event.nodeId)?.name}: ${event.reason}`,
-  })
-  const refused = [...offer.refused, { nodeId: event.nodeId, reason: event.reason }]
-  draft.observe({
-    table: 'offer',
-    id: group.id,
-    value: { ...offer, accepted: false, deadlineMs: draft.nowMs, refused },
-  })
+  freeGroup(
+    draft,
+    group,
+    'released',
+    {
+      manager: 'FM',
+      code: 'released',
+      rule: 'C5',
+      evidence: { node: draft.node(event.nodeId)?.name ?? event.nodeId, why: event.why },
+    },
+    event.copy,
+  )
 }
 
 /** A free group: commit an accepted offer, wait for an open one, or ask the next candidate. */
@@ -245,35 +224,6 @@ function askNext(draft: Draft, group: Group, free: Free, refused: PendingOffer['
   })
 }
 
-function makeOffer(
-  draft: Draft,
-  group: Group,
-  target: Node,
-  reason: OfferReason,
-  refused: PendingOffer['refused'],
-): void {
-  const { epoch, correlationId } = group.ownership
-  draft.observe({
-    table: 'offer',
-    id: group.id,
-    value: {
-      nodeId: target.id,
-      session: target.session,
-      epoch,
-      deadlineMs: draft.nowMs + LIMITS.offerAnswerMs,
-      accepted: false,
-      refused: [...refused],
-    },
-  })
-  draft.effects.push({ type: 'offer', nodeId: target.id, groupId: group.id, epoch, reason })
-  draft.log({
-    component: 'FM',
-    groupId: group.id,
-    correlationId,
-    message: `offer to ${target.name} at epoch ${epoch} (${reason})`,
-  })
-}
-
 /** O2, C2: owner and epoch + 1, while the group is still free at the epoch of the offer. */
 function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void {
   const found = candidates(draft, group, { first: target.id })
@@ -287,6 +237,7 @@ function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void
           phase: 'owned',
           owner: target.id,
           epoch: free.epoch + 1,
+          ...resumeOf(free.copy, target.id),
           correlationId: free.correlationId,
         },
       },
@@ -299,6 +250,9 @@ function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void
         node: target.name,
         after: free.reason,
         epoch: free.epoch + 1,
+        ...(resumeOf(free.copy, target.id).resume && {
+          goesOn: `from a ${free.copy?.method} copy`,
+        }),
         ...(isQuarantined(target, draft.nowMs) && { although: quarantineText(target) }),
       },
       rejected: [...found.rejected],
@@ -370,16 +324,6 @@ function leaveIfForbidden(draft: Draft, group: Group): boolean {
     },
   )
   return true
-}
-
-function logNodeList(draft: Draft, group: Group): void {
-  const names = availableNodes(draft).map((node) => node.name)
-  draft.log({
-    component: 'NM',
-    groupId: group.id,
-    correlationId: group.ownership.correlationId,
-    message: `node list for FM: ${names.join(', ') || 'none available'}`,
-  })
 }
 
 const rejectedText = (rejected: readonly { node: string; reason: string }[]) =>

@@ -3,6 +3,7 @@ import type { GroupSettings, Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
+import { carryFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import { beginRelease, removeGroup } from './failover-manager.ts'
 import { candidates, whyNot } from './placement.ts'
@@ -127,9 +128,16 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
     rule: 'S-91',
     evidence: { by, to: to?.name ?? 'best possible node' },
   }
-  if (ownership.phase === 'owned')
-    beginRelease(draft, group, { reason: 'move', to: to?.id ?? null }, because)
-  else {
+  if (ownership.phase === 'owned') {
+    const carry = r.mid === undefined ? null : carryFor(draft, group, r.method ?? 'stop', r.mid)
+    if (typeof carry === 'string') return cannotTravel(group, r.method ?? 'stop', carry)
+    beginRelease(
+      draft,
+      group,
+      { reason: 'move', to: to?.id ?? null, ...(carry && { carry }) },
+      carry ? { ...because, evidence: { ...because.evidence, method: carry.method } } : because,
+    )
+  } else {
     // Who was asked before is not where it is wanted now.
     if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
     draft.put(
@@ -142,6 +150,15 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
     )
   }
   return null
+}
+
+function cannotTravel(group: Group, method: string, why: string): Refusal {
+  return {
+    code: 'METHOD_NOT_POSSIBLE',
+    message: `group "${group.name}" cannot move by method ${method}`,
+    why,
+    remedy: `Let the method be chosen: holdfast move ${group.name} --method auto`,
+  }
 }
 
 function refuseTarget(draft: Draft, group: Group, to: Node): Refusal | null {

@@ -9,9 +9,10 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Event } from '../../schema/event.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import { notCarried } from './carrying.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
-import { acceptOffer, refuseOffer, releaseGroup, settleGroups } from './failover-manager.ts'
+import { releaseGroup, settleGroups } from './failover-manager.ts'
 import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
 import { isolateResources, releaseResources } from './isolation.ts'
 import {
@@ -22,6 +23,7 @@ import {
   nodeSaidGoodbye,
 } from './membership-manager.ts'
 import { isCurrent, nodeTypesChanged } from './node-manager.ts'
+import { acceptOffer, refuseOffer } from './offers.ts'
 import { endQuarantines } from './quarantine.ts'
 import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
@@ -76,6 +78,8 @@ function hear(draft: Draft, event: Exclude<Event, { type: 'requested' }>): void 
       return takeIntent(draft, event.nodeId, event.intent)
     case 'groupReleased':
       return releaseGroup(draft, event)
+    case 'groupNotCarried':
+      return notCarried(draft, event)
     case 'offerAccepted':
       return acceptOffer(draft, event)
     case 'offerRefused':

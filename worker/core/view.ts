@@ -102,6 +102,7 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     phase: ownership.phase,
     owner: name(ownership.owner),
     movingTo: ownership.phase === 'owned' ? null : name(ownership.to),
+    movingBy: ownership.phase === 'releasing' ? (ownership.carry?.method ?? 'stop') : null,
     epoch: ownership.epoch,
     sinceMs: resources.reduce<number | null>(
       (max, r) => (r.sinceMs !== null && (max === null || r.sinceMs > max) ? r.sinceMs : max),

@@ -57,6 +57,8 @@ export class GateGuard {
         await until(() => !isAlive(process), 5_000, 'the emulator does not die')
         guard.running.delete(name)
       },
+      permitCopy: () => Promise.reject(new Error('not this way')),
+      carried: () => Promise.reject(new Error('not this way')),
       onExit(listener) {
         const all = guard.#listeners.get(name) ?? new Set()
         guard.#listeners.set(name, all)
@@ -142,6 +144,8 @@ export function callOf(
     persistentState,
     hiveSeq: 1,
     dependent: false,
+    carry: null,
+    resume: null,
     properties: virtualMachineProperties.parse({ domain: vm.name, xml: vm.xml, ...properties }),
     signal: AbortSignal.timeout(60_000),
     progress: () => undefined,

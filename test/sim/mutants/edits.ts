@@ -3,8 +3,8 @@ import type { Edit } from '../production.ts'
 
 export const LAPSE_LEAVES_GRANTS: Edit = {
   file: 'probe/core/guard-stops.ts',
-  find: '    leases: NO_LEASES,\n    grants: [],\n    session: null,',
-  replace: '    leases: NO_LEASES,\n    session: null,',
+  find: '    leases: NO_LEASES,\n    grants: [],\n',
+  replace: '    leases: NO_LEASES,\n',
 }
 
 export const TAKES_ANY_REPORT: Edit = {
