@@ -161,6 +161,8 @@ function monitorFor(
  * replica has not replaced is not looked into.
  */
 function isSame(a: HeldResource, b: HeldResource): boolean {
+  // What is not asked for any more is news too.
+  if (Object.keys(a).length !== Object.keys(b).length) return false
   for (const key of Object.keys(b) as (keyof HeldResource)[]) {
     if (key === 'hiveSeq' || a[key] === b[key]) continue
     if (typeof b[key] !== 'object' || JSON.stringify(a[key]) !== JSON.stringify(b[key]))

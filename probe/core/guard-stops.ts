@@ -99,12 +99,11 @@ export function clear(
   resourceId: string,
   process: ProcessRef | null,
 ): GuardOutcome {
+  const left = copyEnded(state, resourceId, process)
+  if (left !== state) return { state: left, effects: [{ type: 'persistLater' }] }
   const record = recordOf(state, resourceId)
   // Of an earlier start: what has been started since is still on record, and runs (G7).
-  if (!record || !sameProcess(record.process, process)) {
-    const left = copyEnded(state, resourceId, process)
-    return left === state ? nothing(state) : { state: left, effects: [{ type: 'persistLater' }] }
-  }
+  if (!record || !sameProcess(record.process, process)) return nothing(state)
   const records = state.records.filter((r) => r.resourceId !== resourceId)
   const done = finishStops({ ...state, records })
   // Where nothing is acked the file may follow later: a record of what is dead ends by itself.

@@ -9,6 +9,12 @@ const ASKS = {
   move: (o, random) => o.ask({ type: 'moveGroup', groupId: o.aGroup(random), to: null }),
   moveTo: (o, random) =>
     o.ask({ type: 'moveGroup', groupId: o.aGroup(random), to: o.aNode(random) }),
+  moveLive: (o, random) =>
+    o.ask({
+      ...{ type: 'moveGroup', groupId: o.aGroup(random), mid: random.uuid() },
+      method: random.pick(['live', 'live', 'auto']),
+      to: random.chance(0.5) ? null : o.aNode(random),
+    }),
   pause: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: true }),
   resume: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: false }),
   offline: (o, random) => o.want(o.aResource(random), 0),

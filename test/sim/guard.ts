@@ -13,6 +13,7 @@ import type {
 import type { AgentToGuard, GuardToAgent, GuardToRhs, WorkloadRecord } from '../../schema/ipc.ts'
 import type { ProcessRef } from '../../schema/workload.ts'
 import type { Code } from './code.ts'
+import { asRead } from './guard-file.ts'
 import type { Actor } from './kernel.ts'
 import type { Process, Processes } from './processes.ts'
 
@@ -85,7 +86,7 @@ export class SimGuard {
     )
     const { kernel } = actor
     const adopted = code.adoptGuard(
-      read(around.file),
+      asRead(around.file),
       around.boot,
       kernel.random.uuid(),
       actor.bootMs,
@@ -110,7 +111,8 @@ export class SimGuard {
   }
 
   get strays(): boolean {
-    const known = new Set(this.#state.records.map((r) => r.process?.pid))
+    const { records, copies } = this.#state
+    const known = new Set([...records, ...copies].map((r) => r.process?.pid))
     return this.#around.processes.list().some(({ pid }) => !known.has(pid))
   }
 
@@ -162,11 +164,13 @@ export class SimGuard {
         return this.#step({ type: 'renewed', session, lease, sentAtMs })
       }
       case 'grant': {
-        const { session, groupId, epoch } = frame
-        return this.#step({ type: 'granted', session, groupId, epoch })
+        const { t: _, ...granted } = frame
+        return this.#step({ type: 'granted', ...granted } as GuardEvent)
       }
       case 'stopGroup':
         return this.#step({ type: 'groupStopAsked', groupId: frame.groupId, epoch: frame.epoch })
+      case 'copiesWanted':
+        return this.#step({ type: 'copiesWanted', mids: frame.mids })
       case 'stopAll':
         return this.#step({ type: 'everythingMustStop' })
       case 'toRhs':
@@ -205,7 +209,8 @@ export class SimGuard {
     this.#ending = true
     this.#step({ type: 'everythingMustStop' })
     const wait = () => {
-      if (this.#state.records.length > 0) return void setTimeout(wait, 10)
+      const { records, copies } = this.#state
+      if (records.length + copies.length > 0) return void setTimeout(wait, 10)
       this.#watchdog?.end()
       this.#around.ended(this.#shutsDown ? 'shutdown' : 'gaveUp')
     }
@@ -245,16 +250,17 @@ export class SimGuard {
    *
    * @returns the epoch that it runs under, whichever request it was that the manager has executed
    */
-  gateAsks(gateName: string, process: Process): number | null {
+  gateAsks(gateName: string, process: Process, incoming: boolean): number | null {
     this.#gateYes = false
     const { pid, startTicks, resourceId } = process
     try {
-      this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks }, incoming: false })
+      this.#step({ type: 'gateAsked', gateName, process: { pid, startTicks }, incoming })
     } catch (error) {
       if (!(error instanceof Killed)) throw error
     }
     // The last word of one that was killed just now counts.
     if (!this.#gateYes) return null
+    if (incoming && this.#state.copies.length > 0) return process.epoch
     if (this.actor.alive)
       this.#around.toRhs({ t: 'started', resourceId, process: { pid, startTicks } })
     return this.#state.records.find((r) => r.gateName === gateName)?.epoch ?? process.epoch
@@ -266,9 +272,8 @@ export class SimGuard {
   }
 
   /** A workload has ended; the guard sees it a little later. */
-  seen(process: Process): void {
-    const { pid, startTicks, resourceId } = process
-    this.#processEnded(resourceId, { pid, startTicks })
+  endsSoon({ pid, startTicks, resourceId }: Process): void {
+    this.actor.after(1, () => this.#processEnded(resourceId, { pid, startTicks }))
   }
 
   /** What it left behind goes too, and may take its time. */
@@ -338,9 +343,18 @@ export class SimGuard {
         return this.#around.killRhs()
       case 'spawn':
         return this.#spawn(effect)
+      case 'adopt': {
+        const { resourceId, process } = effect.record
+        return process ? this.#around.toRhs({ t: 'started', resourceId, process }) : undefined
+      }
       case 'terminate':
         return this.#terminate(effect.record)
     }
+  }
+
+  /** M1, M3: what modules ask of the guard about copies. */
+  aboutCopy(event: Extract<GuardEvent, { type: 'copyAsked' | 'carried' }>): void {
+    this.#step(event)
   }
 
   /** As in main.ts: what came between the yes and this. */
@@ -389,11 +403,4 @@ export class SimGuard {
     }
     setTimeout(look, 0)
   }
-}
-
-function read(file: GuardFile | null): GuardFile | null {
-  if (file === null) return null
-  const { boot, guard, timing, policy, leases, grants, seen, records } = file
-  const text = JSON.stringify({ boot, guard, timing, policy, leases, grants, seen, records })
-  return JSON.parse(text) as GuardFile
 }

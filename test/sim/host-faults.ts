@@ -1,5 +1,6 @@
 /** What is usual on a host, and what is out of order on it just now. */
 import type { Kernel } from './kernel.ts'
+import type { Fate } from './manager.ts'
 import type { ModuleFaults } from './rhs.ts'
 
 export interface HostFaults extends ModuleFaults {
@@ -7,6 +8,8 @@ export interface HostFaults extends ModuleFaults {
   wallOffsetMs(): number
   killMs(): number
   managerLateMs(): number
+  /** What becomes of a migration from it. */
+  fate(): Fate
   /** Until what an ended workload has left behind is gone: a part of T_kill and T_term too. */
   leftMs(): number
   /** Its run folder is no file system in memory: the guard's file is there after a boot (G10). */
@@ -27,6 +30,7 @@ export interface ModuleState {
   failStarts: number
   slowMs: number
   managerLateMs: number
+  fate: Fate | null
   /** A SIGKILL takes so long, and the guard is back after so long; null: as usual. */
   killMs: number | null
   guardBackMs: number | null
@@ -46,6 +50,7 @@ export const WELL: Readonly<ModuleState> = {
   failStarts: 0,
   slowMs: 0,
   managerLateMs: 0,
+  fate: null,
   killMs: null,
   guardBackMs: null,
   leftMs: null,
@@ -72,6 +77,7 @@ export function outOfOrder(usual: HostFaults, now: () => ModuleState, kernel: Ke
     killMs: () => now().killMs ?? usual.killMs(),
     guardBackMs: () => now().guardBackMs ?? usual.guardBackMs(),
     leftMs: () => now().leftMs ?? usual.leftMs(),
+    fate: () => now().fate ?? usual.fate(),
     managerLateMs: () => usual.managerLateMs() + now().managerLateMs,
   }
 }

@@ -37,7 +37,7 @@ export class SimHost {
   readonly #parts: HostParts
   readonly #kernel: Kernel
   readonly #faults: HostFaults
-  readonly #world: HostWorld
+  readonly world: HostWorld
   /** What outlives a guard, and on most hosts no boot: guard.json. */
   readonly #run = { file: null as GuardFile | null, fileFull: false }
   #clock = { rate: 1, wallOffsetMs: 0, bootTrueMs: 0 }
@@ -73,25 +73,24 @@ export class SimHost {
     this.#faults = outOfOrder(who.faults, () => this.modules, parts.kernel)
     this.#rhsPipe = this.#pipe()
     this.processes = new Processes(parts.kernel, parts.witness, who.name)
-    this.processes.onEnd = (process) => {
-      const { guard } = this
-      if (guard) guard.actor.after(1, () => guard.seen(process))
-    }
+    this.processes.onEnd = (process) => this.guard?.endsSoon(process)
     this.manager = new Manager({
       kernel: parts.kernel,
       processes: this.processes,
       lateMs: () => this.#faults.managerLateMs(),
-      mayPass: (ask, process) => {
+      fate: () => this.#faults.fate(),
+      other: (host) => parts.managers.get(host),
+      copiesRun: parts.code.shellWithout === 'M2',
+      mayPass: (ask, process, incoming) => {
         const { guard } = this
         if (!this.on || !guard || guard.actor.frozenUntilMs > this.#kernel.nowMs) return null
-        return guard.actor.run(() => guard.gateAsks(ask.gateName, process))
+        return guard.actor.run(() => guard.gateAsks(ask.gateName, process, incoming))
       },
     })
-    const { kernel } = parts
+    parts.managers.set(who.name, this.manager)
     const { watchdogMs } = this.#faults
-    const reset = () => this.#reset()
     this.#lines = new Lines(parts.platform, who.name, who.weather)
-    this.#world = {
+    this.world = {
       files: new Map(),
       diskFull: false,
       writesLeft: Number.POSITIVE_INFINITY,
@@ -101,7 +100,10 @@ export class SimHost {
       tellPeer: () => {},
       fence: async () => ({ outcome: 'failed', detail: 'there is no plug' }),
       switchOn: () => {},
-      watchdog: watchdogMs === null ? null : new WatchdogDevice(kernel, watchdogMs, reset),
+      watchdog:
+        watchdogMs === null
+          ? null
+          : new WatchdogDevice(parts.kernel, watchdogMs, () => this.#reset()),
       dial: (url, headers, events) => this.#lines.dial(url, headers, events),
     }
     this.reinstall()
@@ -113,8 +115,8 @@ export class SimHost {
     this.modules = { ...WELL }
     this.lan = true
     Object.assign(this.weather, { up: true, down: true, loss: 0 })
-    this.#world.diskFull = false
-    this.#world.writesLeft = Number.POSITIVE_INFINITY
+    this.world.diskFull = false
+    this.world.writesLeft = Number.POSITIVE_INFINITY
     this.#run.fileFull = false
     this.manager.goneUntilMs = 0
     if (this.guard) {
@@ -129,10 +131,6 @@ export class SimHost {
     return this.#boot
   }
 
-  get world(): HostWorld {
-    return this.#world
-  }
-
   get stateFile(): { file: GuardFile | null; fileFull: boolean } {
     return this.#run
   }
@@ -145,8 +143,8 @@ export class SimHost {
     this.nodeId = this.#kernel.random.uuid()
     this.processes.nodeId = this.nodeId
     this.publicKey = publicKeyOf(privateKey)
-    this.#world.files.clear()
-    for (const [path, text] of identityFiles(privateKey, this)) this.#world.files.set(path, text)
+    this.world.files.clear()
+    for (const [path, text] of identityFiles(privateKey, this)) this.world.files.set(path, text)
   }
 
   powerOn(): void {
@@ -165,7 +163,7 @@ export class SimHost {
   powerCut(silently: boolean): void {
     if (!this.on) return
     this.on = false
-    this.#world.watchdog?.disarm()
+    this.world.watchdog?.disarm()
     this.#endAgent(silently)
     this.#endRhs()
     this.guard?.actor.die()
@@ -189,15 +187,14 @@ export class SimHost {
 
   /** Processes of this host, from the innermost on. */
   actors(): Actor[] {
-    const all = [this.guard?.actor, this.#agentActor, this.#rhsActor]
-    return all.filter((actor) => actor !== null && actor !== undefined)
+    return [this.guard?.actor, this.#agentActor, this.#rhsActor].filter((actor) => actor != null)
   }
 
   #actor(name: string): Actor {
     const awaits = name === 'agent'
     const actor = new Actor(this.#kernel, `${this.name} ${name}`, this.#clock, awaits)
     actor.frozenUntilMs = this.processes.frozenUntilMs
-    livesIn(actor, this.#world)
+    livesIn(actor, this.world)
     return actor
   }
 
@@ -327,7 +324,7 @@ export class SimHost {
   #endAgent(silently: boolean): void {
     this.agent = null
     this.inSession = false
-    this.#world.hears = null
+    this.world.hears = null
     this.#agentActor?.die()
     this.#agentActor = null
     this.#lines.endAll(silently)
@@ -366,6 +363,9 @@ export class SimHost {
           },
           start: (request) => ask(() => guard.start(request)),
           permit: (request, gateName) => ask(() => guard.permit(request, gateName)),
+          aboutCopy: (event) => ask(() => guard.aboutCopy(event)),
+          executes: (ref) => Boolean(this.processes.find(ref)?.running),
+          hostName: this.name,
           stop: (resourceId, requestId) => ask(() => guard.stop(resourceId, requestId)),
           crashed: () => this.killRhs(),
         },

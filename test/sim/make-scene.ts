@@ -4,6 +4,7 @@ import type { Code } from './code.ts'
 import { SimHost } from './host.ts'
 import type { HostFaults } from './host-faults.ts'
 import { type Actor, actorNow, Kernel } from './kernel.ts'
+import type { Manager } from './manager.ts'
 import { Operator } from './operator.ts'
 import type { Plan } from './plan.ts'
 import { Platform } from './platform.ts'
@@ -58,14 +59,16 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
     runFolderLasts: world.runFolderLasts,
     watchdogMs: world.watchdog ? WATCHDOG_MS[plan.profile] : null,
     ipcMs: () => IPC_MS + (calm || world.ipcMaxMs === 0 ? 0 : random.between(0, world.ipcMaxMs)),
+    fate: () => (chance(world.flaky) ? random.pick(['goesOn', 'copyDies', 'lies']) : 'moves'),
     managerLateMs: () => upTo(calm ? 20 : world.managerLateMaxMs),
   }
+  const managers = new Map<string, Manager>()
   const delayMs = () => upTo(world.delayMaxMs)
   const hosts = Array.from(
     { length: plan.nodes },
     (_, n) =>
       new SimHost(
-        { kernel, code, platform, witness },
+        { kernel, code, platform, witness, managers },
         {
           name: `n${n + 1}`,
           clusterId,

@@ -13,6 +13,8 @@ export interface Process extends ProcessRef, Workload {
   alive: boolean
   /** Until then it is a gate that waits for its yes: nothing of the workload runs (G4). */
   running: Running | null
+  /** Of a copy that has come in (M1): when what it is a copy of had run for the last time; null: not yet. */
+  stateAtMs?: number | null
 }
 
 export class Processes {
@@ -52,8 +54,10 @@ export class Processes {
 
   exec(process: Process, epoch: number): void {
     const { resourceId, groupId } = process
-    process.running = { resourceId, groupId, epoch, host: this.#host, nodeId: this.nodeId }
-    this.#witness.started(process.running)
+    const running = { resourceId, groupId, epoch, host: this.#host, nodeId: this.nodeId }
+    process.running = running
+    if (process.stateAtMs !== undefined) this.#witness.goesOn(running, process.stateAtMs)
+    this.#witness.started(running)
   }
 
   /** SIGKILL: it is gone a little later. */
@@ -65,6 +69,10 @@ export class Processes {
   lives(ref: ProcessRef): boolean {
     const found = this.#all.get(ref.pid)
     return found?.alive === true && found.startTicks === ref.startTicks
+  }
+
+  find(ref: ProcessRef): Process | undefined {
+    return this.lives(ref) ? this.#all.get(ref.pid) : undefined
   }
 
   list(): Process[] {

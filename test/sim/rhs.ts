@@ -2,6 +2,7 @@
  * RHS of a simulated host: the production core (probe/core/rhs.ts) with a module of the simulation,
  * which starts slowly, fails, hangs or lies as the faults say.
  */
+import type { GuardEvent } from '../../probe/core/guard.ts'
 import type { RhsEffect, RhsEvent } from '../../probe/core/rhs.ts'
 import type { FromRhs, GuardToRhs, ToRhs, WorkloadRecord } from '../../schema/ipc.ts'
 import type { ProcessRef } from '../../schema/workload.ts'
@@ -31,6 +32,10 @@ export interface RhsSurroundings {
   start(ask: StartAsk): void
   permit(ask: StartAsk, gateName: string): void
   stop(resourceId: string, requestId: number): void
+  aboutCopy(event: Extract<GuardEvent, { type: 'copyAsked' | 'carried' }>): void
+  /** A process that is there may be a copy, which waits. */
+  executes(process: ProcessRef): boolean
+  readonly hostName: string
   crashed(): void
 }
 
@@ -42,6 +47,8 @@ interface StartAsk {
 }
 
 type Ended = (outcome: Extract<RhsEvent, { type: 'callEnded' }>['outcome']) => void
+/** After the end of a process, until the guard has seen it and nothing of it is left. */
+const GONE_MS = 60
 const TYPES = ['process', 'virtual-machine']
 
 export class SimRhs {
@@ -133,6 +140,8 @@ export class SimRhs {
       case 'prepare':
       case 'control':
         return
+      case 'receive':
+        return this.#receive(frame)
       case 'drop':
         return this.#step({ type: 'dropped', guids: frame.guids })
       case 'tell':
@@ -163,10 +172,49 @@ export class SimRhs {
         return this.#around.toAgent({ t: 'status', items: effect.items })
       case 'hangs':
         return void setTimeout(() => this.#around.crashed(), 0)
+      case 'notCarried': {
+        const { type: t, ...said } = effect
+        return this.#around.toAgent({ t, ...said })
+      }
       case 'log':
       case 'closed':
         return
     }
+  }
+
+  /** M1. */
+  #receive({ request, resource, mid }: Extract<ToRhs, { t: 'receive' }>): void {
+    const { toAgent, aboutCopy, hostName, faults } = this.#around
+    if (faults.hangs()) return
+    const { guid, groupId, epoch } = resource
+    const requestId = this.#request(({ ok }) =>
+      toAgent({ t: 'received', request, to: ok ? { host: hostName } : null }),
+    )
+    const ask = { requestId, resourceId: guid, groupId, epoch }
+    aboutCopy({ type: 'copyAsked', ask, mid, gateName: `gate-${guid}` })
+  }
+
+  /** M3: the guard is told once the manager has said yes, and believes neither of them. */
+  #migrate(guid: string, ended: Ended): void {
+    const held = this.#state.runs.get(guid)?.held
+    if (!held?.carry) return ended({ ok: false, error: 'nothing is carried' })
+    const { actor } = this
+    const { groupId, epoch, carry } = held
+    const subject = { resourceId: guid, groupId, epoch }
+    const { manager, aboutCopy } = this.#around
+    manager.migrate({ ...subject, gateName: `gate-${guid}` }, carry.to?.['host'] ?? '', (problem) =>
+      actor.deliver(() => {
+        if (problem !== null) return ended({ ok: false, error: problem })
+        const requestId = this.#request(({ ok, reason = 'no' }) =>
+          ended(ok ? { ok: true } : { ok: false, error: reason }),
+        )
+        // The guard sees the end of a process a little later.
+        setTimeout(
+          () => aboutCopy({ type: 'carried', ask: { requestId, ...subject }, mid: carry.mid }),
+          GONE_MS,
+        )
+      }),
+    )
   }
 
   #call({ fn, guid, id }: Extract<RhsEffect, { type: 'call' }>): void {
@@ -187,6 +235,10 @@ export class SimRhs {
         return void setTimeout(() => this.#stop(guid, ended), faults.offlineMs())
       case 'terminate':
         return void setTimeout(() => this.#stop(guid, ended), 0)
+      case 'migrate':
+        return this.#migrate(guid, ended)
+      case 'save':
+        return ended({ ok: 'notImplemented' })
     }
   }
 
@@ -196,7 +248,9 @@ export class SimRhs {
     // A call that was given up starts nothing (make-call.ts).
     if (this.#aborted.has(id)) return ended({ ok: false, error: 'given up' })
     // One that lies about it does not know itself.
-    if (this.#processes.has(guid) && !this.#around.faults.lie()) return ended({ ok: true })
+    const known = this.#processes.get(guid)
+    if (known && this.#around.executes(known) && !this.#around.faults.lie())
+      return ended({ ok: true })
     if (this.#around.faults.failsOnline()) return ended({ ok: false, error: 'exit 1' })
     const { groupId, epoch, type } = run.held
     const answered = (then: (process: ProcessRef | undefined) => void) => {
@@ -217,7 +271,11 @@ export class SimRhs {
     const gateName = `gate-${guid}`
     this.#around.permit(
       answered((process) => {
-        if (process) return runs(process)
+        if (process) {
+          // G3: with the guard's yes a copy goes on.
+          this.#around.manager.resume(process, epoch)
+          return runs(process)
+        }
         this.#askManager({ resourceId: guid, groupId, epoch, gateName }, (started) =>
           started ? runs(started) : ended({ ok: false, error: 'the manager could not start it' }),
         )
@@ -259,8 +317,10 @@ export class SimRhs {
         const gated = this.#state.runs.get(guid)?.held.type === 'virtual-machine'
         // Its manager is gone: unknown, not dead.
         if (gated && !manager.answers) return { guid, status: 'unknown' as const }
-        const truth = this.#processes.has(guid) ? ('online' as const) : ('offline' as const)
-        return { guid, status: faults.lie() ?? truth, onRecord: this.#processes.has(guid) }
+        const process = this.#processes.get(guid)
+        const executes = process !== undefined && this.#around.executes(process)
+        const truth = executes ? ('online' as const) : ('offline' as const)
+        return { guid, status: faults.lie() ?? truth, onRecord: process !== undefined }
       })
       this.#step({ type: 'pollEnded', key, id, answers })
     }, 1)

@@ -28,6 +28,8 @@ export class Witness {
   readonly doubles: string[] = []
   /** Of stores that know epochs: writes of an older owner, which have to be refused. */
   refusedWrites = 0
+  /** When a resource ran for the last time. */
+  readonly #ranMs = new Map<string, number>()
   readonly #newestEpoch = new Map<string, number>()
   /** Hosts that stand still or have, by name: from when they went on, until they have caught up. */
   readonly #freezes = new Map<string, { resumedMs: number; untilMs: number }>()
@@ -69,9 +71,20 @@ export class Witness {
     this.onStart(running)
   }
 
+  /** M5: memory that is older than what its workload has done since destroys data. */
+  goesOn({ resourceId, groupId, host }: Running, stateAtMs: number | null): void {
+    const runs = this.runningOf(groupId).some((other) => other.resourceId === resourceId)
+    const ranMs = runs ? this.#kernel.nowMs : (this.#ranMs.get(resourceId) ?? 0)
+    if (stateAtMs !== null && ranMs <= stateAtMs) return
+    this.doubles.push(
+      `STALE: ${resourceId.slice(0, 8)} goes on from a copy on ${host} at ${Math.round(this.#kernel.nowMs)} ms, and has run since (M5)`,
+    )
+  }
+
   ended(running: Running): void {
     const others = this.#running.get(running.groupId)
     if (!others?.delete(running)) return
+    this.#ranMs.set(running.resourceId, this.#kernel.nowMs)
     this.onEnd(running)
     const since = this.#freezes.get(running.host)?.resumedMs ?? Number.POSITIVE_INFINITY
     // It ran beside a newer owner until now.

@@ -2,7 +2,14 @@
 import { expect, test } from 'vitest'
 import { DutyDesk } from '../../probe/agent/duty-desk.ts'
 import type { Known } from '../../probe/core/duties.ts'
-import { emptyHive, type Hive } from '../../schema/hive.ts'
+import {
+  emptyHive,
+  fromDocument,
+  type Group,
+  type Hive,
+  type Resource,
+  toDocument,
+} from '../../schema/hive.ts'
 import type { AgentToGuard } from '../../schema/ipc.ts'
 import { run } from '../scenarios/directives.ts'
 import { World } from '../scenarios/world.ts'
@@ -60,4 +67,26 @@ test('before the replica is known to be current nothing is compared', () => {
   // Then it is.
   act(known({ grants: [] }))
   expect(drops()).toEqual([nginx])
+})
+
+test('M7: what is not to be carried any more is told too', () => {
+  const { told, act } = desk()
+  const { owner, correlationId } = world.hive.groups.get(grant.groupId)?.ownership ?? {}
+  const mid = '00000000-0000-4000-8000-0000000000c1'
+  const releasing = (carry?: object) => {
+    const hive = fromDocument(structuredClone(toDocument(world.hive)))
+    const group = hive.groups.get(grant.groupId) as Group
+    const to = world.id('node', 'n2')
+    const ownership = { phase: 'releasing', owner, epoch: 1, to, reason: 'move', correlationId }
+    hive.groups.set(group.id, { ...group, ownership: { ...ownership, ...carry } as never })
+    const r = hive.resources.get(nginx) as Resource
+    hive.resources.set(nginx, { ...r, type: 'virtual-machine' })
+    return known({ hive, statuses: new Map([[nginx, { status: 'online', epoch: 1 }]]) })
+  }
+  const holds = () =>
+    told.flatMap((f) => (f.t === 'toRhs' && f.frame.t === 'hold' ? f.frame.resources : []))
+  act(releasing({ carry: { mid, method: 'live', asked: 'auto', to: { at: 'n2' } } }))
+  expect(holds().map((r) => r.carry?.mid)).toEqual([mid])
+  act(releasing())
+  expect(holds().map((r) => r.carry?.mid)).toEqual([mid, undefined])
 })

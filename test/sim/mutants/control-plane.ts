@@ -8,7 +8,7 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'worker/core/failover-manager.ts',
-        find: 'epoch: free.epoch + 1,\n          correlationId',
+        find: 'epoch: free.epoch + 1,\n          ...resumeOf(free.copy, target.id),\n          correlationId',
         replace: 'epoch: free.epoch,\n          correlationId',
       },
     ],
@@ -31,7 +31,7 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
     breaks: 'an accept places a group that is not free yet',
     edits: [
       {
-        file: 'worker/core/failover-manager.ts',
+        file: 'worker/core/offers.ts',
         find: "  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })\n",
         replace: `  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })
   const accepted = draft.group(event.groupId)

@@ -6,6 +6,7 @@ import { CONTROL_PLANE_MUTANTS } from './control-plane.ts'
 import { FENCING_MUTANTS } from './fencing.ts'
 import { GUARD_MUTANTS } from './guard.ts'
 import { LEASE_MUTANTS } from './leases.ts'
+import { MOVE_MUTANTS } from './moves.ts'
 import type { Mutant } from './mutant.ts'
 import { SESSION_MUTANTS } from './sessions.ts'
 
@@ -15,4 +16,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SESSION_MUTANTS,
   ...CONTROL_PLANE_MUTANTS,
   ...FENCING_MUTANTS,
+  ...MOVE_MUTANTS,
 ]

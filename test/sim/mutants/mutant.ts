@@ -5,8 +5,8 @@ export interface Mutant {
   readonly rule: string
   readonly breaks: string
   readonly edits: readonly Edit[]
-  /** What the simulated shell of the guard leaves out: there is no code of it to be changed. */
-  readonly shellWithout?: 'G11'
+  /** What the simulated shell of the guard, or the simulated manager, leaves out: there is no code of it to be changed. */
+  readonly shellWithout?: 'G11' | 'M2'
   /** Not found alone: what holds when it is gone. */
   readonly secondLine?: string
 }

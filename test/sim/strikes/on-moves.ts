@@ -14,7 +14,59 @@ function moveAway({ scene, host, random }: Blow): boolean {
   return true
 }
 
+/** A virtual machine of this host is to move while it runs (M1). @returns whether there is one */
+function moveLive({ scene, host, random }: Blow): boolean {
+  const gates = host.guard?.records().filter(({ way, process }) => way === 'gate' && process) ?? []
+  if (gates.length === 0) return false
+  const { groupId } = random.pick(gates)
+  const method = random.pick(['live', 'live', 'auto'] as const)
+  scene.operator.ask({ type: 'moveGroup', groupId, to: null, method, mid: random.uuid() })
+  return true
+}
+
+/** Somewhere between the first word of it and a little after the last. */
+const midWay = ({ random }: Blow) => random.between(50, 1_200)
+
 export const ON_MOVES = {
+  /** It ends as it should not: the source goes on, the copy dies, or the manager lies about it (M3). */
+  liveMoveFails: (blow) => {
+    const { scene, host, random } = blow
+    if (!moveLive(blow)) return
+    host.modules.fate = random.pick(['goesOn', 'copyDies', 'lies'])
+    later(scene, lastingMs(blow), () => {
+      host.modules.fate = null
+    })
+  },
+  /** The source is lost in the middle of it, or right behind its ack (M5). */
+  liveMoveSourceDies: (blow) => {
+    const { scene, host } = blow
+    if (!moveLive(blow)) return
+    const wasMs = midWay(blow)
+    later(scene, wasMs, () => host.powerCut(true))
+    later(scene, wasMs + lastingMs(blow), () => host.powerOn())
+  },
+  /** The source hears and says nothing while it goes on: its lease runs out (M5, M7). */
+  liveMoveSourceCut: (blow) => {
+    const { scene, host } = blow
+    if (!moveLive(blow)) return
+    const wasMs = midWay(blow)
+    later(scene, wasMs, () => {
+      host.weather.up = host.weather.down = false
+    })
+    later(scene, wasMs + 3 * unitMs(scene), () => {
+      host.weather.up = host.weather.down = true
+    })
+  },
+  /** Some other host, perhaps the one with the copy, loses its session or its guard (M7). */
+  liveMoveTargetDies: (blow) => {
+    const { scene, host, random } = blow
+    if (!moveLive(blow)) return
+    const others = scene.hosts.filter((other) => other !== host)
+    if (others.length === 0) return
+    const target = random.pick(others)
+    const happens = random.pick(['killGuard', 'killAgent', 'killRhs'] as const)
+    later(scene, midWay(blow), () => target[happens]())
+  },
   /** The guard dies right behind its word that a group is stopped, and hears nothing new (G9). */
   guardDiesAtWord: (blow) => {
     const { scene, host } = blow
