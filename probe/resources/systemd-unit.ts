@@ -207,7 +207,10 @@ class Units {
     const stop = this.hold(call).watch(async ({ status, detail }) => {
       // A stop because the host goes down is nobody's wish for this unit. Who cannot be asked may be going too.
       const noIntent = status === 'stopped' && (await this.#systemd.isStopping().catch(() => true))
-      if (watching) push({ guid: call.guid, detail, status: noIntent ? 'offline' : status })
+      if (!watching) return
+      push({ guid: call.guid, detail, status: noIntent ? 'offline' : status })
+      // Nobody brings it back before the cluster wants it: the permission ends with the wish.
+      if (status === 'stopped' && !noIntent) await call.workload.stop()
     })
     return () => {
       watching = false
@@ -224,6 +227,9 @@ class Units {
       if (onRecord || persistentState === 0) return { guid, status: 'online' }
       return { guid, status: 'offline', detail: NOT_ON_RECORD }
     }
+    const verdict = this.#held.get(guid)?.run.verdict ?? null
+    const stopped = verdict?.status === 'stopped' && isDown(activeState) && persistentState === 1
+    if (stopped && !(await this.#systemd.isStopping())) return { guid, ...verdict }
     if (!onRecord) {
       const detail = loadState === 'loaded' ? {} : { detail: `unit ${unit} is ${loadState}` }
       return { guid, status: 'offline', ...detail }
@@ -232,9 +238,7 @@ class Units {
     if (activeState === 'activating') return { guid, status: 'onlinePending', detail }
     if (!isDown(activeState)) return { guid, status: 'offlinePending', detail }
     if (jobId !== 0) return { guid, status: 'offlinePending', detail: `${detail}, with a job` }
-    const verdict = this.#held.get(guid)?.run.verdict
-    if (verdict && verdict.status !== 'stopped') return { guid, ...verdict }
-    if (verdict && !(await this.#systemd.isStopping())) return { guid, ...verdict }
+    if (verdict?.status === 'failed') return { guid, ...verdict }
     const end = await this.#systemd.end(unit, { signal: call.signal })
     // An end that nobody has watched may have been any: keep it running.
     const status = end.result === 'success' ? 'offline' : 'failed'

@@ -163,6 +163,12 @@ describe.skipIf(missing !== null)('systemd-unit', () => {
       await until('the stop is said', () => pushed.length > 0)
       expect(pushed).toMatchObject([{ status: 'stopped', detail: /systemctl stop/ }])
       expect(await alive()).toMatchObject({ status: 'stopped' })
+      await until('it is off the record', () => call().workload.process === null)
+      // Until the cluster has taken note of it, and not longer.
+      expect(await alive()).toMatchObject({ status: 'stopped' })
+      expect(await alive(0)).toMatchObject({ status: 'offline' })
+      await module.online?.(call())
+      expect(await alive()).toMatchObject({ status: 'online' })
     }
   })
 
