@@ -75,6 +75,16 @@ export const hostPolicy = z.strictObject({
       targets: z.array(pattern).max(1_000),
     })
     .optional(),
+  /** Services of systemd by name; `*` at the end allows a prefix. */
+  'systemd-unit': z
+    .strictObject({
+      units: z.array(pattern).max(1_000),
+      /** Address of the bus that systemd is on; absent: the system bus. */
+      bus: z.string().min(1).max(4_096).optional(),
+      /** Where it has its run-time files; absent: /run. */
+      runFolder: z.string().startsWith('/').max(4_096).optional(),
+    })
+    .optional(),
   /** Hosts that `http-endpoint` and `tcp-endpoint` may look at; absent: only this host itself. */
   endpoints: z.strictObject({ hosts: z.array(pattern).max(1_000) }).optional(),
   /** Allowed libvirt domain names; `*` at the end allows a prefix. */

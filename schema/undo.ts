@@ -11,6 +11,16 @@ const path = z
   .regex(/^\/(?!.*(?:^|\/)\.\.?(?:\/|$))/, 'an absolute path without "." and ".."')
   .max(4_096)
 
+/** A service of systemd by its own name: not an alias, and not a template. */
+export const unitName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9:_.\\@-]*\.service$/, 'the name of a service, with ".service"')
+  .refine(
+    (name) => !name.endsWith('@.service'),
+    'a template: name an instance, NAME@INSTANCE.service',
+  )
+  .max(255)
+
 export const undo = z.discriminatedUnion('kind', [
   /** Takes an address, with its prefix length, from a device. */
   z.strictObject({
@@ -20,6 +30,21 @@ export const undo = z.discriminatedUnion('kind', [
   }),
   /** Ends what holds a mount, and the mount. */
   z.strictObject({ kind: z.literal('mount'), target: path }),
+  /**
+   * Takes back the permission that systemd looks at when it starts the unit (G4, mark), and kills what
+   * is in its cgroup until nothing has come for longer than T_x (G5).
+   */
+  z.strictObject({
+    kind: z.literal('unit'),
+    unit: unitName,
+    /** Of systemd's own making, below the mount of cgroup v2: slices, then the unit. */
+    cgroup: z
+      .string()
+      .regex(/^(?:\/[A-Za-z0-9:_.\\@-]+\.slice)*\/[^/]+\.service$/)
+      .max(4_096),
+    /** The permission: a file that only the guard makes and removes. */
+    mark: path,
+  }),
   /** A program whose exit code 0 means that nothing is left; else it is called again. */
   z.strictObject({
     kind: z.literal('command'),

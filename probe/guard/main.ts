@@ -38,7 +38,7 @@ import { StateFile } from './state-file.ts'
 import { killOldTree, TreeChild } from './tree.ts'
 import { TREE_GROUP } from './tree-name.ts'
 import { Watchdog } from './watchdog.ts'
-import { Workloads } from './workloads.ts'
+import { type WorkloadEvents, Workloads } from './workloads.ts'
 
 /** After SIGTERM: how long the agent may take to have everything released in order. */
 const SHUTDOWN_MS = 30_000
@@ -76,14 +76,16 @@ export class Guard {
     )
     this.#handles = killHandles(options.nodeId)
     killOldTree(this.#handles)
-    this.#workloads = new Workloads(this.#handles, options.stateFolder, {
+    const residualMs = () => this.#state.timing.residualMs
+    const events: WorkloadEvents = {
       mainEnded: (resourceId, process, exit, left, empty) =>
         this.#monitors.sendAll({
           ...{ t: 'exited', resourceId, process, exit },
           ...(left && { left, ...(empty && { empty }) }),
         }),
       nothingRuns: (resourceId, process) => this.#nothingRuns(resourceId, process),
-    })
+    }
+    this.#workloads = new Workloads(this.#handles, options.stateFolder, events, residualMs)
     this.#starts = new Starts(this.#workloads, (requestId) =>
       this.#monitors.answer({ requestId, ok: false, reason: 'stopping' }),
     )

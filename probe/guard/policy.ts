@@ -6,6 +6,7 @@ import { allowsAddress, allowsMount, ocfAgentName } from '../os/allowed.ts'
 import { addressStart, mountOf } from '../os/kernel-starts.ts'
 import { readPins } from '../os/module-pins.ts'
 import { readPolicyFile } from '../os/policy-file.ts'
+import { unitMark, unitStart } from '../os/unit-starts.ts'
 
 /** A missing policy allows nothing, and so does one that is not the host's own or not understood. */
 export async function readPolicy(file: string): Promise<HostPolicy> {
@@ -44,6 +45,8 @@ export function forbids(policy: HostPolicy, type: string, spec: ChildSpec): stri
       return forbidsAddress(policy['ip-address'], spec)
     case 'file-system':
       return forbidsMount(policy['file-system'], spec)
+    case 'systemd-unit':
+      return forbidsUnit(policy['systemd-unit'], spec)
     default:
       return forbidsProgram(policy.modules?.[type], spec)
   }
@@ -90,6 +93,17 @@ function forbidsMount(section: HostPolicy['file-system'], spec: ChildSpec): stri
     return no(spec.command)
   const allowed = section && allowsMount(section, mount)
   return allowed ? null : no(`${mount.source} on ${mount.target}`)
+}
+
+/** Only to ask systemd for it, with its end by this guard on record. */
+function forbidsUnit(section: HostPolicy['systemd-unit'], spec: ChildSpec): string | null {
+  const { undo, uid, gid } = spec
+  if (!section || undo?.kind !== 'unit') return no(spec.command)
+  const { unit, cgroup, mark } = undo
+  if (!allows(section.units, unit)) return no(`unit ${unit}`)
+  const own = cgroup.endsWith(`/${unit}`) && mark === unitMark(section, unit)
+  const asItself = uid === undefined && gid === undefined
+  return own && asItself && isSame(spec, unitStart(section, unit)) ? null : no(spec.command)
 }
 
 const isSame = (a: Pick<ChildSpec, 'command' | 'args'>, b: Pick<ChildSpec, 'command' | 'args'>) =>

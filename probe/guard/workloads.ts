@@ -3,12 +3,14 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'n
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkloadRecord } from '../../schema/ipc.ts'
+import { PROFILES } from '../../schema/timing.ts'
 import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import { identityOf, isAlive } from '../gate/proc.ts'
 import type { KillHandles } from './cgroup.ts'
 import { Launchers } from './launchers.ts'
 import { type Noted, UndoNotes } from './undo/notes.ts'
 import { Undoer } from './undo/undoer.ts'
+import { permitUnit } from './undo/units.ts'
 
 export interface Exit {
   readonly code: number | null
@@ -66,13 +68,19 @@ export class Workloads {
   /** What an earlier guard has set up and no record names. */
   #strayUndos: Noted[] = []
 
-  constructor(handles: KillHandles, folder: string, events: WorkloadEvents) {
+  /** @param residualMs T_x (A7); the longest of all profiles where nobody knows better */
+  constructor(
+    handles: KillHandles,
+    folder: string,
+    events: WorkloadEvents,
+    residualMs: () => number = () => PROFILES.wan.residualMs,
+  ) {
     this.#handles = handles
     this.#launchers = new Launchers(handles)
     this.#events = events
     this.#folder = join(folder, 'workloads')
     this.#notes = new UndoNotes(join(folder, 'undo'))
-    this.#undoer = new Undoer(this.#launchers, handles, this.#folder)
+    this.#undoer = new Undoer(this.#launchers, handles, this.#folder, residualMs)
     mkdirSync(this.#folder, { recursive: true })
   }
 
@@ -86,6 +94,8 @@ export class Workloads {
     const log = join(this.#folder, `${resourceId}.log`)
     const before = spec.daemon ? sizeOf(log) : 0
     if (spec.undo) this.#notes.write(resourceId, spec.undo)
+    // G4: noted first, since nobody would take back a permission that is not.
+    if (spec.undo?.kind === 'unit') permitUnit(spec.undo, spec.env)
     const { child, process, group } = this.#launchers.launch(spec, log)
     const start: Started = { resourceId, process, group, undo: spec.undo }
     const key = keyOf(start)

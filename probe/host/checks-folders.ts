@@ -77,6 +77,7 @@ function allowed(policy: HostPolicy): string {
     some('ocf', policy.ocf?.agents),
     some('ip-address', policy['ip-address']?.networks),
     some('file-system', policy['file-system']?.targets),
+    some('systemd-unit', policy['systemd-unit']?.units),
     some('modules', Object.keys(policy.modules ?? {})),
     some('virtual-machine', policy['virtual-machine']?.domains),
     some('endpoints', policy.endpoints?.hosts),

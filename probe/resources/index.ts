@@ -10,6 +10,7 @@ import { createOcf } from './ocf.ts'
 import { processModule } from './process.ts'
 import { validateProgram } from './program.ts'
 import { createScript } from './script.ts'
+import { createSystemdUnit } from './systemd-unit.ts'
 import { createTcpEndpoint } from './tcp-endpoint.ts'
 import { createVirtualMachine } from './virtual-machine.ts'
 
@@ -42,6 +43,7 @@ export function loadModules(
   if (policy.ocf) add(createOcf(policy.ocf))
   if (policy['ip-address']) add(createIpAddress(policy['ip-address']))
   if (policy['file-system']) add(createFileSystem(policy['file-system']))
+  if (policy['systemd-unit']) add(createSystemdUnit(policy['systemd-unit']))
   const vm = policy['virtual-machine']
   if (vm) {
     const gate = join(runFolder, 'gate', GATE_NAME)

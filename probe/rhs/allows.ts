@@ -24,6 +24,8 @@ function textOf(policy: HostPolicy, type: string): string {
       const { sources, targets } = policy['file-system'] ?? {}
       return `${list(sources)} on ${list(targets)}`
     }
+    case 'systemd-unit':
+      return list(policy['systemd-unit']?.units)
     case 'virtual-machine': {
       const { domains, paths } = policy['virtual-machine'] ?? {}
       return `domains ${list(domains)}${paths ? ` with ${list(paths)}` : ''}`

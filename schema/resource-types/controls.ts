@@ -26,6 +26,10 @@ export const CONTROLS = {
     usage: { title: 'Its size, and what is free, in bytes', changes: false, input: nothing },
     holders: { title: 'The processes that keep it busy', changes: false, input: nothing },
   },
+  'systemd-unit': {
+    reload: { title: 'Has systemd reload it (ExecReload=)', changes: true, input: nothing },
+    status: { title: 'What systemd says of it', changes: false, input: nothing },
+  },
   'virtual-machine': {
     status: { title: 'What QEMU says of it', changes: false, input: nothing },
     reset: { title: 'Resets it, as its reset button does', changes: true, input: nothing },

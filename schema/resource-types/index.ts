@@ -9,6 +9,7 @@ import { ipAddressProperties } from './ip-address.ts'
 import { ocfProperties } from './ocf.ts'
 import { processProperties } from './process.ts'
 import { scriptProperties } from './script.ts'
+import { systemdUnitProperties } from './systemd-unit.ts'
 import { virtualMachineProperties } from './virtual-machine.ts'
 
 /** What the control plane knows of a type without its module: enough to refuse bad properties. */
@@ -96,6 +97,14 @@ const TYPES: readonly TypeInfo[] = [
     properties: fileSystemProperties,
     poll: DEFAULT_POLL,
     controls: CONTROLS['file-system'],
+  },
+  {
+    type: 'systemd-unit',
+    title: 'A service of systemd that only the cluster starts',
+    host: 'rhs',
+    properties: systemdUnitProperties,
+    poll: DEFAULT_POLL,
+    controls: CONTROLS['systemd-unit'],
   },
   {
     type: 'http-endpoint',

@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { forbids } from '../../probe/guard/policy.ts'
 import { allowsAddress, ocfAgentName, ocfAgentPath } from '../../probe/os/allowed.ts'
 import { addressStart, mountOf, mountStart } from '../../probe/os/kernel-starts.ts'
+import { toolPath } from '../../probe/os/tool-path.ts'
+import { unitMark } from '../../probe/os/unit-starts.ts'
 import type { HostPolicy } from '../../schema/host-policy.ts'
+import type { Undo } from '../../schema/undo.ts'
 import type { ChildSpec } from '../../schema/workload.ts'
 
 const POLICY: HostPolicy = {
@@ -12,6 +15,7 @@ const POLICY: HostPolicy = {
   ocf: { agents: ['ocf:heartbeat:Dummy', 'ocf:ours:*'] },
   'ip-address': { networks: ['192.0.2.0/24', '198.51.100.7', 'fd00::/64'], devices: ['eth*'] },
   'file-system': { sources: ['/dev/vg/*', 'tmpfs'], targets: ['/srv/*'] },
+  'systemd-unit': { units: ['web-*', 'db.service'] },
 }
 const env = {}
 
@@ -29,6 +33,21 @@ function mount(source: string, target: string, over: Partial<ChildSpec> = {}): C
   const start = mountStart({ source, target, options: ['noatime'], fsck: 'no', fsType: 'ext4' })
   return { ...start, env, daemon: true, undo: { kind: 'mount', target }, ...over }
 }
+
+/** What `unitStart` asks for, on a host with or without systemd. */
+function service(unit: string, over: Partial<Extract<Undo, { kind: 'unit' }>> = {}): ChildSpec {
+  const cgroup = `/system.slice/${unit}`
+  const mark = unitMark(POLICY['systemd-unit'] ?? { units: [] }, unit)
+  const undo = { kind: 'unit' as const, unit, cgroup, mark, ...over }
+  const bus = '--address=unix:path=/run/dbus/system_bus_socket'
+  const manager =
+    'org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager'
+  const asks = `${bus} --timeout=5 --no-pager call ${manager} StartUnit ss ${unit} replace`
+  const command = toolPath('busctl') ?? '/usr/bin/busctl'
+  return { command, args: asks.split(' '), env, daemon: true, undo }
+}
+
+const missingBusctl = toolPath('busctl') === null ? 'missing: busctl (apt install systemd)' : null
 
 const DUMMY = '/usr/lib/ocf/resource.d/heartbeat/Dummy'
 const SHELL = { command: '/bin/sh', args: ['-c', 'true'] }
@@ -78,6 +97,16 @@ describe('forbidden', () => {
       'file-system',
       mount('/dev/vg/data', '/srv/data', { undo: { kind: 'mount', target: '/srv/other' } }),
     ],
+    ['another unit', 'systemd-unit', service('ssh.service')],
+    ['another cgroup', 'systemd-unit', service('db.service', { cgroup: '/init.service' })],
+    ['another permission', 'systemd-unit', service('db.service', { mark: '/etc/passwd' })],
+    [
+      'undone as another',
+      'systemd-unit',
+      { ...service('db.service'), undo: service('web-1.service').undo },
+    ],
+    ['another command', 'systemd-unit', { ...service('db.service'), ...SHELL }],
+    ['as somebody else', 'systemd-unit', { ...service('db.service'), uid: 1 }],
     ['with an end of its own', 'process', { ...agent('/opt/app/run'), args: [] }],
     ['with an end of its own', 'script', { ...agent('/opt/scripts/run'), args: [] }],
     ['a type that starts nothing', 'http-endpoint', { command: '/opt/app/run', args: [], env }],
@@ -111,4 +140,10 @@ test('a command of a mount says what it mounts where', () => {
   const ask = { source: '/dev/vg/a b', target: "/srv/it's", options: [], fsck: 'preen' as const }
   expect(mountOf(mountStart(ask))).toEqual({ source: ask.source, target: ask.target })
   expect(mountOf({ command: '/bin/sh', args: ['-c', 'true', 'x', '--', 'a', 'b'] })).toBeNull()
+})
+
+test.skipIf(missingBusctl !== null)('a unit that the policy names is started as it says', () => {
+  for (const unit of ['web-1.service', 'db.service'])
+    expect(forbids(POLICY, 'systemd-unit', service(unit))).toBeNull()
+  expect(forbids({}, 'systemd-unit', service('db.service'))).toMatch(/^hostPolicy: /)
 })

@@ -93,11 +93,13 @@ test('what a policy allows of a type, in words', () => {
     process: { commands: ['/bin/a', '/bin/b'], users: ['web'] },
     'ip-address': { networks: ['10.0.0.0/8'], devices: ['eth0'] },
     'file-system': { sources: ['/dev/sd*'], targets: ['/srv/*'] },
+    'systemd-unit': { units: ['web-*'] },
     'virtual-machine': { domains: ['db-*'] },
     modules: { own: { commands: ['/usr/bin/own'] } },
   }
   expect(allowsText(policy, 'process')).toBe('/bin/a, /bin/b as web')
   expect(allowsText(policy, 'ip-address')).toBe('10.0.0.0/8 on eth0')
+  expect(allowsText(policy, 'systemd-unit')).toBe('web-*')
   expect(allowsText(policy, 'file-system')).toBe('/dev/sd* on /srv/*')
   expect(allowsText(policy, 'virtual-machine')).toBe('domains db-*')
   expect(allowsText(policy, 'http-endpoint')).toBe('this host itself')

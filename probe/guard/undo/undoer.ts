@@ -9,15 +9,26 @@ import type { Launchers } from '../launchers.ts'
 import { Addresses } from './addresses.ts'
 import { runCommand } from './command.ts'
 import { unmount } from './mounts.ts'
+import { endUnit } from './units.ts'
 
 export class Undoer {
   readonly #addresses = new Addresses()
   readonly #launchers: Launchers
   readonly #handles: KillHandles
   readonly #folder: string
+  readonly #residualMs: () => number
 
-  /** @param folder of the logs of workloads */
-  constructor(launchers: Launchers, handles: KillHandles, folder: string) {
+  /**
+   * @param folder of the logs of workloads
+   * @param residualMs T_x: how late a start may still come to life that has passed its mark (A7)
+   */
+  constructor(
+    launchers: Launchers,
+    handles: KillHandles,
+    folder: string,
+    residualMs: () => number,
+  ) {
+    this.#residualMs = residualMs
     this.#launchers = launchers
     this.#handles = handles
     this.#folder = folder
@@ -31,6 +42,8 @@ export class Undoer {
           return await this.#addresses.remove(undo)
         case 'mount':
           return await unmount(undo.target)
+        case 'unit':
+          return await endUnit(undo, this.#residualMs())
         case 'command':
           return await runCommand(undo, {
             launchers: this.#launchers,

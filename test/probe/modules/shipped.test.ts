@@ -30,6 +30,7 @@ import type { HostPolicy } from '../../../schema/host-policy.ts'
 import type { ResourceModule } from '../../../schema/resource-type.ts'
 import { RESOURCE_TYPES } from '../../../schema/resource-types/index.ts'
 import { callOf, EMULATOR, endTestHost, missing, startTestHost, tinyVm } from '../libvirt/hosts.ts'
+import { missing as missingBus, SystemdHost } from '../systemd/host.ts'
 
 let folder: string
 const tried = new Set<string>()
@@ -192,6 +193,30 @@ function cannot(does: string[], undoes: string[]): string | null {
   }
 }
 
+test.skipIf(missingBus !== null)(
+  'systemd-unit: by a double of systemd, on a real bus',
+  async () => {
+    const host = await SystemdHost.start()
+    try {
+      const unit = 'contract.service'
+      await host.define(unit, { exec: 'exec sleep 1000' })
+      const verdicts = await contractOf('systemd-unit', {
+        policy: { 'systemd-unit': host.section([unit]) },
+        properties: { unit },
+        thing: {
+          there: () => host.pids(unit).length > 0,
+          lose: () => {
+            for (const pid of host.pids(unit)) process.kill(pid, 'SIGKILL')
+          },
+        },
+      })
+      expect(verdicts).toMatchObject({ offline: 'kept', terminate: 'kept', close: 'kept' })
+    } finally {
+      await host.end()
+    }
+  },
+)
+
 describe('endpoints start nothing; they see what others start', () => {
   const ends = { online: 'kept', 'failure-seen': 'kept' }
 
@@ -260,6 +285,7 @@ test('no type is left out', () => {
     ...(missingAgents ? ['ocf'] : []),
     ...(missingDevices ? ['ip-address'] : []),
     ...(missingMounts ? ['file-system'] : []),
+    ...(missingBus ? ['systemd-unit'] : []),
     ...(missing ? ['virtual-machine'] : []),
   ]
   expect([...tried, ...skipped].sort()).toEqual([...RESOURCE_TYPES.keys()].sort())
