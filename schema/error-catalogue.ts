@@ -27,6 +27,30 @@ export const ERRORS = {
     cause: 'The properties of a resource do not fit the schema of its type.',
     remedy: 'See `holdfast explain TYPE` or `holdfast describe type TYPE` for what it takes.',
   },
+  BAD_SETTING: {
+    http: 400,
+    exit: 2,
+    title: 'A setting that cannot be',
+    cause:
+      'A change of the settings of a resource contradicts itself or what is there, or what is there cannot be read: two disks with one target, a boot device that there is none of, XML that is not well-formed.',
+    remedy: 'Correct what the error names. `holdfast vm settings NAME` shows what there is.',
+  },
+  NO_MANAGEMENT_EXTENSION: {
+    http: 404,
+    exit: 5,
+    title: 'The type has no management extension',
+    cause:
+      'A management extension reads and changes the settings of a resource type by name. This type has none, or it was left out when the control plane was built. The resource itself is not affected.',
+    remedy: 'Change its properties as they are: `holdfast resource change NAME --prop KEY=VALUE`.',
+  },
+  CHANGED_MEANWHILE: {
+    http: 409,
+    exit: 7,
+    title: 'It has been changed since it was read',
+    cause:
+      'A change was made from an earlier state, and somebody else has made another one since. Carried out, it would undo that one.',
+    remedy: 'Read it again, and repeat the change from there.',
+  },
   UNKNOWN_TYPE: {
     http: 400,
     exit: 2,

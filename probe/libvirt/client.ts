@@ -210,6 +210,11 @@ export class LibvirtClient {
     return (await this.#call(PROCEDURE.getXmlDesc, body, deadline)).string()
   }
 
+  /** The XML of what runs; without secrets. */
+  async description(domain: Domain, deadline: Deadline = {}): Promise<string> {
+    return (await this.#call(PROCEDURE.getXmlDesc, writeDomain(domain).int(0), deadline)).string()
+  }
+
   /** Boots the domain cold; resolves when QEMU executes. */
   async create(domain: Domain, deadline: Deadline = {}): Promise<void> {
     const body = writeDomain(domain).int(START_FORCE_BOOT)

@@ -17,6 +17,12 @@ export class HeldDomain {
   persistentState: 0 | 1
   /** The process has ended, and libvirt has not yet said why. */
   waitsForReason = false
+  /** libvirt here has the definition that is wanted: false once that is another one. */
+  defined = true
+  /** Why what is wanted now cannot be started; what runs was started before, and goes on. */
+  problem: string | null = null
+  /** What libvirt's own tools were told last. A new definition comes without it. */
+  note: string | null = null
   #prepared: PreparedDomain
   #properties: VirtualMachineProperties
   #gate: string
@@ -36,6 +42,12 @@ export class HeldDomain {
     return this.#prepared
   }
 
+  /** @throws {Error} what is wanted cannot be started */
+  get startable(): PreparedDomain {
+    if (this.problem !== null) throw new Error(this.problem)
+    return this.#prepared
+  }
+
   /** libvirt finds a domain by its UUID; name and id are only carried along. */
   get domain(): Domain {
     return { name: this.#properties.domain, uuid: this.#prepared.uuid, id: -1 }
@@ -48,7 +60,14 @@ export class HeldDomain {
     if (xml === call.properties.xml && domain === call.properties.domain && gate === this.#gate)
       return
     this.#gate = gate
-    this.#prepared = prepare(call, gate)
+    // A slip in the XML ends nothing that runs.
+    try {
+      this.#prepared = prepare(call, gate)
+      this.problem = null
+      this.defined = false
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error)
+    }
   }
 
   lifecycle(event: LifecycleEvent): void {
