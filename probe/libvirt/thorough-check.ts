@@ -69,6 +69,7 @@ async function repairDefinition(
   deadline: Deadline,
 ): Promise<string | null> {
   const { domain, prepared } = held
+  if (!held.definable) return null
   const found = readDomainFacts(await client.definition(domain, deadline))
   const changes = [...domainDifferences(prepared.facts, found)]
   const news = !held.defined
