@@ -1,7 +1,7 @@
 /** Which folder may import which. STYLE: decisions are pure, I/O is thin, and code meets on the wire. */
 
 /** Folders whose modules are listed as ours, so that a new folder is not overlooked. */
-const OURS = '^(schema|worker|probe|cli|console|demo|test|bench|tools|bin)/'
+const OURS = '^(schema|worker|extensions|probe|cli|console|demo|test|bench|tools|bin)/'
 
 const forbid = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to })
 
@@ -36,6 +36,24 @@ module.exports = {
       'The node core decides from its arguments: it sees schema/ only.',
       { path: '^probe/core/' },
       { pathNot: '^(probe/core|schema)/' },
+    ),
+    forbid(
+      'extensions-are-pure',
+      'A management extension turns properties into settings and back: it sees schema/ only.',
+      { path: '^extensions/' },
+      { pathNot: '^(extensions|schema)/|(^|/)node_modules/(zod|fast-xml-parser)/' },
+    ),
+    forbid(
+      'extensions-by-one-door',
+      'Without management extensions nothing is missing but settings by name: one file asks them.',
+      { path: OURS, pathNot: '^(extensions|test)/|^worker/settings\\.ts$' },
+      { path: '^extensions/' },
+    ),
+    forbid(
+      'extensions-by-the-registry',
+      'Which extensions there are the registry alone knows, so that one can be left out.',
+      { path: OURS, pathNot: '^(extensions|test)/' },
+      { path: '^extensions/', pathNot: '^extensions/(extension|index)\\.ts$' },
     ),
     forbid(
       'worker-without-probe',
@@ -82,7 +100,7 @@ module.exports = {
     forbid(
       'product-without-tests',
       'What is shipped does not import what tests it.',
-      { path: '^(schema|worker|probe|cli|console|bin)/' },
+      { path: '^(schema|worker|extensions|probe|cli|console|bin)/' },
       { path: '^(test|bench|tools|demo)/' },
     ),
   ],

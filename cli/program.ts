@@ -13,6 +13,7 @@ import { addMove, addOnline } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
 import { addStatus } from './commands/status.ts'
+import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
 import { addWhy } from './commands/why.ts'
 import { EXIT_HELP } from './exit-codes.ts'
@@ -52,6 +53,7 @@ export function makeProgram(runner: Runner): Command {
     addFence,
     addGroup,
     addResource,
+    addVm,
     addToken,
     addMove,
     addOnline,

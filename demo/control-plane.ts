@@ -31,6 +31,8 @@ export interface ControlPlaneOptions {
   readonly thisPortOnly?: boolean
   /** The platform rings every alarm so much later than it was set, as it may. */
   readonly alarmsLateMs?: number
+  /** Management extensions of resource types; default: those in the registry. */
+  readonly extensions?: boolean
   /** Console output of the Worker. */
   log?(level: string, message: string): void
 }
@@ -67,7 +69,10 @@ async function lockFolder(folder: string): Promise<Server> {
 
 async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<ControlPlane> {
   const key = readKey(options.folder)
-  const bundle = withLateAlarms(await bundleWorker(), options.alarmsLateMs ?? 0)
+  const bundle = withLateAlarms(
+    await bundleWorker({ extensions: options.extensions ?? true }),
+    options.alarmsLateMs ?? 0,
+  )
   let miniflare = create(options, bundle, options.port)
   let url: URL
   try {

@@ -106,6 +106,8 @@ export const request = z.discriminatedUnion('type', [
     resourceId: guid,
     name: name.optional(),
     settings: resourceSettings,
+    /** Fingerprint of the properties it was made from: refused if they are others by now. */
+    from: z.string().max(32).optional(),
   }),
   z.strictObject({ type: z.literal('deleteResource'), resourceId: guid }),
   z.strictObject({ type: z.literal('setResourceState'), resourceId: guid, persistentState: state }),

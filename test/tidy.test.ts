@@ -65,6 +65,15 @@ describe('core folders are pure', () => {
   })
 })
 
+describe('management extensions are pure', () => {
+  it('holds', () => {
+    const files = readTexts((path) => /^extensions\/.*\.ts$/.test(path))
+    expect(files.length).toBeGreaterThan(5)
+    const found = files.flatMap(impurities)
+    expect(found.filter((one) => !/import of '(?:zod|fast-xml-parser)/.test(one))).toEqual([])
+  })
+})
+
 describe('schema does no I/O', () => {
   it('holds, but for the client of the API', () => {
     const files = readTexts((path) => /^schema\/.*\.ts$/.test(path) && !path.endsWith('client.ts'))

@@ -1,11 +1,15 @@
-/** `npm run build`: what is deployed, in dist/. From a clone everything runs without it. */
+/**
+ * `npm run build`: what is deployed, in dist/. From a clone everything runs without it.
+ * `-- --without-extensions` leaves the management extensions of resource types out.
+ */
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { bundleWorker } from './bundle.ts'
 import { bundleProbe } from './bundle-probe.ts'
 
+const extensions = !process.argv.includes('--without-extensions')
 const dist = new URL('../dist/', import.meta.url).pathname
 mkdirSync(dist, { recursive: true })
-writeFileSync(`${dist}worker.js`, await bundleWorker())
+writeFileSync(`${dist}worker.js`, await bundleWorker({ extensions }))
 const probe = await bundleProbe(dist.replace(/\/$/, ''))
 for (const file of [`${dist}worker.js`, probe.probe, probe.agent, probe.rhs])
   process.stdout.write(

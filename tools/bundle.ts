@@ -1,8 +1,13 @@
 /** The control plane as one file of JavaScript, as Cloudflare and Miniflare take it. */
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
+
+export interface WorkerParts {
+  /** Management extensions of resource types. Default: those in the registry. */
+  readonly extensions?: boolean
+}
 
 /** @returns the text of the module whose default export is the Worker */
-export async function bundleWorker(): Promise<string> {
+export async function bundleWorker({ extensions = true }: WorkerParts = {}): Promise<string> {
   const result = await build({
     entryPoints: ['worker/index.ts'],
     absWorkingDir: new URL('..', import.meta.url).pathname,
@@ -13,9 +18,19 @@ export async function bundleWorker(): Promise<string> {
     loader: { '.sql': 'text' },
     external: ['cloudflare:*', 'node:*'],
     conditions: ['workerd', 'worker', 'browser'],
+    plugins: extensions ? [] : [withoutExtensions],
     logLevel: 'silent',
   })
   const [file] = result.outputFiles
   if (!file) throw new Error('esbuild made no file')
   return file.text
+}
+
+/** Another registry in the place of the one there is: what only that one names is left out. */
+const withoutExtensions: Plugin = {
+  name: 'without-extensions',
+  setup(build) {
+    const path = new URL('../extensions/none.ts', import.meta.url).pathname
+    build.onResolve({ filter: /\/extensions\/index\.ts$/ }, () => ({ path }))
+  },
 }

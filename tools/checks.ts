@@ -18,6 +18,7 @@ const PROJECTS = [
   'schema',
   'worker',
   'worker/core',
+  'extensions',
   'probe',
   'probe/core',
   'cli',

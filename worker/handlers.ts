@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
+import type { changeSettings as changeSettingsBody } from '../schema/api/management.ts'
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
 import type { WhyView } from '../schema/api/why.ts'
@@ -9,6 +10,7 @@ import type { ControlAsk, Controlled } from './controls.ts'
 import type { Tested } from './fence-tests.ts'
 import { join } from './join.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import { changeSettings, isManaged, readSettings } from './settings.ts'
 import type { Tenants } from './tenants.ts'
 
 export interface Call<B = unknown, Q = unknown> {
@@ -75,7 +77,8 @@ export const handlers: Record<RouteName, Handler> = {
   join: async (call: Call<z.output<typeof b.join>>) => join(call, (id) => stubOf(call.env, id)),
 
   listTypes: async (call: Call) => {
-    return { types: await (await open(call)).stub.read({ what: 'types' }) }
+    const types = await (await open(call)).stub.read({ what: 'types' })
+    return { types: types.map((one) => ({ ...one, managed: isManaged(one.type) })) }
   },
 
   listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
@@ -210,6 +213,20 @@ export const handlers: Record<RouteName, Handler> = {
       ...(name !== undefined && { name }),
       settings: withIds(cluster, rest),
     }))
+  },
+  getSettings: async (call: Call) => {
+    const { stub } = await open(call)
+    const resource = find(await view(stub), 'resource', call) as b.ResourceView
+    return readSettings(resource, (code) =>
+      stub.control({ resourceId: resource.id, code, input: {}, by: call.by }),
+    )
+  },
+  changeSettings: async (call: Call<z.output<typeof changeSettingsBody>>) => {
+    const { stub } = await open(call)
+    return changeSettings(call.body, {
+      resource: async () => find(await view(stub), 'resource', call) as b.ResourceView,
+      ask: (request) => stub.ask(request, call.by),
+    })
   },
   deleteResource: async (call: Call) =>
     onThing(call, 'resource', (resourceId) => ({ type: 'deleteResource', resourceId })),

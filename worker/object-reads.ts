@@ -1,13 +1,12 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
-import type { TypeView } from '../schema/api/types.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
-import { typeViews } from './core/type-views.ts'
+import { type CatalogueEntry, typeViews } from './core/type-views.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
@@ -52,7 +51,7 @@ interface ReadAnswers {
   nodeByKey: { id: string; name: string } | null
   why: WhyView | null
   evidence: EvidenceView
-  types: TypeView[]
+  types: CatalogueEntry[]
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 

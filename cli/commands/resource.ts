@@ -241,7 +241,9 @@ export function typeText(one: Response<'listTypes'>['types'][number]): string {
   ])
   const about = `${one.title}; ${from}, version ${versions}, in ${one.host}`
   const codes = one.controls.map(({ code, title }) => [`  control ${code}`, title])
-  const more = codes.length > 0 ? `\n${facts(codes)}` : ''
+  const managed = one.managed ? [['  settings by name', 'by its management extension']] : []
+  const rest = [...codes, ...managed]
+  const more = rest.length > 0 ? `\n${facts(rest)}` : ''
   return `${one.type}: ${about}; hosted by ${nodes}${unable}\n${facts(rows)}${more}`
 }
 

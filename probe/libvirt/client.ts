@@ -176,6 +176,11 @@ export class LibvirtClient {
     return (await this.#call(PROCEDURE.getXmlDesc, body, deadline)).string()
   }
 
+  /** The XML of what runs; without secrets. */
+  async description(domain: Domain, deadline: Deadline = {}): Promise<string> {
+    return (await this.#call(PROCEDURE.getXmlDesc, writeDomain(domain).int(0), deadline)).string()
+  }
+
   /** Boots the domain cold; resolves when QEMU executes. */
   async create(domain: Domain, deadline: Deadline = {}): Promise<void> {
     const body = writeDomain(domain).int(START_FORCE_BOOT)
@@ -219,6 +224,12 @@ export class LibvirtClient {
   async save(domain: Domain, path: string): Promise<void> {
     const body = writeDomain(domain).string(path).optionalString(null).int(0)
     await this.#call(PROCEDURE.saveFlags, body, { timeoutMs: JOB_MS })
+  }
+
+  /** What a saved domain is, as it is to be brought back. */
+  async savedXml(path: string, deadline: Deadline = {}): Promise<string> {
+    const body = new XdrWriter().string(path).int(XML_SECURE)
+    return (await this.#call(PROCEDURE.saveImageGetXmlDesc, body, deadline)).string()
   }
 
   /** Brings a saved domain back, paused. */

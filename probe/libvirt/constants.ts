@@ -53,6 +53,7 @@ export const PROCEDURE = {
   undefineFlags: 231,
   saveFlags: 232,
   restoreFlags: 233,
+  saveImageGetXmlDesc: 235,
   setMetadata: 264,
   getMetadata: 265,
   migratePerform3Params: 305,

@@ -19,6 +19,14 @@ export class HeldDomain {
   goneOnFrom: string | null = null
   /** The process has ended, and libvirt has not yet said why. */
   waitsForReason = false
+  /** libvirt here has the definition that is wanted: false once that is another one. */
+  defined = true
+  /** False: nothing is known that could be defined. */
+  definable: boolean
+  /** Why what is wanted now cannot be started; what runs was started before, and goes on. */
+  problem: string | null = null
+  /** What libvirt's own tools were told last. A new definition comes without it. */
+  note: string | null = null
   #prepared: PreparedDomain
   #properties: VirtualMachineProperties
   #gate: string
@@ -31,10 +39,18 @@ export class HeldDomain {
     this.persistentState = call.persistentState
     this.#properties = call.properties
     this.#gate = gate
-    this.#prepared = prepare(call, gate)
+    this.#prepared = this.#prepare(call, gate) ?? bare(call, gate)
+    // What runs is looked after all the same; what is defined here is left as it is.
+    this.definable = this.problem === null
   }
 
   get prepared(): PreparedDomain {
+    return this.#prepared
+  }
+
+  /** @throws {Error} what is wanted cannot be started */
+  get startable(): PreparedDomain {
+    if (this.problem !== null) throw new Error(this.problem)
     return this.#prepared
   }
 
@@ -50,7 +66,22 @@ export class HeldDomain {
     if (xml === call.properties.xml && domain === call.properties.domain && gate === this.#gate)
       return
     this.#gate = gate
-    this.#prepared = prepare(call, gate)
+    const prepared = this.#prepare(call, gate)
+    if (prepared === null) return
+    this.#prepared = prepared
+    this.definable = true
+    this.defined = false
+  }
+
+  /** A slip in the XML ends nothing that runs. */
+  #prepare(call: VmCall, gate: string): PreparedDomain | null {
+    try {
+      this.problem = null
+      return prepare(call, gate)
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error)
+      return null
+    }
   }
 
   lifecycle(event: LifecycleEvent): void {
@@ -135,4 +166,10 @@ function prepare(call: VmCall, gate: string): PreparedDomain {
     uuid: call.guid,
     emulator: gate,
   })
+}
+
+/** As much as it takes to ask libvirt for it. */
+function bare({ guid, properties: { domain, xml } }: VmCall, emulator: string): PreparedDomain {
+  const uuid = /<uuid>\s*([0-9a-f-]{36})\s*<\/uuid>/i.exec(xml)?.[1]?.toLowerCase() ?? guid
+  return prepareDomainXml('<domain/>', { name: domain, uuid, emulator })
 }

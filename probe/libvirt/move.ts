@@ -47,7 +47,7 @@ export async function migrate(
     uri: to.address === undefined ? null : `tcp://${to.address}`,
     // Each host has a gate of its own (G4 b).
     xml: withEmulator(running, to.emulator),
-    persistent: withEmulator(held.prepared.xml, to.emulator),
+    persistent: withEmulator(held.startable.xml, to.emulator),
     trustStorage: sharedStorage && to.sharedStorage === 'yes',
   }
   await whileToldOf(client, held, call, () => client.migrate(domain, target))
@@ -130,7 +130,10 @@ export async function restore(
     return false
   }
   try {
-    await client.restore(path, held.prepared.xml, { signal: call.signal })
+    // As it was when it was saved, and with this host's gate (G4 b).
+    const saved = await client.savedXml(path, { timeoutMs: CALL_MS })
+    const xml = withEmulator(saved, held.prepared.facts.emulator)
+    await client.restore(path, xml, { signal: call.signal })
   } catch (error) {
     await call.workload.stop()
     call.log(`its saved state cannot be read, and it starts cold: ${error}`)

@@ -5,6 +5,7 @@
  * it lives is seen on processes by the guard; libvirt says *why* it ended. When libvirtd is gone
  * nothing is known and nothing is restarted: its virtual machines run on.
  */
+import { totalmem } from 'node:os'
 import type { Receiver } from '../../schema/carry.ts'
 import { allows, type HostPolicy } from '../../schema/host-policy.ts'
 import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-type.ts'
@@ -20,6 +21,7 @@ import {
   LibvirtTimeout,
   OPERATION_INVALID,
 } from '../libvirt/client.ts'
+import { definitionsOf } from '../libvirt/definitions.ts'
 import { refuseForeign, settled, stateOf } from '../libvirt/domain-state.ts'
 import { prepareDomainXml } from '../libvirt/domain-xml.ts'
 import { HeldDomain } from '../libvirt/held-domain.ts'
@@ -27,7 +29,7 @@ import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
 import { metadataOf, writeMetadata } from '../libvirt/metadata.ts'
 import { forgetSaved, migrate, restore, save } from '../libvirt/move.ts'
-import { checkFiles, repairDefinition } from '../libvirt/thorough-check.ts'
+import { checkFiles, memoryProblem, thoroughCheck } from '../libvirt/thorough-check.ts'
 import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
 import { letGo, messageOf, pause } from '../libvirt/waits.ts'
 
@@ -42,6 +44,8 @@ export interface VirtualMachineOptions {
   readonly paths?: readonly string[]
   /** How another host's libvirt reaches this one's, by the host policy; absent: nothing is received. */
   readonly migration?: NonNullable<HostPolicy['virtual-machine']>['migration']
+  /** Memory of the host; default: what the kernel says. */
+  readonly hostMemoryBytes?: number
   /** How long QEMU may take to answer one IsAlive before nothing is known of it. */
   readonly answerMs?: number
   /** After so long without an answer it has failed. */
@@ -109,13 +113,26 @@ class VirtualMachines {
    * that has it. Needs no libvirtd, and does not ask whether it could be reached.
    */
   validate({ guid, properties: { domain, xml }, dependent }: VmCall): void {
-    const { domains, paths = DEFAULT_PATHS } = this.#options
+    const { domains, paths = DEFAULT_PATHS, hostMemoryBytes = totalmem() } = this.#options
     if (domains && !allows(domains, domain))
       throw new Error(`hostPolicy: this host's policy does not allow domain ${domain}`)
     const definition = { name: domain, uuid: guid, emulator: this.#options.gate ?? '' }
     const { xml: prepared, facts } = prepareDomainXml(xml, definition)
-    const problem = pathProblem(prepared, paths) ?? (dependent ? null : checkFiles(facts.files))
+    const problem =
+      memoryProblem(facts, hostMemoryBytes) ??
+      pathProblem(prepared, paths) ??
+      (dependent ? null : checkFiles(facts.files))
     if (problem) throw new Error(problem)
+  }
+
+  /** What would be in the way of its next start here, by what is wanted now. */
+  #against(call: VmCall): string | null {
+    try {
+      this.validate({ ...call, dependent: false })
+      return null
+    } catch (error) {
+      return messageOf(error)
+    }
   }
 
   /** S-37. A libvirtd that is down now may be back before it is needed: no failure. */
@@ -131,6 +148,7 @@ class VirtualMachines {
   /** By QEMU's own monitor. A reset is no end: the domain stays what it is. */
   async control(call: VmCall, code: string): Promise<unknown> {
     const { domain } = this.#hold(call)
+    if (code === 'settings') return definitionsOf(this.#client, domain, { timeoutMs: CALL_MS })
     const execute = code === 'reset' ? 'system_reset' : 'query-status'
     const said = await this.#client.monitorCommand(domain, JSON.stringify({ execute }), {
       timeoutMs: CALL_MS,
@@ -169,12 +187,13 @@ class VirtualMachines {
       return
     }
     held.goneOnFrom = call.resume?.mid ?? null
+    await this.#client.define(held.startable.xml, { signal: call.signal })
+    held.defined = true
     if (await restore(this.#client, held, call)) {
       held.run = NEW_RUN
       return
     }
     await forgetSaved(call)
-    await this.#client.define(held.prepared.xml, { signal: call.signal })
     await this.#client.setAutostart(domain, false, { timeoutMs: CALL_MS })
     // G3: recorded as starting before libvirt is asked; from now on only G5 ends the record.
     await call.workload.permitGate(domain.name)
@@ -263,18 +282,20 @@ class VirtualMachines {
     }
   }
 
-  /** S-44. The definition is put back when it was changed; a file that is gone is a failure. */
+  /** S-44. The definition is put back when it was changed; a file that it runs on and is gone is a failure. */
   async looksAlive(call: VmCall): Promise<Answer> {
     const answer = await this.isAlive(call)
     if (answer.status !== 'online') return answer
     const held = this.#hold(call)
     try {
-      const missing = checkFiles(held.prepared.facts.files)
-      if (missing !== null) return { guid: call.guid, status: 'failed', detail: missing }
-      const repaired = await repairDefinition(this.#client, held.prepared, { timeoutMs: CALL_MS })
-      if (repaired === null) return answer
-      call.log(repaired)
-      return { ...answer, detail: repaired }
+      const deadline = { timeoutMs: CALL_MS }
+      const { lost, repaired, refused } = await thoroughCheck(this.#client, held, deadline)
+      if (lost !== null) return { guid: call.guid, status: 'failed', detail: lost }
+      if (repaired !== null) call.log(repaired)
+      const against = refused ?? this.#against(call)
+      if (against !== null)
+        return { ...answer, degraded: true, detail: `it could not be started again: ${against}` }
+      return repaired === null ? answer : { ...answer, detail: repaired }
     } catch (error) {
       const unknown = error instanceof LibvirtGone || error instanceof LibvirtTimeout
       return { guid: call.guid, status: unknown ? 'unknown' : 'failed', detail: messageOf(error) }
@@ -306,7 +327,8 @@ class VirtualMachines {
     // While it is moved libvirt lets nobody at it.
     if (held === undefined || call.carry) return
     const deadline = { timeoutMs: NOTE_MS, signal: call.signal }
-    await writeMetadata(this.#client, held.domain, metadataOf(call, step), deadline)
+    held.note = metadataOf(call, step)
+    await writeMetadata(this.#client, held.domain, held.note, deadline)
   }
 
   #hold(call: VmCall): HeldDomain {

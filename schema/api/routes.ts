@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
+import * as m from './management.ts'
 import * as t from './types.ts'
 import { whyView } from './why.ts'
 
@@ -248,6 +249,19 @@ export const routes = {
     summary: 'Changes name, properties, dependencies or policies',
     body: b.changeResource,
     response: b.done,
+  },
+  getSettings: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/resources/:resource/settings',
+    summary: 'Its settings by the management extension of its type, and where what runs differs',
+    response: m.settingsView,
+  },
+  changeSettings: {
+    method: 'PATCH',
+    path: '/v1/clusters/:cluster/resources/:resource/settings',
+    summary: 'Changes some of its settings; dryRun: only says what would come of it',
+    body: m.changeSettings,
+    response: m.settingsChanged,
   },
   deleteResource: {
     method: 'DELETE',

@@ -17,6 +17,8 @@ export const typeView = z.object({
   controls: z.array(
     z.object({ code: z.string(), title: z.string(), changes: z.boolean(), input: z.json() }),
   ),
+  /** Its settings can be read and changed by name: a management extension knows them. */
+  managed: z.boolean(),
   /** Nodes that have the module registered, intact and allowed. */
   nodes: z.array(z.string()),
   /** Nodes that have it and cannot host it. */

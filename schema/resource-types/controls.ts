@@ -32,6 +32,11 @@ export const CONTROLS = {
   },
   'virtual-machine': {
     status: { title: 'What QEMU says of it', changes: false, input: nothing },
+    settings: {
+      title: 'What libvirt says of the running domain, and of its definition here, as XML',
+      changes: false,
+      input: nothing,
+    },
     reset: { title: 'Resets it, as its reset button does', changes: true, input: nothing },
   },
 } satisfies Readonly<Record<string, Controls>>

@@ -4,10 +4,14 @@
  * fails; without it a failure leaves stdout empty and says its four parts on stderr; exit codes are
  * the table's.
  */
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Runner } from '../../cli/command.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { makeProgram } from '../../cli/program.ts'
+import { tinyDomainXml } from '../../demo/vm/domain.ts'
 import { RealCluster } from './real-cluster.ts'
 import { type CliResult, runCli } from './run-cli.ts'
 
@@ -19,6 +23,8 @@ beforeAll(async () => {
   // Its host has never reported: it is down.
   await real.join('n3')
   await real.lost('n4')
+  const [image, serialLog] = ['/vm/box.img', '/vm/box.log']
+  writeFileSync(join(real.folder, 'box.xml'), tinyDomainXml({ name: 'box', image, serialLog }))
 }, 60_000)
 afterAll(() => real?.stop())
 
@@ -89,6 +95,16 @@ const CASES: readonly Case[] = [
     usage,
   ),
   of('resource change redis --prop user=www', 'resource change redis --depends-on redis', refused),
+  of(
+    'resource create box --type virtual-machine --group cache --offline --prop domain=box --prop-file xml=@XML@',
+    'resource create x --type virtual-machine --group cache --prop domain=x',
+    usage,
+  ),
+  of('vm settings box', 'vm settings nginx', notFound),
+  of('vm set box memory=64M cpus=2 boot=sda --dry-run', 'vm set box memory=0', usage),
+  of('vm set box memory=64M disk.sda.bus=sata', 'vm set box boot=floppy', usage),
+  of('vm set box nic.net0.user=yes', 'vm set box cpus=1 --if-version 0', conflict),
+  of('resource delete box --yes', 'resource delete nosuch --yes', notFound),
   of('resource online redis', 'resource online nosuch', notFound),
   of('resource offline redis', 'resource offline nosuch', notFound),
   of('resource delete redis --yes', 'resource delete redis', usage),
@@ -119,7 +135,7 @@ const CASES: readonly Case[] = [
 
 const run = (line: string, more: readonly string[] = [], env: Record<string, string> = {}) => {
   // Before the words: what follows `--` belongs to the command.
-  const [first = '', ...rest] = line.split(' ')
+  const [first = '', ...rest] = line.replace('@XML@', join(real.folder, 'box.xml')).split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
 }
 

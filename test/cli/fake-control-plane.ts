@@ -210,7 +210,14 @@ function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unkn
       types: [
         {
           ...{ type: 'process', title: 'A program', host: 'rhs', shipped: true },
-          ...{ versions: ['1.0.0'], properties: {}, controls: [], nodes: ['n1'], unable: [] },
+          ...{
+            versions: ['1.0.0'],
+            properties: {},
+            controls: [],
+            managed: false,
+            nodes: ['n1'],
+            unable: [],
+          },
         },
       ],
     },

@@ -20,9 +20,10 @@ export class RealCluster {
     this.api = createClient({ url: control.url, key: control.key })
   }
 
-  static async start(): Promise<RealCluster> {
+  static async start(parts: { extensions?: boolean } = {}): Promise<RealCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-'))
-    const control = await startControlPlane({ folder: join(folder, 'control'), port: 0 })
+    const options = { folder: join(folder, 'control'), port: 0, ...parts }
+    const control = await startControlPlane(options)
     const cluster = new RealCluster(folder, control)
     await cluster.api('createCluster', { body: { name: CLUSTER, profile: 'standard' } })
     for (const name of ['n1', 'n2'])
@@ -44,8 +45,11 @@ export class RealCluster {
     return this.api('getCluster', { params: this.params })
   }
 
-  async until(is: (view: Awaited<ReturnType<RealCluster['view']>>) => boolean): Promise<void> {
-    for (const endMs = performance.now() + 15_000; ; ) {
+  async until(
+    is: (view: Awaited<ReturnType<RealCluster['view']>>) => boolean,
+    timeoutMs = 15_000,
+  ): Promise<void> {
+    for (const endMs = performance.now() + timeoutMs; ; ) {
       const view = await this.view()
       if (is(view)) return
       if (performance.now() > endMs) throw new Error(`not so: ${JSON.stringify(view)}`)

@@ -1,5 +1,6 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
+import { fingerprint } from '../../schema/fingerprint.ts'
 import type { PollPolicy, Resource, RestartPolicy } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_RESTART, RESOURCE_TYPES, typeInfo } from '../../schema/resource-types/index.ts'
@@ -67,6 +68,8 @@ export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string
   const resource = findResource(draft, r.resourceId)
   if (isRefusal(resource)) return resource
   const { name, settings } = r
+  if (r.from !== undefined && r.from !== fingerprint(resource.properties))
+    return changedMeanwhile(resource)
   const others = draft.resources().filter((x) => x.id !== resource.id)
   const taken = name ? nameTaken('resource', name, others) : null
   if (taken) return taken
@@ -91,6 +94,13 @@ export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string
   )
   return null
 }
+
+const changedMeanwhile = ({ name }: Resource): Refusal => ({
+  code: 'CHANGED_MEANWHILE',
+  message: `"${name}" has been changed since it was read`,
+  why: 'The change was made from what it was before. Nothing was changed.',
+  remedy: `Look again, then repeat the change: holdfast resource show ${name}`,
+})
 
 export function deleteResource(draft: Draft, r: Of<'deleteResource'>, by: string): Refusal | null {
   const resource = findResource(draft, r.resourceId)

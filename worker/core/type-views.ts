@@ -9,8 +9,11 @@ import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { whyNotHosted } from './placement.ts'
 
+/** Without what only the surface knows: whether there is a management extension. */
+export type CatalogueEntry = Omit<TypeView, 'managed'>
+
 /** The catalogue (S-55): types that come with the probe, then the cluster's own, each with who has it. */
-export function typeViews(state: ClusterState): TypeView[] {
+export function typeViews(state: ClusterState): CatalogueEntry[] {
   const draft = new Draft(state, 0, '')
   const own = [...state.hive.types.keys()].sort()
   return [...RESOURCE_TYPES.keys(), ...own].flatMap((type) => {
@@ -19,7 +22,7 @@ export function typeViews(state: ClusterState): TypeView[] {
   })
 }
 
-function viewOf(draft: Draft, info: NonNullable<ReturnType<typeof typeInfo>>): TypeView {
+function viewOf(draft: Draft, info: NonNullable<ReturnType<typeof typeInfo>>): CatalogueEntry {
   const { type, title, host } = info
   const nodes: string[] = []
   const unable: { node: string; why: string }[] = []

@@ -17,6 +17,8 @@ import {
   statusOfState,
   verdictOfShutoff,
 } from '../../../probe/libvirt/verdict.ts'
+import { createVirtualMachine } from '../../../probe/resources/virtual-machine.ts'
+import { virtualMachineProperties } from '../../../schema/resource-types/virtual-machine.ts'
 
 const UUID = '0198c0de-0000-7000-8000-00000000000a'
 const wanted = { name: 'web', uuid: UUID, emulator: '/opt/holdfast/gate/holdfast-gate' }
@@ -94,6 +96,33 @@ describe('domain XML', () => {
     ])
     expect(prepared.facts.files).toEqual([{ path: '/vm/a&b.img', writable: true }])
     expect(prepared.facts.memoryBytes).toBe(2 * 1024 * 1024)
+  })
+})
+
+describe('O1: a host refuses what it could not start, and says why', () => {
+  const module = createVirtualMachine({
+    ...{ gate: wanted.emulator, paths: ['/*'], hostMemoryBytes: 64 * 1024 * 1024 },
+    domains: ['web'],
+  })
+  const validate = (text: string, domain = 'web') => {
+    const properties = virtualMachineProperties.parse({ domain, xml: text })
+    return module.validate?.({ guid: UUID, properties, dependent: false } as never)
+  }
+  const sized = (memory: string) => xml.replace("<memory unit='MiB'>2<", `<memory ${memory}<`)
+
+  test.each([
+    ['XML that is none', xml.replace('</os>', '</so>'), /not well-formed/],
+    ['more memory than it has', sized("unit='MiB'>65"), /wants 65 MiB of memory.* host has 64 MiB/],
+    ['more, in other units', sized("unit='KB'>70000"), /wants 66 MiB/],
+    ['a disk that is not there', xml, /"\/vm\/a&b.img" cannot be read and written \(ENOENT\)/],
+    ['no disk and just its memory', sized("unit='MiB'>64").replace(/<disk[\s\S]*disk>/, ''), null],
+  ])('%s', async (_what, text, says) => {
+    if (says === null) await expect(validate(text)).resolves.toBeUndefined()
+    else await expect(validate(text)).rejects.toThrow(says)
+  })
+
+  test('a domain that its policy does not allow', async () => {
+    await expect(validate(xml, 'db')).rejects.toThrow(/does not allow domain db/)
   })
 })
 

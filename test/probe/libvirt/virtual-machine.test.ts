@@ -285,6 +285,47 @@ describe.skipIf(missing !== null)('virtual-machine on a real libvirt', () => {
     await end()
   })
 
+  test('S-58: its module says what runs and what is defined; a new definition follows, what runs stays', async () => {
+    const { vm, call, pid, end } = await running('set')
+    const settings = async () =>
+      (await module.control?.(call, 'settings', {})) as { running: string; defined: string }
+    expect((await settings()).running).toContain("<memory unit='KiB'>2048</memory>")
+    const properties = { ...call.properties, xml: vm.xml.replace('>2<', '>4<') }
+    const changed = { ...call, properties }
+    expect(await looks(changed)).toMatchObject({
+      status: 'online',
+      detail: expect.stringMatching(/follows the cluster's, for the next start: memoryBytes is/),
+    })
+    expect(await looks(changed)).toEqual({ guid: vm.guid, status: 'online' })
+    const now = await settings()
+    expect(now.defined).toContain('>4096</memory>')
+    expect(now.running).toContain('>2048</memory>')
+    expect(host.guard.running.get('set')?.pid).toBe(pid)
+    await module.terminate?.(call)
+    expect(await settings()).toMatchObject({ running: null })
+    await end()
+  })
+
+  test('a monitor that meets XML that is none leaves what runs alone, and what is defined', async () => {
+    const { vm, call, pid, domain, end } = await running('slip')
+    const options = { paths: ['/*'], socket: host.socket, gate: host.gate }
+    const next = createVirtualMachine(options)
+    const bad = { ...call, properties: { ...call.properties, xml: vm.xml.replace('</os>', '') } }
+    await next.open?.(bad)
+    expect(await next.looksAlive([bad])).toMatchObject([
+      {
+        ...{ status: 'online', degraded: true },
+        detail: expect.stringMatching(/could not be started again: .*not well-formed/),
+      },
+    ])
+    expect(host.guard.running.get('slip')?.pid).toBe(pid)
+    expect(await admin.definition(domain)).toContain('>2048</memory>')
+    await next.terminate?.(bad)
+    await expect(next.online?.(bad)).rejects.toThrow(/not well-formed/)
+    await next.close?.(bad)
+    await end()
+  })
+
   test('DESIGN 5: libvirtd is gone: unknown, nothing is pushed; back: online, events come', async () => {
     const { call, pid, domain, answers, told, end } = await running('daemon')
     await host.kill()
