@@ -17,7 +17,8 @@ const nodeText = (node: NodeView) =>
 
 /** Why a node takes no groups, as it is added to its state. */
 export const heldBack = (node: NodeView) =>
-  (node.paused ? ', paused' : '') + (node.quarantinedUntilMs === null ? '' : ', quarantined')
+  (node.draining ? ', drained' : node.paused ? ', paused' : '') +
+  (node.quarantinedUntilMs === null ? '' : ', quarantined')
 
 const groupText = (group: GroupView) =>
   `${group.state} on ${group.owner ?? 'no node'}, epoch ${group.epoch}` +

@@ -72,6 +72,7 @@ export type GroupSettings = z.infer<typeof groupSettings>
 export const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('formCluster'), clusterId: guid, name, profile: profileName }),
   z.strictObject({ type: z.literal('joinNode'), nodeId: guid, name, publicKey }),
+  z.strictObject({ type: z.literal('drainNode'), nodeId: guid }),
   z.strictObject({ type: z.literal('pauseNode'), nodeId: guid, paused: z.boolean() }),
   z.strictObject({
     type: z.literal('evictNode'),

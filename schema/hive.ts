@@ -69,6 +69,8 @@ export const node = z.strictObject({
   /** `leaving`: its host shuts down in an orderly way; it takes no new groups. */
   state: z.enum(['down', 'up', 'leaving']),
   paused: z.boolean(),
+  /** Every group leaves it as soon as another node can take it (S-18). It is paused too. */
+  draining: z.strictObject({ sinceMs: instantMs, by: z.string().max(128) }).optional(),
   /** Grows each time the node is declared Down (D4). */
   epoch,
   /** The boot that reported last (F3), or null before the first report. */

@@ -6,7 +6,7 @@ import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { EXIT_OF, type Progress, type Waited, waitFor } from '../wait.ts'
 
-interface WaitOptions {
+export interface WaitOptions {
   /** Milliseconds; false: --no-wait. */
   wait: number | boolean
 }
@@ -40,13 +40,13 @@ export function addOnline(program: Command, runner: Runner): void {
     )
 }
 
-export function withWait(command: Command): Command {
+export function withWait(command: Command, ms = 60_000): Command {
   return command
-    .addOption(duration('--wait', 'how long to wait for it').default(60_000, '60s'))
+    .addOption(duration('--wait', 'how long to wait for it').default(ms, `${ms / 1_000}s`))
     .option('--no-wait', 'only asks for it')
 }
 
-const limitOf = ({ wait }: WaitOptions) => (typeof wait === 'number' ? wait : null)
+export const limitOf = ({ wait }: WaitOptions) => (typeof wait === 'number' ? wait : null)
 
 async function move(
   session: Session,

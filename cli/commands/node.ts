@@ -5,6 +5,7 @@ import { heldBack } from '../diff-views.ts'
 import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
+import { addNodeDrain } from './node-drain.ts'
 import { addNodeRemove } from './node-remove.ts'
 
 export function addNode(program: Command, runner: Runner): void {
@@ -23,6 +24,7 @@ export function addNode(program: Command, runner: Runner): void {
       .action(runner.action((session, _: unknown, one: string) => run(session, route, one, done)))
   change('pause', 'no new placements there; what runs goes on', 'pauseNode', 'paused')
   change('resume', 'ends a pause or a quarantine', 'resumeNode', 'takes groups again')
+  addNodeDrain(node, runner)
   addNodeRemove(node, runner)
   program.addCommand(node)
 }
@@ -70,6 +72,14 @@ export function nodeFacts(node: NodeView): string[][] {
     ...(node.quarantinedUntilMs === null
       ? []
       : [['quarantined until', new Date(node.quarantinedUntilMs).toISOString()]]),
+    ...(node.draining === null
+      ? []
+      : [
+          [
+            'drained',
+            `since ${new Date(node.draining.sinceMs).toISOString()}, by ${node.draining.by}`,
+          ],
+        ]),
     ['session', node.connected ? 'open' : 'none'],
     ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
     ['heard by', node.heardBy.join(', ') || '-'],

@@ -115,6 +115,8 @@ export const nodeView = z.object({
   name: z.string(),
   state: z.enum(['up', 'down', 'leaving']),
   paused: z.boolean(),
+  /** Since when, and by whom, its groups are taken from it; null: they are not. */
+  draining: z.object({ sinceMs: instantMs, by: z.string() }).nullable(),
   /** Lost again and again: until then it takes groups only when nobody else can. */
   quarantinedUntilMs: instantMs.nullable(),
   /** Whether a welcomed session is open now. */

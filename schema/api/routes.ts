@@ -108,6 +108,12 @@ export const routes = {
     summary: 'No new placements there; what runs goes on',
     response: b.done,
   },
+  drainNode: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/nodes/:node/drain',
+    summary: 'Its groups go elsewhere, each by the best way; nothing new comes there (S-18)',
+    response: b.done,
+  },
   resumeNode: {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/resume',

@@ -10,6 +10,7 @@ export const sampleNode = (n: number, change: Partial<NodeView> = {}): NodeView 
   name: `n${n}`,
   state: 'up',
   paused: false,
+  draining: null,
   quarantinedUntilMs: null,
   connected: true,
   lastAnswerAgoMs: 120 * n,

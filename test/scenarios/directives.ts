@@ -257,6 +257,7 @@ const DIRECTIVES: Record<string, Directive> = {
   receives: (world, w) => {
     world.node(w.at(0)).receives = w.bare.slice(1).join(' ')
   },
+  drain: (world, w) => world.ask({ type: 'drainNode', nodeId: world.id('node', w.at(0)) }),
   pause: (world, w) =>
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: true }),
   resume: (world, w) =>

@@ -116,6 +116,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   nodeLeft: 'its host left the cluster',
   nodePaused: 'paused by an operator',
   nodeResumed: 'resumed by an operator',
+  nodeDrained: 'drained by an operator',
   quarantineEnded: 'its quarantine is over',
   nodeUp: 'its report was accepted',
   sessionRenewed: 'a new session of a node that was up',

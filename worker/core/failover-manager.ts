@@ -5,6 +5,7 @@ import type { PendingOffer } from '../../schema/observed.ts'
 import type { Because } from '../../schema/update.ts'
 import { copyOf, resumeOf, settleCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
+import { leaveDrained } from './drain.ts'
 import { logNodeList, makeOffer } from './offers.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
@@ -30,7 +31,8 @@ export function settleGroups(draft: Draft): boolean {
         placeFree(draft, group, group.ownership)
         break
       case 'owned':
-        if (!leaveIfForbidden(draft, group)) failOverIfFailed(draft, group)
+        if (!leaveIfForbidden(draft, group) && !leaveDrained(draft, group))
+          failOverIfFailed(draft, group)
         break
       case 'releasing':
         settleCarry(draft, group)

@@ -61,9 +61,10 @@ export function pauseNode(draft: Draft, r: Of<'pauseNode'>, by: string): Refusal
   const node = findNode(draft, r.nodeId)
   if (isRefusal(node)) return node
   const quarantined = node.quarantinedUntilMs !== undefined
-  if (node.paused === r.paused && (r.paused || !quarantined)) return null
+  if (node.paused === r.paused && (r.paused ? !node.draining : !quarantined)) return null
   // To resume a node is to trust it again, whatever it was kept back for.
-  const value = { ...(r.paused ? node : withoutQuarantine(node)), paused: r.paused }
+  const { draining: _, ...still } = r.paused ? node : withoutQuarantine(node)
+  const value = { ...still, paused: r.paused }
   draft.put(
     { table: 'node', id: node.id, value },
     { manager: 'NM', code: r.paused ? 'nodePaused' : 'nodeResumed', evidence: { by } },

@@ -2,6 +2,7 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import type { Draft } from './draft.ts'
+import { drainNode } from './drain.ts'
 import { confirmFence, setFence, setTakeover } from './fence-requests.ts'
 import {
   changeGroup,
@@ -26,6 +27,8 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return formCluster(draft, request, by)
     case 'joinNode':
       return joinNode(draft, request, by)
+    case 'drainNode':
+      return drainNode(draft, request, by)
     case 'pauseNode':
       return pauseNode(draft, request, by)
     case 'evictNode':

@@ -70,6 +70,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
     name: node.name,
     state: node.state,
     paused: node.paused,
+    draining: node.draining ?? null,
     quarantinedUntilMs: node.quarantinedUntilMs ?? null,
     connected: session?.connected ?? false,
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
