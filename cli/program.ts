@@ -9,7 +9,7 @@ import { addExplain } from './commands/explain.ts'
 import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
 import { addLog } from './commands/log.ts'
-import { addMove, addOnline } from './commands/move.ts'
+import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
 import { addStatus } from './commands/status.ts'
@@ -56,6 +56,7 @@ export function makeProgram(runner: Runner): Command {
     addVm,
     addToken,
     addMove,
+    addVerbs,
     addOnline,
     addWait,
     addHive,

@@ -189,6 +189,20 @@ export const ERRORS = {
     cause: 'A resource of the group has possible owners, and the node is not one of them.',
     remedy: 'Choose another node, or widen the possible owners of that resource.',
   },
+  NO_PREFERRED_OWNER: {
+    http: 409,
+    exit: 8,
+    title: 'The group prefers no node',
+    cause: 'A group goes back to the first of its preferred owners, and this one has none.',
+    remedy: '`holdfast group change GROUP --preferred-owners NODE,…`',
+  },
+  NOT_OWNED: {
+    http: 409,
+    exit: 8,
+    title: 'The group is on no node',
+    cause: 'Only what a node has can be taken from it.',
+    remedy: '`holdfast why GROUP` says what keeps it from coming up.',
+  },
   METHOD_NOT_POSSIBLE: {
     http: 409,
     exit: 8,

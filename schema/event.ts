@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { moveMethod, receiver } from './carry.ts'
+import { failback } from './failback.ts'
 import { fenceConfig, fenceOutcome, fenceRequest, takeover } from './fencing.ts'
 import { hostedType, pollPolicy, restartPolicy, sha256 } from './hive.ts'
 import {
@@ -65,6 +66,7 @@ export const groupSettings = z.strictObject({
   preferredOwners: z.array(guid).max(LIMITS.nodesMax).optional(),
   failoverThreshold: z.int().nonnegative().max(1_000).nullable().optional(),
   failoverPeriodMs: durationMs.optional(),
+  failback: failback.optional(),
 })
 export type GroupSettings = z.infer<typeof groupSettings>
 
@@ -121,6 +123,10 @@ export const request = z.discriminatedUnion('type', [
     method: moveMethod.optional(),
     mid: guid.optional(),
   }),
+  /** Back to the node that it prefers. */
+  z.strictObject({ type: z.literal('failbackGroup'), groupId: guid }),
+  /** As if it had failed where it is. */
+  z.strictObject({ type: z.literal('failoverGroup'), groupId: guid }),
   z.strictObject({ type: z.literal('registerType'), manifest: moduleManifest, sha256 }),
   z.strictObject({ type: z.literal('unregisterType'), resourceType: typeName }),
   z.strictObject({ type: z.literal('setTakeover'), takeover }),

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { carried, carry, resumeFrom } from './carry.ts'
+import { failback } from './failback.ts'
 import { fenceConfig, lastFence, takeover } from './fencing.ts'
 import {
   bootId,
@@ -99,7 +100,7 @@ export const node = z.strictObject({
 export type Node = z.infer<typeof node>
 
 /** Why a group is being taken from a living owner. */
-export const releaseReason = z.enum(['move', 'failover', 'hostShutdown', 'delete'])
+export const releaseReason = z.enum(['move', 'failover', 'failback', 'hostShutdown', 'delete'])
 export type ReleaseReason = z.infer<typeof releaseReason>
 
 /**
@@ -154,6 +155,8 @@ export const group = z.strictObject({
   /** Failovers allowed in the period; null means number of nodes - 1. */
   failoverThreshold: z.int().nonnegative().max(1_000).nullable(),
   failoverPeriodMs: durationMs,
+  /** Absent: off. */
+  failback: failback.optional(),
   /** Failovers because of a failure within the period: when, and where it had failed. */
   failovers: z.array(z.strictObject({ atMs: instantMs, nodeId: guid })).max(1_000),
   createdAtMs: instantMs,

@@ -8,6 +8,8 @@ export const LIMITS = {
   snapshotPartBytes: 512 * 1024,
   bodyBytesMax: 256 * 1024,
   nodesMax: 1_000,
+  /** Groups of a cluster that go back to where they belong at the same time. */
+  failbacksAtOnce: 4,
   groupsMax: 10_000,
   resourcesMax: 10_000,
   resourcesPerGroupMax: 1_000,

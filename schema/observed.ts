@@ -40,7 +40,12 @@ export interface Observed {
   readonly waiting: Map<string, Waiting>
   /** Nodes that are Up and have no session, where fencing has something to do with it. */
   readonly fencing: Map<string, Fencing>
+  /** Groups that go back to where they belong once their window opens (S-19). */
+  readonly failbacks: Map<string, PendingFailback>
 }
+
+export const pendingFailback = z.strictObject({ dueMs: instantMs })
+export type PendingFailback = z.infer<typeof pendingFailback>
 
 export const waiting = z.strictObject({
   epoch,
@@ -56,6 +61,7 @@ export const emptyObserved = (): Observed => ({
   offers: new Map(),
   waiting: new Map(),
   fencing: new Map(),
+  failbacks: new Map(),
 })
 
 /** A change of what is observed, committed in the same transaction as the updates. */
@@ -64,12 +70,14 @@ export type Observation =
   | { table: 'offer'; id: string; value: PendingOffer | null }
   | { table: 'waiting'; id: string; value: Waiting | null }
   | { table: 'fencing'; id: string; value: Fencing | null }
+  | { table: 'failback'; id: string; value: PendingFailback | null }
 
 const MAP_OF = {
   resource: 'resources',
   offer: 'offers',
   waiting: 'waiting',
   fencing: 'fencing',
+  failback: 'failbacks',
 } as const
 
 export function applyObservation(observed: Observed, o: Observation): void {

@@ -165,6 +165,10 @@ export const handlers: Record<RouteName, Handler> = {
     const mid = crypto.randomUUID()
     return ask(stub, call.by, { type: 'moveGroup', groupId, to, method, mid }, groupId)
   },
+  failbackGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'failbackGroup', groupId })),
+  failoverGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'failoverGroup', groupId })),
   onlineGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 1 })),
   offlineGroup: async (call: Call) =>

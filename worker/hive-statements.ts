@@ -57,7 +57,7 @@ function ofSessions(db: DrizzleSqliteDODatabase) {
     anyDeadline: db
       .select({ id: t.observed.id })
       .from(t.observed)
-      .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing']))
+      .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing', 'failback']))
       .limit(1)
       .prepare(),
   }

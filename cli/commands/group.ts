@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { GroupView } from '../../schema/api/bodies.ts'
+import { type Failback, failbackText, parseFailback } from '../../schema/api/bodies.ts'
 import type { Body } from '../../schema/api/routes.ts'
 import { duration, list, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
@@ -12,6 +13,7 @@ interface Settings {
   preferredOwners?: string[]
   failoverThreshold?: number | 'default'
   failoverPeriod?: number
+  failback?: Failback
 }
 
 export function addGroup(program: Command, runner: Runner): void {
@@ -42,6 +44,19 @@ function withSettings(command: Command): Command {
       threshold,
     )
     .addOption(duration('--failover-period', 'e.g. 6h'))
+    .option(
+      '--failback <when>',
+      'back to a preferred owner: off, at-once, or within hours, e.g. 22:00-04:00@Europe/Berlin',
+      failback,
+    )
+}
+
+function failback(text: string): Failback {
+  const parsed = parseFailback(text)
+  if (parsed) return parsed
+  throw new InvalidArgumentError(
+    'Write off, at-once, or hours with a time zone: 22:00-04:00@Europe/Berlin.',
+  )
 }
 
 function threshold(text: string): number | 'default' {
@@ -56,6 +71,7 @@ const settingsOf = (options: Settings): Omit<Body<'changeGroup'>, 'name'> => ({
     failoverThreshold: options.failoverThreshold === 'default' ? null : options.failoverThreshold,
   }),
   ...(options.failoverPeriod !== undefined && { failoverPeriodMs: options.failoverPeriod }),
+  ...(options.failback && { failback: options.failback }),
 })
 
 async function listGroups(session: Session): Promise<undefined> {
@@ -90,6 +106,7 @@ export function groupFacts(group: GroupView): string[][] {
     ['epoch', String(group.epoch)],
     ['preferred', group.preferredOwners.join(', ') || '-'],
     ['failovers', failovers],
+    ['failback', failbackText(group.failback)],
     ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
     ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
   ]

@@ -26,6 +26,22 @@ export function addMove(program: Command, runner: Runner): void {
   ).action(runner.action(move))
 }
 
+/** S-91: each with its own rules. */
+export function addVerbs(program: Command, runner: Runner): void {
+  const about = {
+    failover: 'takes it elsewhere as if it had failed; counts against its threshold',
+    failback: 'takes it back to the node that it prefers, now',
+  } as const
+  for (const verb of ['failover', 'failback'] as const)
+    withWait(program.command(verb).description(about[verb]).argument('<group>')).action(
+      runner.action((session, options: WaitOptions, name: string) =>
+        leave(session, options, name, (params) =>
+          session.inCluster(verb === 'failover' ? 'failoverGroup' : 'failbackGroup', { params }),
+        ),
+      ),
+    )
+}
+
 export function addOnline(program: Command, runner: Runner): void {
   for (const verb of ['online', 'offline'] as const)
     withWait(
@@ -53,11 +69,28 @@ async function move(
   options: WaitOptions & { to?: string; method: MoveMethod },
   name: string,
 ): Promise<number> {
-  const params = { group: name }
-  const before = await session.inCluster('getGroup', { params })
   const { to, method } = options
   const body = { method, ...(to !== undefined && { to }) }
-  const { seq } = await session.inCluster('moveGroup', { params, body })
+  return leave(
+    session,
+    options,
+    name,
+    (params) => session.inCluster('moveGroup', { params, body }),
+    to,
+  )
+}
+
+/** Asks for it, and waits until the group has come to rest elsewhere. */
+async function leave(
+  session: Session,
+  options: WaitOptions,
+  name: string,
+  ask: (params: { group: string }) => Promise<{ seq: number }>,
+  to?: string,
+): Promise<number> {
+  const params = { group: name }
+  const before = await session.inCluster('getGroup', { params })
+  const { seq } = await ask(params)
   const waited = await waitFor(
     session,
     () => session.inCluster('getGroup', { params: { group: before.id } }),
@@ -65,7 +98,7 @@ async function move(
     limitOf(options),
   )
   const { last } = waited
-  const astray = waited.outcome === 'done' && (await isAstray(session, last, options.to))
+  const astray = waited.outcome === 'done' && (await isAstray(session, last, to))
   const outcome = astray ? 'problems' : waited.outcome
   return report(
     session,

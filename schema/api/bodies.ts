@@ -1,6 +1,7 @@
 /** Bodies of the HTTP API `/v1`. Requests are strict; answers are what the CLI and tools rely on. */
 import * as z from 'zod'
 import { moveMethod } from '../carry.ts'
+import { failback } from '../failback.ts'
 import { fenceAgentName, fenceOptions, fenceOutcome, fenceProbe, takeover } from '../fencing.ts'
 import { bootId, epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
@@ -73,6 +74,8 @@ export const groupView = z.object({
   preferredOwners: z.array(z.string()),
   failoverThreshold: z.int(),
   failoverPeriodMs: z.int(),
+  /** When it goes back to a node that it prefers. */
+  failback,
   /** Failovers because of failures within the period. */
   recentFailovers: z.int(),
   /** Why nobody can take it, one row a node; empty unless waiting. */
@@ -296,6 +299,7 @@ export const changeResource = createResource
     dependsOn: dependsOn.optional(),
   })
 export type { MoveMethod } from '../carry.ts'
+export { type Failback, failbackText, parseFailback } from '../failback.ts'
 
 export const moveGroup = z.strictObject({
   /** Name or GUID; absent: the best possible node. */

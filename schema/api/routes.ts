@@ -192,6 +192,18 @@ export const routes = {
     summary: 'Removes an empty group',
     response: b.done,
   },
+  failbackGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/failback',
+    summary: 'Back to the node that it prefers, now (S-91)',
+    response: b.done,
+  },
+  failoverGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/failover',
+    summary: 'As if it had failed where it is; counts against its threshold (S-91)',
+    response: b.done,
+  },
   moveGroup: {
     method: 'POST',
     path: '/v1/clusters/:cluster/groups/:group/move',

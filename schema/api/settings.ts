@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { failback } from '../failback.ts'
 import { pollPolicy, restartPolicy } from '../hive.ts'
 import { durationMs } from '../ids.ts'
 
@@ -13,4 +14,7 @@ export const groupSettings = z.strictObject({
     .optional()
     .describe('Failovers allowed within the period; null: number of nodes - 1.'),
   failoverPeriodMs: durationMs.optional().describe('Milliseconds in which failovers are counted.'),
+  failback: failback
+    .optional()
+    .describe('When it goes back to a node that it prefers: off, at once, or within hours.'),
 })

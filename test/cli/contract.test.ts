@@ -117,6 +117,13 @@ const CASES: readonly Case[] = [
   of('wait db --for online', 'wait db --for offline --timeout 200ms', EXIT.timeout),
   of('wait n1 --for up', 'wait n1 --for online', usage),
   of('wait web --for on=n2', 'wait web --for on=n9', notFound),
+  of(
+    'group change web --preferred-owners n1 --failback 22:00-04:00@Europe/Berlin',
+    'group change web --failback 22:00-04:00@Mars/Olympus',
+    usage,
+  ),
+  of('failback web', 'failback db', refused),
+  of('failover web', 'failover nosuch', notFound),
   of('hive /Cluster/Resources --version 1', 'hive /Nowhere', notFound),
   of('explain', 'explain nosuch', notFound),
   of('explain resource process.command', 'explain group.nosuch', notFound),

@@ -61,6 +61,7 @@ export const sampleGroup = (n: number, change: Partial<GroupView> = {}): GroupVi
   epoch: 4,
   sinceMs: NOW_MS - 60_000,
   preferredOwners: [],
+  failback: { when: 'off' },
   failoverThreshold: 2,
   failoverPeriodMs: 21_600_000,
   recentFailovers: 0,

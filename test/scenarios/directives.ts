@@ -1,6 +1,7 @@
 /** What a scenario may say, one line each. Names, not GUIDs; durations as `15s` or `200ms`. */
 import { moveMethod } from '../../schema/carry.ts'
 import type { ResourceSettings } from '../../schema/event.ts'
+import { parseFailback } from '../../schema/failback.ts'
 import { type ReportedStatus, reportedStatus } from '../../schema/status.ts'
 import { profileName } from '../../schema/timing.ts'
 import { Draft } from '../../worker/core/draft.ts'
@@ -52,8 +53,10 @@ const PROPERTIES: Record<string, Record<string, string>> = {
 function groupSettings(world: World, w: Words) {
   const owners = w.list('preferred')
   const threshold = w.get('threshold')
+  const back = parseFailback(w.get('failback') ?? '')
   return {
     ...(owners && { preferredOwners: nodeIds(world, owners) }),
+    ...(back && { failback: back }),
     ...(threshold !== undefined && { failoverThreshold: Number(threshold) }),
   }
 }
@@ -257,6 +260,8 @@ const DIRECTIVES: Record<string, Directive> = {
   receives: (world, w) => {
     world.node(w.at(0)).receives = w.bare.slice(1).join(' ')
   },
+  failback: (world, w) => world.ask({ type: 'failbackGroup', groupId: world.id('group', w.at(0)) }),
+  failover: (world, w) => world.ask({ type: 'failoverGroup', groupId: world.id('group', w.at(0)) }),
   drain: (world, w) => world.ask({ type: 'drainNode', nodeId: world.id('node', w.at(0)) }),
   pause: (world, w) =>
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: true }),

@@ -61,6 +61,10 @@ function canTravel(draft: Draft, r: Resource, method: Carry['method']): boolean 
   return moves?.quick !== undefined && r.properties[moves.quick] !== undefined
 }
 
+/** Names a migration that no operator has named: of this group, by the update that begins it (M6). */
+export const midFor = (draft: Draft, { id }: Group): string =>
+  `${id.slice(0, 24)}${draft.nextSeq.toString(16).padStart(12, '0')}`
+
 /** M1: the target has a place for the copy, or has none. Until it has, the source goes on. */
 export function placeForCopy(draft: Draft, event: Of<'offerAccepted'>): void {
   const group = draft.group(event.groupId)

@@ -22,6 +22,7 @@ export function nextDeadline(state: ClusterState): number | null {
     if (waiting.retryAtMs !== null) at(waiting.retryAtMs)
   for (const fencing of state.observed.fencing.values())
     if (fencing.nextMs !== null) at(fencing.nextMs)
+  for (const { dueMs } of state.observed.failbacks.values()) at(dueMs)
   for (const { quarantinedUntilMs } of state.hive.nodes.values())
     if (quarantinedUntilMs !== undefined) at(quarantinedUntilMs)
   return next

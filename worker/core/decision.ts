@@ -1,6 +1,6 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { FenceOrder, PolicyTold } from '../../schema/fencing.ts'
-import type { Hive } from '../../schema/hive.ts'
+import type { Hive, ReleaseReason } from '../../schema/hive.ts'
 import type { Incident } from '../../schema/last-calls.ts'
 import type { Observation, Observed } from '../../schema/observed.ts'
 import type { LogEntry } from '../../schema/session.ts'
@@ -32,7 +32,7 @@ export type Effect =
   /** `session`: only that one; without it all there are of the node. */
   | { type: 'closeSession'; nodeId: string; session?: number; code: number; detail: string }
 
-export type OfferReason = 'placement' | 'move' | 'failover' | 'hostShutdown' | 'delete'
+export type OfferReason = 'placement' | ReleaseReason
 
 export type LogLine = Omit<LogEntry, 'atMs'> & {
   /** How many updates of the decision came before it: the log tells both in their order. */

@@ -1,6 +1,12 @@
 import type { Fencing } from '../../schema/fencing.ts'
 import type { Group, Node, RegisteredType, Resource } from '../../schema/hive.ts'
-import type { Observation, ObservedResource, PendingOffer, Waiting } from '../../schema/observed.ts'
+import type {
+  Observation,
+  ObservedResource,
+  PendingFailback,
+  PendingOffer,
+  Waiting,
+} from '../../schema/observed.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
@@ -105,6 +111,10 @@ export class Draft {
 
   offer(groupId: string): PendingOffer | undefined {
     return this.#look('offer', groupId, this.#state.observed.offers)
+  }
+
+  failback(groupId: string): PendingFailback | undefined {
+    return this.#look('failback', groupId, this.#state.observed.failbacks)
   }
 
   waiting(groupId: string): Waiting | undefined {

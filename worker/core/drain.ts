@@ -2,12 +2,12 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
-import { carryFor } from './carrying.ts'
+import { carryFor, midFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
-import { beginRelease } from './failover-manager.ts'
 import { ownedBy } from './membership-manager.ts'
 import { candidates } from './placement.ts'
 import { findNode, isRefusal } from './refusals.ts'
+import { beginRelease } from './releases.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
@@ -46,7 +46,7 @@ export function leaveDrained(draft: Draft, group: Group): boolean {
   const owner = draft.node(group.ownership.owner ?? '')
   if (group.ownership.phase !== 'owned' || !owner?.draining || owner.state !== 'up') return false
   if (candidates(draft, group, { without: owner.id }).eligible.length === 0) return false
-  const carry = carryFor(draft, group, 'auto', midOf(draft, group))
+  const carry = carryFor(draft, group, 'auto', midFor(draft, group))
   if (typeof carry === 'string') return false
   if (carry?.method === 'live' && movesLive(draft, owner)) return false
   beginRelease(
@@ -68,7 +68,3 @@ const movesLive = (draft: Draft, owner: Node): boolean =>
     const leaves = ownership.phase === 'releasing' && ownership.owner === owner.id
     return leaves && ownership.carry?.method === 'live'
   })
-
-/** Names a migration that no operator has named: of this group, by the update that begins it (M6). */
-const midOf = (draft: Draft, { id }: Group): string =>
-  `${id.slice(0, 24)}${draft.nextSeq.toString(16).padStart(12, '0')}`

@@ -140,6 +140,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   resourceFailed: 'a resource failed beyond its restart attempts',
   notPossibleOwner: 'it may not run where it is',
   operatorMove: 'moved by an operator',
+  operatorFailover: 'failed over by an operator',
+  failedBack: 'back to where it belongs',
   copyExpected: 'the target has a place for its copy',
   notCarried: 'its state could not be carried',
   operatorOnline: 'an operator wants it online',

@@ -1,15 +1,15 @@
-import type { Carry } from '../../schema/carry.ts'
 import type { Event } from '../../schema/event.ts'
-import type { Group, Node, Ownership, ReleaseReason, Resource } from '../../schema/hive.ts'
+import type { Group, Node, Ownership, Resource } from '../../schema/hive.ts'
 import type { PendingOffer } from '../../schema/observed.ts'
-import type { Because } from '../../schema/update.ts'
-import { copyOf, resumeOf, settleCarry } from './carrying.ts'
+import { resumeOf, settleCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import { leaveDrained } from './drain.ts'
+import { failBack, forgetFailback } from './failback.ts'
 import { logNodeList, makeOffer } from './offers.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { failedBeyondRestart, seenStopped } from './rcm.ts'
+import { beginRelease, freeGroup } from './releases.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 type Free = Extract<Ownership, { phase: 'free' }>
@@ -28,94 +28,20 @@ export function settleGroups(draft: Draft): boolean {
   for (const group of draft.groups()) {
     switch (group.ownership.phase) {
       case 'free':
+        forgetFailback(draft, group)
         placeFree(draft, group, group.ownership)
         break
       case 'owned':
-        if (!leaveIfForbidden(draft, group) && !leaveDrained(draft, group))
-          failOverIfFailed(draft, group)
+        if (leaveIfForbidden(draft, group) || leaveDrained(draft, group)) break
+        if (!failBack(draft, group)) failOverIfFailed(draft, group)
         break
       case 'releasing':
+        forgetFailback(draft, group)
         settleCarry(draft, group)
         break
     }
   }
   return draft.updates.length > before
-}
-
-/**
- * Asks the living owner to stop a group and to say when nothing runs (C5). The target is asked at
- * once, so that its yes is there when the source is done (O3).
- */
-export function beginRelease(
-  draft: Draft,
-  group: Group,
-  how: { reason: ReleaseReason; to: string | null; carry?: Carry | undefined },
-  because: Because,
-): void {
-  const { ownership } = group
-  if (ownership.phase !== 'owned') return
-  const found = candidates(draft, group, { without: ownership.owner, first: how.to })
-  const target = how.reason === 'delete' ? undefined : found.eligible[0]
-  const value: Group = {
-    ...group,
-    ownership: {
-      phase: 'releasing',
-      owner: ownership.owner,
-      epoch: ownership.epoch,
-      to: target?.id ?? null,
-      reason: how.reason,
-      // M1: it travels to somewhere, and nowhere else.
-      ...(how.carry && target && { carry: how.carry }),
-      correlationId: draft.cause,
-    },
-  }
-  draft.put(
-    { table: 'group', id: group.id, value },
-    { ...because, rejected: [...found.rejected] },
-    draft.cause,
-  )
-  logNodeList(draft, value)
-  if (target) makeOffer(draft, value, target, how.reason, [])
-}
-
-/** The group has no owner from now on; its next placement gets a higher epoch (C2). */
-export function freeGroup(
-  draft: Draft,
-  group: Group,
-  reason: Free['reason'],
-  because: Because,
-  ackedCopy?: string,
-): void {
-  const { ownership } = group
-  if (ownership.phase === 'free') return
-  if (ownership.phase === 'releasing' && ownership.reason === 'delete')
-    return removeGroup(draft, group, because, ownership.correlationId)
-  const value: Group = {
-    ...group,
-    ownership: {
-      phase: 'free',
-      owner: null,
-      epoch: ownership.epoch,
-      lastOwner: ownership.owner,
-      to: ownership.phase === 'releasing' ? ownership.to : null,
-      reason,
-      ...copyOf(ownership, ackedCopy),
-      correlationId: ownership.phase === 'releasing' ? ownership.correlationId : draft.cause,
-    },
-  }
-  draft.put({ table: 'group', id: group.id, value }, because, value.ownership.correlationId)
-}
-
-/** Its owner has let go of it, or it has none: nobody can list it in a report any more (S4). */
-export function removeGroup(
-  draft: Draft,
-  group: Group,
-  because: Because,
-  correlationId: string = draft.cause,
-): void {
-  draft.put({ table: 'group', id: group.id, value: null }, because, correlationId)
-  if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
-  if (draft.waiting(group.id)) draft.observe({ table: 'waiting', id: group.id, value: null })
 }
 
 /** "Terminated": counts only from the present owner at the present epoch (C5, M6). */

@@ -5,10 +5,18 @@ import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
 import { carryFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
-import { beginRelease, removeGroup } from './failover-manager.ts'
-import { candidates, whyNot } from './placement.ts'
+import { candidates, recentFailovers, whyNot } from './placement.ts'
 import { operatorWants } from './rcm.ts'
-import { findGroup, findNode, isRefusal, limitReached, nameTaken, unknownNode } from './refusals.ts'
+import {
+  busy,
+  findGroup,
+  findNode,
+  isRefusal,
+  limitReached,
+  nameTaken,
+  unknownNode,
+} from './refusals.ts'
+import { beginRelease, removeGroup } from './releases.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
@@ -82,19 +90,6 @@ export function deleteGroup(draft: Draft, r: Of<'deleteGroup'>, by: string): Ref
     beginRelease(draft, group, { reason: 'delete', to: null }, because)
   else if (ownership.reason !== 'delete') return busy(draft, group, ownership)
   return null
-}
-
-function busy(
-  draft: Draft,
-  group: Group,
-  ownership: Extract<Group['ownership'], { phase: 'releasing' }>,
-): Refusal {
-  return {
-    code: 'GROUP_BUSY',
-    message: `group "${group.name}" is already leaving ${nodeName(draft, ownership.owner)}`,
-    why: `reason: ${ownership.reason}`,
-    remedy: `Wait until it is settled: holdfast status ${group.name}`,
-  }
 }
 
 /** PersistentState of every member (S-67): the intent of the group is that of its resources. */
@@ -193,8 +188,6 @@ function refuseAnywhere(draft: Draft, group: Group): Refusal | null {
   }
 }
 
-const nodeName = (draft: Draft, id: string) => draft.node(id)?.name ?? id
-
 function given(settings: GroupSettings) {
   return {
     ...(settings.preferredOwners !== undefined && { preferredOwners: settings.preferredOwners }),
@@ -204,5 +197,30 @@ function given(settings: GroupSettings) {
     ...(settings.failoverPeriodMs !== undefined && {
       failoverPeriodMs: settings.failoverPeriodMs,
     }),
+    ...(settings.failback !== undefined && { failback: settings.failback }),
   }
+}
+
+/** S-91: as if it had failed where it is: counted, and gone from there at once. */
+export function failoverGroup(draft: Draft, r: Of<'failoverGroup'>, by: string): Refusal | null {
+  const group = findGroup(draft, r.groupId)
+  if (isRefusal(group)) return group
+  const { ownership } = group
+  if (ownership.phase === 'releasing') return busy(draft, group, ownership)
+  if (ownership.phase === 'free')
+    return {
+      code: 'NOT_OWNED',
+      message: `group "${group.name}" is on no node, so it cannot fail over`,
+      remedy: `See what keeps it from coming up: holdfast why ${group.name}`,
+    }
+  const refused = refuseAnywhere(draft, group)
+  if (refused) return refused
+  const failed = { atMs: draft.nowMs, nodeId: ownership.owner }
+  beginRelease(
+    draft,
+    { ...group, failovers: [...recentFailovers(draft, group), failed] },
+    { reason: 'failover', to: null },
+    { manager: 'FM', code: 'operatorFailover', rule: 'S-91', evidence: { by } },
+  )
+  return null
 }

@@ -4,9 +4,9 @@ import { CLOSE } from '../../schema/session.ts'
 import { PROFILES, type Timing, waitMs } from '../../schema/timing.ts'
 import type { Because } from '../../schema/update.ts'
 import type { Draft } from './draft.ts'
-import { beginRelease, freeGroup } from './failover-manager.ts'
 import { withLoss } from './quarantine.ts'
 import { forgetResources, seenStopped, takeIntent } from './rcm.ts'
+import { beginRelease, freeGroup } from './releases.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 

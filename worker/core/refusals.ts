@@ -61,3 +61,17 @@ export function unknownNode(draft: Draft, ids: readonly string[] | null | undefi
   const id = ids?.find((nodeId) => !draft.node(nodeId))
   return id === undefined ? null : notFound('node', id)
 }
+
+/** It is on its way already. */
+export function busy(
+  draft: Draft,
+  group: Group,
+  ownership: Extract<Group['ownership'], { phase: 'releasing' }>,
+): Refusal {
+  return {
+    code: 'GROUP_BUSY',
+    message: `group "${group.name}" is already leaving ${draft.node(ownership.owner)?.name ?? ownership.owner}`,
+    why: `reason: ${ownership.reason}`,
+    remedy: `Wait until it is settled: holdfast status ${group.name}`,
+  }
+}

@@ -3,11 +3,13 @@ import type { Request } from '../../schema/event.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import type { Draft } from './draft.ts'
 import { drainNode } from './drain.ts'
+import { failbackGroup } from './failback.ts'
 import { confirmFence, setFence, setTakeover } from './fence-requests.ts'
 import {
   changeGroup,
   createGroup,
   deleteGroup,
+  failoverGroup,
   moveGroup,
   setGroupState,
 } from './group-requests.ts'
@@ -41,6 +43,10 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return deleteGroup(draft, request, by)
     case 'moveGroup':
       return moveGroup(draft, request, by)
+    case 'failbackGroup':
+      return failbackGroup(draft, request, by)
+    case 'failoverGroup':
+      return failoverGroup(draft, request, by)
     case 'setGroupState':
       return setGroupState(draft, request, by)
     case 'createResource':

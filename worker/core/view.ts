@@ -112,6 +112,7 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     preferredOwners: group.preferredOwners.map((id) => name(id) ?? id),
     failoverThreshold: failoverThreshold(group, state.hive.nodes.size),
     failoverPeriodMs: group.failoverPeriodMs,
+    failback: group.failback ?? { when: 'off' },
     recentFailovers: group.failovers.filter((f) => f.atMs > nowMs - group.failoverPeriodMs).length,
     waitingReasons: unreachable ? [unreachable] : (waiting?.reasons ?? []),
     resources,
