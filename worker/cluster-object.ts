@@ -24,7 +24,7 @@ import { HiveStore, type ReportMark } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
 import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
-import { MoveChecks } from './move-checks.ts'
+import { MoveChecks, type Target } from './move-checks.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
@@ -378,9 +378,9 @@ export class Cluster extends DurableObject<Env> {
     return this.#fenceTests.run(nodeId, helper)
   }
 
-  /** Why the target of a planned move could not run the group, or null. Stops nothing. */
-  couldTake(groupId: string, nodeId: string): Promise<Refusal | null> {
-    return this.#moveChecks.refusal(groupId, nodeId)
+  /** Where a planned move is to go, or why it cannot: asked of the nodes. Stops nothing. */
+  targetOf(groupId: string, named: string | null): Promise<Target> {
+    return this.#moveChecks.target(groupId, named)
   }
 
   /** Handed to the node that runs the resource, and answered by its module. */

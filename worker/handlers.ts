@@ -9,6 +9,7 @@ import type { Request } from '../schema/event.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { Tested } from './fence-tests.ts'
 import { join } from './join.ts'
+import type { Target } from './move-checks.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import type { Tenants } from './tenants.ts'
@@ -159,9 +160,10 @@ export const handlers: Record<RouteName, Handler> = {
     const cluster = await view(stub)
     const { id: groupId } = find(cluster, 'group', call)
     const { to: wanted, method } = call.body
-    const to = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
-    const refused = to === null ? null : await stub.couldTake(groupId, to)
-    if (refused) throw new HoldfastError(refused)
+    const named = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
+    const target = await stub.targetOf(groupId, named)
+    if ('refused' in target) throw new HoldfastError(target.refused)
+    const { to } = target
     const mid = crypto.randomUUID()
     return ask(stub, call.by, { type: 'moveGroup', groupId, to, method, mid }, groupId)
   },
@@ -295,7 +297,7 @@ interface Stub {
   wait(after: Waiter, ms: number): Promise<void>
   testFence(nodeId: string, helper: string | null): Promise<Tested>
   control(ask: ControlAsk): Promise<Controlled>
-  couldTake(groupId: string, nodeId: string): Promise<Refusal | null>
+  targetOf(groupId: string, named: string | null): Promise<Target>
 }
 
 const stubOf = (env: Env, objectId: string): Stub =>

@@ -3,7 +3,7 @@ import type { NodeFrame } from '../schema/session.ts'
 import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
 import { Draft } from './core/draft.ts'
-import { whyNot } from './core/placement.ts'
+import { candidates, whyNot } from './core/placement.ts'
 import type { Sockets } from './sockets.ts'
 
 type Answer = Extract<NodeFrame, { t: 'couldTake' }>
@@ -11,6 +11,9 @@ type Answer = Extract<NodeFrame, { t: 'couldTake' }>
 /** Its modules have 400 ms; one that says nothing has nothing against it, as with an offer. */
 const ANSWER_MS = 1_000
 const UNDER_WAY_MAX = 256
+
+/** Null: whoever the core asks first. */
+export type Target = { to: string | null } | { refused: Refusal }
 
 /**
  * Whether the target of a planned move could run the group, asked before anything is stopped for it: the
@@ -26,8 +29,15 @@ export class MoveChecks {
     this.#state = state
   }
 
+  /** @param named the node that the operator wants; null: the best possible one */
+  async target(groupId: string, named: string | null): Promise<Target> {
+    if (named === null) return this.#choose(groupId)
+    const refused = await this.#refusal(groupId, named)
+    return refused === null ? { to: named } : { refused }
+  }
+
   /** @returns why not, or null: ask for the move, and the core decides */
-  async refusal(groupId: string, nodeId: string): Promise<Refusal | null> {
+  async #refusal(groupId: string, nodeId: string): Promise<Refusal | null> {
     const { hive } = this.#state()
     const group = hive.groups.get(groupId)
     const node = hive.nodes.get(nodeId)
@@ -46,6 +56,29 @@ export class MoveChecks {
       message: `cannot move ${group.name} to ${node.name}: ${said.against}`,
       why: `${node.name} was asked first. Nothing was stopped.`,
       remedy: `Let ${node.name} run it, or choose another node: holdfast why ${group.name}`,
+    }
+  }
+
+  /** The first of those that could take it which says that it can; null where the core would ask that first. */
+  async #choose(groupId: string): Promise<Target> {
+    const group = this.#state().hive.groups.get(groupId)
+    if (group?.ownership.phase !== 'owned') return { to: null }
+    const draft = new Draft(this.#state(), Date.now(), '')
+    const { eligible } = candidates(draft, group, { without: group.ownership.owner })
+    const against: string[] = []
+    for (const node of eligible) {
+      const refused = await this.#refusal(groupId, node.id)
+      if (refused === null) return { to: against.length === 0 ? null : node.id }
+      against.push(refused.message.replace(/^cannot move .*? to /, ''))
+    }
+    if (eligible.length === 0) return { to: null }
+    return {
+      refused: {
+        code: 'NO_ELIGIBLE_NODE',
+        message: `no other node can take group "${group.name}"`,
+        why: `${against.join('; ')}. They were asked first, and nothing was stopped.`,
+        remedy: `Let one of them run it: holdfast why ${group.name}`,
+      },
     }
   }
 

@@ -71,6 +71,22 @@ test('a move to the other is refused before anything is stopped, with the reason
   expect((await recordOf('fine'))?.process).toEqual(record?.process)
 })
 
+test('a move that names no node is refused too, when no other could run it: nothing was stopped', async () => {
+  const [before, record] = [await demo.group('fine'), await recordOf('fine')]
+  const refused = await demo
+    .api('moveGroup', { params: { cluster: CLUSTER, group: 'fine' }, body: {} })
+    .then(
+      () => null,
+      (error: { refusal?: object }) => error.refusal,
+    )
+  expect(refused).toMatchObject({
+    code: 'NO_ELIGIBLE_NODE',
+    why: expect.stringContaining("this host's policy does not allow /bin/sleep"),
+  })
+  expect((await demo.group('fine')).epoch).toBe(before.epoch)
+  expect((await recordOf('fine'))?.process).toEqual(record?.process)
+})
+
 test('without an owner it is offered to both in their order, and the one that could not refuses', async () => {
   const params = { cluster: CLUSTER, group: 'fine' }
   await demo.api('pauseNode', { params: { cluster: CLUSTER, node: 'n1' } })
