@@ -10,10 +10,10 @@ import { CLUSTER, type Demo } from '../../demo/cluster.ts'
 import { type DemoHost, killPid } from '../../demo/host.ts'
 import { libvirtMissing } from '../../demo/libvirt-host.ts'
 import { tinyDomainXml, writeTinyImage } from '../../demo/vm/domain.ts'
+import { ExecutionWatch } from '../../demo/vm/execution-watch.ts'
 import { DOMAIN, EVENT } from '../../probe/libvirt/client.ts'
 import { Relay } from '../chaos/relay.ts'
 import { endDemo, eventually, startDemo } from './demo.ts'
-import { ExecutionWatch } from './execution-watch.ts'
 import { slowMigration } from './slow-migration.ts'
 
 /**

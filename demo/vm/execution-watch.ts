@@ -5,9 +5,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Demo } from '../../demo/cluster.ts'
-import type { DemoHost } from '../../demo/host.ts'
 import { DOMAIN, LibvirtClient, type LifecycleEvent } from '../../probe/libvirt/client.ts'
+import type { Demo } from '../cluster.ts'
+import type { DemoHost } from '../host.ts'
 
 const LOOK_MS = 20
 const WINDOW_MS = 1_000
