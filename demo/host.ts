@@ -220,10 +220,7 @@ export class DemoHost {
     const status = this.#guard?.pid
     this.killProbe()
     if (status !== undefined) killPid(status)
-    const { libvirt } = this.options
-    const daemon = libvirt?.daemonPid()
-    if (daemon) killPid(daemon)
-    for (const pid of libvirt?.emulators().values() ?? []) killPid(pid)
+    this.options.libvirt?.powerCut()
     const handles = killHandles(this.nodeId)
     for (let round = 0; round < 3; round += 1)
       for (const group of handles.groups()) handles.killAll(group)

@@ -14,6 +14,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -21,6 +22,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { childrenOf, killPid } from './host.ts'
 
 export interface LibvirtHost {
   /** The daemon's unix socket. */
@@ -37,6 +39,8 @@ export interface LibvirtHost {
   kill(): Promise<void>
   /** Brings the daemon back. */
   start(): Promise<void>
+  /** SIGKILL to everything that runs on this host; of what lies in memory nothing is left. */
+  powerCut(): void
   /** Ends the daemon and every virtual machine, and removes the folder. */
   killAll(): Promise<void>
 }
@@ -88,13 +92,44 @@ function hostOf(folder: string, holder: ChildProcess): LibvirtHost {
       holder.stdin?.write('start\n')
       await until(() => answers(socket), 20_000, `libvirtd does not answer, see ${folder}/log`)
     },
+    powerCut() {
+      killInside(holder)
+      for (const name of readdirSync(join(folder, 'run')))
+        rmSync(join(folder, 'run', name), { recursive: true, force: true })
+    },
     async killAll() {
-      for (const pid of emulators().values()) process.kill(pid, 'SIGKILL')
-      await end('SIGKILL')
+      killInside(holder)
       holder.stdin?.end()
       await until(() => holder.exitCode !== null || holder.signalCode !== null, 10_000, 'no end')
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/**
+ * All processes in the mount namespace but the shell that holds it: an emulator that has just been started
+ * has no pid file yet.
+ */
+function killInside(holder: ChildProcess): void {
+  const shell = childrenOf(holder.pid as number)[0]
+  const space = shell === undefined ? null : mountSpace(shell)
+  // Before it has a space of its own it is in everybody's.
+  if (space === mountSpace(process.pid)) return
+  // What is killed may have started something a moment ago.
+  for (let left = space !== null, round = 0; left && round < 5; round += 1) {
+    const inside = readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => pid > 1 && pid !== shell && mountSpace(pid) === space && alive(pid))
+    for (const pid of inside) killPid(pid)
+    left = inside.length > 0
+  }
+}
+
+function mountSpace(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`)
+  } catch {
+    return null
   }
 }
 

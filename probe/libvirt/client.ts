@@ -19,6 +19,7 @@ import {
   AUTH_NONE,
   EVENT_ID_LIFECYCLE,
   JOB_MS,
+  JOB_RUNS,
   METADATA_ELEMENT,
   MIGRATE,
   MIGRATE_UNSAFE,
@@ -238,15 +239,14 @@ export class LibvirtClient {
     await this.#call(PROCEDURE.restoreFlags, body, { timeoutMs: JOB_MS, ...deadline })
   }
 
-  /** The job that runs now, or was the last. */
   async job(
     domain: Domain,
     deadline: Deadline = {},
-  ): Promise<{ doneBytes: number; totalBytes: number }> {
+  ): Promise<{ runs: boolean; doneBytes: number; totalBytes: number }> {
     const reply = await this.#call(PROCEDURE.getJobInfo, writeDomain(domain), deadline)
-    reply.int()
+    const runs = JOB_RUNS.includes(reply.int())
     const [, , total, done] = [reply.hyper(), reply.hyper(), reply.hyper(), reply.hyper()]
-    return { doneBytes: Number(done), totalBytes: Number(total) }
+    return { runs, doneBytes: Number(done), totalBytes: Number(total) }
   }
 
   async abortJob(domain: Domain, deadline: Deadline = {}): Promise<void> {

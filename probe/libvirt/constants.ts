@@ -89,3 +89,5 @@ export const RESTORE_PAUSED = 1 << 2
 export const TYPED_STRING = 7
 /** As long as it takes: whoever has enough aborts the job. */
 export const JOB_MS = 24 * 3_600_000
+/** virDomainJobType: one of known length, or of unknown. */
+export const JOB_RUNS: readonly number[] = [1, 2]

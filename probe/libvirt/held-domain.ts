@@ -32,6 +32,7 @@ export class HeldDomain {
   #gate: string
   #question: Promise<boolean> | null = null
   #silentSinceMs: number | null = null
+  #leaves = false
   #tell: ((verdict: Verdict) => void) | null = null
   #timer: NodeJS.Timeout | undefined
 
@@ -42,6 +43,7 @@ export class HeldDomain {
     this.#prepared = this.#prepare(call, gate) ?? bare(call, gate)
     // What runs is looked after all the same; what is defined here is left as it is.
     this.definable = this.problem === null
+    this.#leave(call)
   }
 
   get prepared(): PreparedDomain {
@@ -61,6 +63,7 @@ export class HeldDomain {
 
   update(call: VmCall, gate: string): void {
     this.persistentState = call.persistentState
+    this.#leave(call)
     const { xml, domain } = this.#properties
     this.#properties = call.properties
     if (xml === call.properties.xml && domain === call.properties.domain && gate === this.#gate)
@@ -71,6 +74,12 @@ export class HeldDomain {
     this.#prepared = prepared
     this.definable = true
     this.defined = false
+  }
+
+  /** libvirt goes on with what a monitor has asked for that is gone, or has given it up. */
+  #leave({ carry }: VmCall): void {
+    this.#leaves = carry !== null
+    if (this.#leaves) this.run = { ...this.run, moves: true }
   }
 
   /** A slip in the XML ends nothing that runs. */
@@ -133,6 +142,7 @@ export class HeldDomain {
     try {
       await client.reachQemu(this.domain, { timeoutMs: LEFT_STANDING_MS })
       this.#silentSinceMs = null
+      await this.#staysAfterAll(client)
       return true
     } catch (error) {
       if (error instanceof LibvirtError) return false
@@ -141,6 +151,13 @@ export class HeldDomain {
     } finally {
       this.#question = null
     }
+  }
+
+  /** It runs, and nothing takes it away any more: from now on an administrator does, if anybody. */
+  async #staysAfterAll(client: LibvirtClient): Promise<void> {
+    if (!this.run.moves || this.#leaves) return
+    const { runs } = await client.job(this.domain, { timeoutMs: LEFT_STANDING_MS })
+    if (!runs && !this.#leaves) this.run = { ...this.run, moves: false }
   }
 
   #look(patience: boolean): void {

@@ -13,6 +13,11 @@ import { DOMAIN, EVENT } from './client.ts'
 export interface Run {
   /** The cluster itself is stopping it: its end is no news. */
   readonly ours: boolean
+  /**
+   * The cluster has had it migrated or saved, and libvirt may still be at it, whatever became of the
+   * monitor that asked: an end by that is nobody's wish (M5).
+   */
+  readonly moves: boolean
   /** Who asked for the shutdown that is under way. */
   readonly shutdownBy: 'guest' | 'host' | null
   /** What was said about its end. One end has one meaning. */
@@ -26,7 +31,7 @@ export interface Verdict {
 
 export type OnGuestShutdown = 'stop' | 'restart'
 
-export const NEW_RUN: Run = { ours: false, shutdownBy: null, verdict: null }
+export const NEW_RUN: Run = { ours: false, moves: false, shutdownBy: null, verdict: null }
 
 /** virDomainEventStoppedDetailType */
 export const STOPPED = {
@@ -100,9 +105,9 @@ export function verdictOfShutoff(run: Run, reason: number): Verdict {
     case SHUTOFF.destroyed:
       return DESTROYED
     case SHUTOFF.saved:
-      return SAVED
+      return run.moves ? LEFT : SAVED
     case SHUTOFF.migrated:
-      return MIGRATED
+      return run.moves ? LEFT : MIGRATED
     case SHUTOFF.crashed:
     case SHUTOFF.failed:
     case SHUTOFF.daemon:
@@ -169,9 +174,9 @@ function verdictOfStop(run: Run, detail: number, onGuestShutdown: OnGuestShutdow
     case STOPPED.destroyed:
       return DESTROYED
     case STOPPED.saved:
-      return SAVED
+      return run.moves ? LEFT : SAVED
     case STOPPED.migrated:
-      return MIGRATED
+      return run.moves ? LEFT : MIGRATED
     case STOPPED.fromSnapshot:
       return { status: 'stopped', detail: 'reverted to a snapshot that does not run' }
     default:
@@ -187,5 +192,10 @@ function guestShutdown(onGuestShutdown: OnGuestShutdown): Verdict {
 
 const DESTROYED: Verdict = { status: 'stopped', detail: 'destroyed by an administrator' }
 const SAVED: Verdict = { status: 'stopped', detail: 'saved by an administrator' }
+/** What has left goes nowhere on: nobody has acknowledged it (M5). */
+const LEFT: Verdict = {
+  status: 'offline',
+  detail: 'it has left in a move that was not seen to end',
+}
 /** Starting it here again would run it twice. */
 const MIGRATED: Verdict = { status: 'stopped', detail: 'migrated away by an administrator' }

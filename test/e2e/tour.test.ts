@@ -2,8 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 
-test('npm run tour: every step, judged by the witness', { timeout: 240_000 }, () => {
-  const run = spawnSync(process.execPath, ['demo/tour.ts', '--json'], {
+test.each([
+  ['npm run tour: every step, judged by the witness', []],
+  ['npm run tour -- --vm: every step, by both libvirts and the kernel', ['--vm']],
+])('%s', { timeout: 240_000 }, (_what, words) => {
+  const run = spawnSync(process.execPath, ['demo/tour.ts', '--json', ...words], {
     encoding: 'utf8',
     timeout: 220_000,
   })

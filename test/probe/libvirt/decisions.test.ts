@@ -170,6 +170,16 @@ describe('what the end of a virtual machine means', () => {
       expect(verdictOfShutoff(ours, reason).status).toBe('offline')
   })
 
+  test('M5: what has left in a move of the cluster is not "stopped", whoever has seen the end of it', () => {
+    const moves = { ...NEW_RUN, moves: true }
+    for (const detail of [STOPPED.migrated, STOPPED.saved])
+      expect(end([event('stopped', detail)], 'stop', moves)?.status).toBe('offline')
+    for (const reason of [SHUTOFF.migrated, SHUTOFF.saved])
+      expect(verdictOfShutoff(moves, reason).status).toBe('offline')
+    // Other ends keep their meaning.
+    expect(end([event('stopped', STOPPED.destroyed)], 'stop', moves)?.status).toBe('stopped')
+  })
+
   test('one end has one meaning: the first; a start begins anew', () => {
     const dead = afterExit(NEW_RUN, false, 'stop')
     expect(dead.verdict?.status).toBe('offline')
@@ -187,6 +197,8 @@ describe('what the end of a virtual machine means', () => {
   test("S-43: polled after the fact, only libvirt's own reason is intent", () => {
     expect(verdictOfShutoff(NEW_RUN, SHUTOFF.destroyed).status).toBe('stopped')
     expect(verdictOfShutoff(NEW_RUN, SHUTOFF.shutdown).status).toBe('offline')
+    expect(verdictOfShutoff(NEW_RUN, SHUTOFF.migrated).status).toBe('stopped')
+    expect(verdictOfShutoff(NEW_RUN, SHUTOFF.saved).status).toBe('stopped')
     expect(verdictOfShutoff(NEW_RUN, SHUTOFF.daemon).status).toBe('offline')
   })
 
