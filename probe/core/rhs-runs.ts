@@ -37,8 +37,8 @@ export class Runs {
   set(run: Run): void {
     const { guid } = run.held
     const known = this.#byGuid.get(guid)
-    const batch = batchOf(run)
-    if (!known || batchOf(known) !== batch) {
+    if (!known || !isSameBatch(known, run)) {
+      const batch = batchOf(run)
       if (known) this.#leave(known)
       const members = this.#members.get(batch)
       if (members) members.add(guid)
@@ -80,6 +80,9 @@ export class Runs {
 
 /** Whoever shares it is asked about in one call. */
 export const batchOf = ({ held }: Run): string => `${held.groupId} ${held.type}`
+
+const isSameBatch = ({ held: a }: Run, { held: b }: Run): boolean =>
+  a.groupId === b.groupId && a.type === b.type
 
 function dueMs(run: Run): number | null {
   const acts = run.call ? run.call.deadlineMs : run.restartAtMs

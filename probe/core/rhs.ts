@@ -6,6 +6,7 @@
  */
 import type { HeldResource } from '../../schema/ipc.ts'
 import { unreachable } from '../../schema/unreachable.ts'
+import { nextChecks } from './check-times.ts'
 import { answered, callEnded, carryKey, failed, staysHere, UNEXPECTED } from './rhs-answers.ts'
 import { batchOf } from './rhs-runs.ts'
 import {
@@ -337,10 +338,13 @@ function ask(
   batch: string,
   members: readonly Run[],
 ): void {
+  const others = work.runs.checkedBy(batch).filter((run) => run.opened && run[at] > work.nowMs)
+  const times = others.map((run) => ({ everyMs: run.held.poll[every], atMs: run[at] }))
+  const nextMs = nextChecks(times, work.nowMs)
   // As they are now: the other check may have been begun in the same step.
   for (const { held } of members) {
     const run = work.runs.get(held.guid)
-    if (run) work.set({ ...run, [at]: work.nowMs + held.poll[every] })
+    if (run) work.set({ ...run, [at]: nextMs(held.poll[every]) })
   }
   const key = `${batch} ${fn}`
   if (work.polls.has(key) || waitsToLetGo(work, key)) return

@@ -22,6 +22,7 @@ export class CallRing {
   #next = 0
   #slot = -1
   readonly #open = new Set<number>()
+  readonly #line = Buffer.alloc(SLOT_BYTES)
 
   /** Begun anew: what the one before has left is read by then. */
   start(path: string): void {
@@ -68,7 +69,7 @@ export class CallRing {
 
   #write(slot: number, call: LastCall): void {
     if (this.#fd === null) return
-    const line = Buffer.alloc(SLOT_BYTES, ' ')
+    const line = this.#line.fill(' ')
     const text = JSON.stringify(call)
     // One that does not fit, for its letters take more than one byte, is written without its words.
     const fits = Buffer.byteLength(text) < SLOT_BYTES

@@ -10,7 +10,7 @@ import {
   type ResourceModule,
 } from '../../schema/resource-type.ts'
 import type { StatusItem } from '../../schema/session.ts'
-import { bootMs } from '../clock.ts'
+import { roughBootMs } from '../clock.ts'
 import {
   type CallOutcome,
   emptyRhs,
@@ -90,9 +90,10 @@ class Rhs {
 
   /** S-32: a module that keeps the whole process busy is a deadlock too, and nobody here notices it. */
   #sayAlive(more: readonly HeldResource[] = []): void {
-    const all = [...[...this.#state.runs.values()].map((run) => run.held), ...more]
-    const deadlocks = all.map((held) => held.poll.deadlockMs)
-    const withinMs = deadlocks.length > 0 ? Math.max(HANGS_MS, Math.min(...deadlocks)) : null
+    let least = Number.POSITIVE_INFINITY
+    for (const { held } of this.#state.runs.values()) least = Math.min(least, held.poll.deadlockMs)
+    for (const held of more) least = Math.min(least, held.poll.deadlockMs)
+    const withinMs = Number.isFinite(least) ? Math.max(HANGS_MS, least) : null
     process.send?.({ t: 'alive', withinMs })
   }
 
@@ -103,9 +104,9 @@ class Rhs {
     // Their own statements run while they are imported, and may keep this process busy for ever.
     process.send?.({ t: 'alive', withinMs: LOAD_MS })
     const types = frame.modules.pins.map((pin) => pin.type)
-    const ended = this.#book.begin('modules', 'import', types.join(', '), [], bootMs())
+    const ended = this.#book.begin('modules', 'import', types.join(', '), [], roughBootMs())
     await this.#shelf.load(frame)
-    ended(bootMs())
+    ended(roughBootMs())
     this.#sayAlive()
     this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: [] })
     this.#waiting = null
@@ -114,7 +115,7 @@ class Rhs {
 
   /** S-57: a file may become corrupt long after it was loaded. */
   #look(): void {
-    const seen = this.#shelf.look(bootMs())
+    const seen = this.#shelf.look(roughBootMs())
     // A new one loads it; what this one holds is adopted (G8).
     if (seen === 'begin') process.exit(0)
     if (seen === 'told')
@@ -155,7 +156,7 @@ class Rhs {
         })
         break
       case 'tables': {
-        const tables = this.#book.tables(this.#shelf.modules, this.#state, bootMs())
+        const tables = this.#book.tables(this.#shelf.modules, this.#state, roughBootMs())
         process.send?.({ t: 'tables', requestId: frame.requestId, tables })
         break
       }
@@ -198,13 +199,13 @@ class Rhs {
   }
 
   #step(event: RhsEvent): void {
-    for (const effect of rhsStep(this.#state, event, bootMs())) this.#effect(effect)
+    for (const effect of rhsStep(this.#state, event, roughBootMs())) this.#effect(effect)
     if (this.#timer) clearTimeout(this.#timer)
     const at = rhsDeadline(this.#state)
     this.#timer =
       at === null
         ? null
-        : setTimeout(() => this.#step({ type: 'tick' }), Math.max(0, at - bootMs()) + 1)
+        : setTimeout(() => this.#step({ type: 'tick' }), Math.max(0, at - roughBootMs()) + 1)
   }
 
   #effect(effect: RhsEffect): void {
@@ -274,14 +275,14 @@ class Rhs {
       `${fn} ${run.held.name} PersistentState=${persistentState} epoch=${epoch} hive=${hiveSeq}`,
     )
     if (!entry) return fn === 'open' || fn === 'close' ? { ok: true } : { ok: 'notImplemented' }
-    const ended = this.#book.begin(module.type, fn, run.held.name, [guid], bootMs())
+    const ended = this.#book.begin(module.type, fn, run.held.name, [guid], roughBootMs())
     try {
       const progress = (note: string) => this.#step({ type: 'progressed', guid, id, note })
       await entry(this.#callOf(run, module, signal, progress))
-      ended(bootMs())
+      ended(roughBootMs())
       return { ok: true }
     } catch (error) {
-      ended(bootMs(), messageOf(error))
+      ended(roughBootMs(), messageOf(error))
       if (error instanceof NotImplemented)
         return fn === 'open' || fn === 'close' ? { ok: true } : { ok: 'notImplemented' }
       if (error instanceof GuardRefused && error.forNow)
@@ -298,7 +299,7 @@ class Rhs {
     if (!module) return
     // After that RHS no longer waits for the answer (S-32), and the module need not look on.
     const signal = AbortSignal.timeout(Math.min(...runs.map((run) => run.held.poll.deadlockMs)))
-    const startedMs = bootMs()
+    const startedMs = roughBootMs()
     const ended = this.#book.begin(module.type, fn, namesOf(runs), guids, startedMs)
     let answers: readonly Answer[]
     const { calls, misfits } = this.#callsOf(runs, module, signal)
@@ -306,14 +307,14 @@ class Rhs {
       const said = calls.length > 0 ? await module[fn](calls) : []
       const wellAsked = calls.map((call) => call.guid)
       answers = [...soundAnswers(wellAsked, said), ...misfits]
-      ended(bootMs())
+      ended(roughBootMs())
     } catch (error) {
       const detail = `${fn} threw: ${messageOf(error)}`
-      ended(bootMs(), detail)
+      ended(roughBootMs(), detail)
       answers = guids.map((guid) => ({ guid, status: 'unknown', detail }))
     }
     const [groupId] = runs.map((run) => run.held.groupId)
-    if (groupId !== undefined) this.#book.checked(groupId, fn, startedMs, bootMs() - startedMs)
+    if (groupId !== undefined) this.#book.checked(groupId, fn, startedMs, roughBootMs() - startedMs)
     this.#step({ type: 'pollEnded', key, id, answers: answers.map((a) => this.#seen(a)) })
   }
 
@@ -355,7 +356,7 @@ class Rhs {
     progress: Call['progress'] = () => {},
   ): Call {
     const log = (message: string) => {
-      const lines = this.#limit.lines(held.guid, String(message), bootMs())
+      const lines = this.#limit.lines(held.guid, String(message), roughBootMs())
       for (const line of lines) this.#log(held.guid, line)
     }
     return makeCall(held, module, this.#link, {

@@ -1,6 +1,7 @@
 import type { HeldResource } from '../../schema/ipc.ts'
 import type { Call, ResourceModule } from '../../schema/resource-type.ts'
 import type { GuardLink } from './guard-link.ts'
+import { propertiesOf } from './properties.ts'
 
 /**
  * What a module is given with a call, and all that it is given (S-30, S-31).
@@ -25,7 +26,7 @@ export function makeCall(
     dependent,
     carry: held.carry ?? null,
     resume: held.resume ?? null,
-    properties: module.properties.parse(held.properties),
+    properties: propertiesOf(held, module),
     ...call,
     workload: {
       get process() {
