@@ -1,5 +1,6 @@
 /** When a group goes back to a node that it prefers, once that can take it again (S-19). */
 import * as z from 'zod'
+import { isTimeZone, localMinutes } from './time-zone.ts'
 
 const clock = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:00')
 const timeZone = z
@@ -16,36 +17,12 @@ export const failback = z.discriminatedUnion('when', [
 export type Failback = z.infer<typeof failback>
 export type FailbackWindow = Extract<Failback, { when: 'window' }>
 
-function isTimeZone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text })
-    return true
-  } catch {
-    return false
-  }
-}
-
 const MINUTE_MS = 60_000
 const DAY_MINUTES = 1_440
 /** Clocks are changed by a multiple of this. */
 const STEP_MINUTES = 15
 /** And never by more than a day: then it has opened once for sure. */
 const SEARCH_STEPS = (2 * DAY_MINUTES) / STEP_MINUTES
-
-/** Making one costs far more than asking it. */
-const formats = new Map<string, Intl.DateTimeFormat>()
-
-/** Minutes since midnight on the clocks of this time zone. */
-export function localMinutes(timeZone: string, atMs: number): number {
-  let format = formats.get(timeZone)
-  if (!format) {
-    const shown = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone } as const
-    format = new Intl.DateTimeFormat('en-GB', shown)
-    formats.set(timeZone, format)
-  }
-  const [hour, minute] = format.format(atMs).split(':').map(Number)
-  return (hour ?? 0) * 60 + (minute ?? 0)
-}
 
 /** Where clocks are set back the window is open for longer; where they are set forward, for less. */
 export function isOpen({ from, to, timeZone }: FailbackWindow, atMs: number): boolean {
@@ -83,7 +60,7 @@ export const failbackText = (failback: Failback): string =>
     ? 'off'
     : failback.when === 'atOnce'
       ? 'at-once'
-      : `${failback.from}-${failback.to}@${failback.timeZone}`
+      : `${[failback.from, failback.to].join('-')}@${failback.timeZone}`
 
 /** @returns null: it is none of these */
 export function parseFailback(text: string): Failback | null {

@@ -6,10 +6,10 @@ import {
   failback,
   failbackText,
   isOpen,
-  localMinutes,
   opensAtMs,
   parseFailback,
 } from '../../schema/failback.ts'
+import { localMinutes } from '../../schema/time-zone.ts'
 
 const window = (from: string, to: string, timeZone: string): FailbackWindow => ({
   ...{ when: 'window', from, to, timeZone },
