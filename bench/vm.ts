@@ -47,6 +47,7 @@ const clients = new Map<string, LibvirtClient>()
 const heard: { host: string; domain: string; event: number; atMs: number }[] = []
 
 const isAliveCpuMs: number[] = []
+const libvirtdCpuMs: number[] = []
 const seenMs: number[] = []
 const libvirtSeenMs: number[] = []
 const oursMs: number[] = []
@@ -72,7 +73,7 @@ try {
     libvirtSeenMs.push(libvirt)
     process.stderr.write(`crashes ${n + 1}/${runs}\n`)
   }
-  for (let n = 0; n < Math.ceil(runs / 2); n += 1) isAliveCpuMs.push(await checks())
+  for (let n = 0; n < Math.ceil(runs / 2); n += 1) await checks()
   report()
 } finally {
   for (const client of clients.values()) client.close()
@@ -177,16 +178,18 @@ async function crash(name: string): Promise<[seenMs: number, libvirtMs: number]>
 }
 
 /** CPU of 1,000 checks: what it costs to check often, less what it costs to check seldom. */
-async function checks(): Promise<number> {
-  const spent: number[] = []
+async function checks(): Promise<void> {
+  const spent: { all: number; libvirtd: number }[] = []
   for (const isAliveMs of [QUIET_POLL_MS, BUSY_POLL_MS]) {
     for (let n = 0; n < WATCHED; n += 1) await change(`watched${n}`, { poll: { isAliveMs } })
     await sleep(1_000)
     spent.push(await cpuMs(SPAN_MS))
   }
-  const [quiet = 0, busy = 0] = spent
   const calls = WATCHED * (SPAN_MS / BUSY_POLL_MS - SPAN_MS / QUIET_POLL_MS)
-  return ((busy - quiet) * 1_000) / calls
+  const more = (of: 'all' | 'libvirtd') =>
+    (((spent[1]?.[of] ?? 0) - (spent[0]?.[of] ?? 0)) * 1_000) / calls
+  isAliveCpuMs.push(more('all'))
+  libvirtdCpuMs.push(more('libvirtd'))
 }
 
 function change(resource: string, body: object) {
@@ -194,13 +197,20 @@ function change(resource: string, body: object) {
 }
 
 /** CPU time of the owner's probe and of its libvirtd within so long. */
-async function cpuMs(ms: number): Promise<number> {
+async function cpuMs(ms: number): Promise<{ all: number; libvirtd: number }> {
   const host = demo.host((await demo.group('watched')).owner as string)
-  const pids = [...Object.values(host.treePids()), host.options.libvirt?.daemonPid() as number]
-  const spent = () => pids.reduce((sum, pid) => sum + ranMs(pid), 0)
+  const daemon = host.options.libvirt?.daemonPid() as number
+  const tree = Object.values(host.treePids())
+  const spent = () => ({
+    libvirtd: ranMs(daemon),
+    probe: tree.reduce((sum, pid) => sum + ranMs(pid), 0),
+  })
   const [before, atMs] = [spent(), performance.now()]
   await sleep(ms)
-  return ((spent() - before) * ms) / (performance.now() - atMs)
+  const after = spent()
+  const share = ms / (performance.now() - atMs)
+  const libvirtd = (after.libvirtd - before.libvirtd) * share
+  return { all: libvirtd + (after.probe - before.probe) * share, libvirtd }
 }
 
 /** Ticks of 10 ms would be too coarse for what a few hundred checks take. */
@@ -230,6 +240,7 @@ function report(): void {
     row('IsAlive of 1,000 `virtual-machine`, CPU with libvirtd', spread(isAliveCpuMs), {
       budget: BUDGETS.isAliveCpuMs,
     }),
+    row('… of which libvirtd', spread(libvirtdCpuMs)),
     row('QEMU killed, seen', spread(seenMs)),
     row('… later than libvirt tells of it', lateMs, { budget: BUDGETS.watchMs }),
     row('live move, downtime', spread(oursMs)),
@@ -245,7 +256,7 @@ function report(): void {
   const last = {
     benchVm: true,
     runs,
-    isAliveCpuMs: spread(isAliveCpuMs),
+    isAliveCpuMs: { ...spread(isAliveCpuMs), libvirtd: spread(libvirtdCpuMs) },
     watchMs: { ...spread(seenMs), libvirt: spread(libvirtSeenMs), later: lateMs },
     liveMigration: { oursMs: spread(oursMs), libvirtMs: spread(libvirtMs), differenceMs },
     quickMoveMs: spread(quickMs),
