@@ -25,6 +25,8 @@ const RUN_MARK = 'HOLDFAST_ACTION_RUN'
 let next = 1
 /** The cgroup that this process was in when leftovers were last looked for. */
 let tidied = ''
+/** One below which that was tried: it is so for all of them. */
+let killable = ''
 
 /** Below the cgroup of this process, which the guard kills whole with it; else by mark. */
 export async function actionGroup(): Promise<ActionGroup> {
@@ -39,22 +41,25 @@ export async function actionGroup(): Promise<ActionGroup> {
   const folder = join(base, name)
   try {
     await mkdir(folder)
-    // Before Linux 5.14 there is no such file, and a cgroup cannot be killed whole.
-    readFileSync(join(folder, 'cgroup.events'))
-    writeFileSync(join(folder, 'cgroup.kill'), '1')
+    if (base !== killable) tryKill(folder)
+    killable = base
   } catch {
     removeTree(folder)
     return byMark(name, env)
   }
+  const [events, kill] = [join(folder, 'cgroup.events'), join(folder, 'cgroup.kill')]
+  let isGone = false
   return {
     kind: 'cgroup',
     env,
     enter: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
     end() {
+      // It was empty, and nothing enters a cgroup that is not there.
+      if (isGone) return true
       try {
-        const runs = !/^populated 0$/m.test(readFileSync(join(folder, 'cgroup.events'), 'latin1'))
-        if (runs) writeFileSync(join(folder, 'cgroup.kill'), '1')
-        else removeTree(folder)
+        const runs = !/^populated 0$/m.test(readFileSync(events, 'latin1'))
+        if (runs) writeFileSync(kill, '1')
+        else isGone = removeTree(folder)
         return !runs
       } catch (error) {
         // What cannot be looked at proves nothing (G5).
@@ -62,6 +67,12 @@ export async function actionGroup(): Promise<ActionGroup> {
       }
     },
   }
+}
+
+/** @throws {Error} before Linux 5.14 there is no such file, and a cgroup cannot be killed whole */
+function tryKill(folder: string): void {
+  readFileSync(join(folder, 'cgroup.events'))
+  writeFileSync(join(folder, 'cgroup.kill'), '1')
 }
 
 function byMark(name: string, env: Record<string, string>): ActionGroup {
@@ -112,12 +123,20 @@ function removeLeftovers(base: string): void {
   }
 }
 
-function removeTree(folder: string): void {
+/** @returns whether it is gone now, which most are at the first try: few actions make cgroups of their own */
+function removeTree(folder: string): boolean {
+  if (isRemoved(folder)) return true
+  for (const name of folders(folder)) removeTree(join(folder, name))
+  return isRemoved(folder)
+}
+
+/** Else somebody is in it. A folder that stays costs nothing but its name. */
+function isRemoved(folder: string): boolean {
   try {
-    for (const name of folders(folder)) removeTree(join(folder, name))
     rmdirSync(folder)
-  } catch {
-    // Somebody is in it, or it is gone. A folder that stays costs nothing but its name.
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
 }
 

@@ -80,8 +80,10 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
   let gone = Promise.resolve()
   try {
     const code = await ended
-    gone = untilGone(group)
-    await Promise.race([gone, sleep(KILLED_MS, undefined, { ref: false })])
+    if (!group.end()) {
+      gone = untilGone(group)
+      await Promise.race([gone, sleep(KILLED_MS, undefined, { ref: false })])
+    }
     await drained(closed)
     return { code, timedOut: timedOut(), output: tail.text(), stdout: stdout.text(), gone }
   } catch (error) {
