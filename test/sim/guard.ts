@@ -373,6 +373,7 @@ export class SimGuard {
     const { pid, startTicks } = this.#around.processes.fork(ask)
     const process = { pid, startTicks }
     this.#around.toRhs({ t: 'answer', requestId, ok: true, process })
+    this.#around.toRhs({ t: 'started', resourceId, process })
     this.#step({ type: 'childStarted', resourceId, process, group: `w-${pid}` })
   }
 

@@ -101,6 +101,8 @@ export class SimRhs {
       }
       case 'started':
         this.#processes.set(frame.resourceId, frame.process)
+        // Started for a monitor before this one: it is looked at first, as what was on record.
+        if (!this.#state.runs.has(frame.resourceId)) this.#onRecord.add(frame.resourceId)
         return
       case 'records':
       case 'tables':
