@@ -92,8 +92,8 @@ export default defineConfig({
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           environment: 'node',
+          // One core for a minute: beside the unit tests, of which one takes as long.
           testTimeout: 300_000,
-          sequence: { groupOrder: 3 },
         },
       },
       realProcesses('many', 4),
