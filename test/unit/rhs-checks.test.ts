@@ -54,3 +54,27 @@ test('S-26: with another interval it keeps its own times', () => {
   expect(rhs.polls()).toMatchObject([{ guids: [B] }])
   expect(rhs.run(B)?.isAliveAtMs).toBe(10_000)
 })
+
+test('S-26: whose time falls into the check of another is checked all the same', () => {
+  const poll = { ...heldResource().poll, isAliveMs: 1_000 }
+  rhs.online({ poll })
+  rhs.wait(100)
+  rhs.hold({ guid: B, name: 'db', poll })
+  rhs.end({ ok: true }, B)
+  rhs.end({ ok: true }, B)
+  const checks: Record<string, number> = { [A]: 0, [B]: 0 }
+  let underWay: { key: string; id: number; guids: string[]; endsMs: number } | null = null
+  while (rhs.nowMs < 20_000) {
+    rhs.wait(50)
+    const [begun] = rhs.polls()
+    if (begun) underWay = { ...begun, endsMs: rhs.nowMs + 300 }
+    if (!underWay || underWay.endsMs > rhs.nowMs) continue
+    const { key, id, guids } = underWay
+    for (const guid of guids) checks[guid] = (checks[guid] ?? 0) + 1
+    const answers = guids.map((guid) => ({ guid, status: 'online' as const }))
+    rhs.step({ type: 'pollEnded', key, id, answers })
+    underWay = null
+  }
+  expect(checks[A]).toBeGreaterThanOrEqual(18)
+  expect(checks[B]).toBeGreaterThanOrEqual(18)
+})
