@@ -32,6 +32,7 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
           '  const held = new Map([...state.copies, ...state.grants].map((g) => [g.groupId, g.epoch]))\n',
       },
     ],
+    secondLine: 'S4, M7: a report that lists it is refused, and by the next one it is discarded',
   },
   {
     rule: 'M2',

@@ -47,14 +47,17 @@ export const ON_MOVES = {
   },
   /** The source hears and says nothing while it goes on: its lease runs out (M5, M7). */
   liveMoveSourceCut: (blow) => {
-    const { scene, host } = blow
+    const { scene, host, random } = blow
     if (!moveLive(blow)) return
     const wasMs = midWay(blow)
+    // Now and then the source goes on too, with a whole copy on the other side.
+    if (random.chance(0.6)) host.modules.fate = 'goesOn'
     later(scene, wasMs, () => {
       host.weather.up = host.weather.down = false
     })
     later(scene, wasMs + 3 * unitMs(scene), () => {
       host.weather.up = host.weather.down = true
+      host.modules.fate = null
     })
   },
   /** Some other host, perhaps the one with the copy, loses its session or its guard (M7). */
