@@ -28,6 +28,7 @@ export class CopyDesk {
   readonly #asked = new Map<number, (received: Received) => void>()
   #next = 1
   #wanted = ''
+  #seq = -1
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -43,7 +44,7 @@ export class CopyDesk {
     if (!resource || monitor === null || !monitors.isReady(monitor))
       return Promise.resolve({ problem: 'nothing of it can be received here' })
     // The guard takes no copy that it has not heard of.
-    this.#tellWanted()
+    this.look()
     const request = this.#next
     this.#next += 1
     return new Promise((resolve) => {
@@ -67,13 +68,12 @@ export class CopyDesk {
     if (groupId) this.#parts.tell({ t: 'notCarried', groupId, epoch, mid, reason })
   }
 
-  /** M7: once the replica has changed. */
+  /** M7: whenever anything has happened; only what the replica has new is looked at. */
   look(): void {
-    this.#tellWanted()
-  }
-
-  #tellWanted(): void {
-    const mids = copiesIn(this.#parts.hive())
+    const hive = this.#parts.hive()
+    if (hive.seq === this.#seq) return
+    this.#seq = hive.seq
+    const mids = copiesIn(hive)
     const text = mids.join()
     if (text === this.#wanted) return
     this.#wanted = text

@@ -1,6 +1,6 @@
 /**
- * RHS as a function of what was and what happens: when to call which entry point of which resource, what to make of the
- * answer, and what to report (S-26 to S-36, S-61 to S-80). It compares what a module reports with
+ * What RHS does, without doing it: when to call which entry point of which resource, what to make of
+ * the answer, and what to report (S-26 to S-36, S-61 to S-80). It compares what a module reports with
  * what is wanted and acts on a mismatch only. It knows nothing of other nodes and never fails over:
  * it reports (S-01).
  */

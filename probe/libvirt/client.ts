@@ -239,6 +239,7 @@ export class LibvirtClient {
     await this.#call(PROCEDURE.restoreFlags, body, { timeoutMs: JOB_MS, ...deadline })
   }
 
+  /** The job that runs now, or was the last. */
   async job(
     domain: Domain,
     deadline: Deadline = {},

@@ -1,4 +1,3 @@
-/** Waiting that ends with the call it is for. */
 /** Whoever has given up the call is not kept waiting for libvirt, whose calls have deadlines of their own. */
 export function letGo<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -16,10 +16,8 @@ import {
   DOMAIN,
   defaultSocket,
   LibvirtClient,
-  LibvirtError,
   LibvirtGone,
   LibvirtTimeout,
-  OPERATION_INVALID,
 } from '../libvirt/client.ts'
 import { definitionsOf } from '../libvirt/definitions.ts'
 import { refuseForeign, settled, stateOf } from '../libvirt/domain-state.ts'
@@ -29,9 +27,10 @@ import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
 import { metadataOf, writeMetadata } from '../libvirt/metadata.ts'
 import { forgetSaved, migrate, restore, save } from '../libvirt/move.ts'
+import { shutDown } from '../libvirt/shut-down.ts'
 import { checkFiles, memoryProblem, thoroughCheck } from '../libvirt/thorough-check.ts'
 import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
-import { letGo, messageOf, pause } from '../libvirt/waits.ts'
+import { letGo, messageOf } from '../libvirt/waits.ts'
 
 export interface VirtualMachineOptions {
   /** libvirt's socket. Default: HOLDFAST_LIBVIRT_SOCKET, then where libvirt listens. */
@@ -61,9 +60,6 @@ const HUNG_MS = 15_000
 const CALL_MS = 5_000
 /** A note for libvirt's own tools is not worth more. */
 const NOTE_MS = 2_000
-const POLL_MS = 50
-/** A guest that still boots does not see the button: press again. */
-const PRESS_AGAIN_MS = 10_000
 
 export function createVirtualMachine(
   options: VirtualMachineOptions = {},
@@ -189,12 +185,12 @@ class VirtualMachines {
     held.goneOnFrom = call.resume?.mid ?? null
     await this.#client.define(held.startable.xml, { signal: call.signal })
     held.defined = true
+    await this.#client.setAutostart(domain, false, { timeoutMs: CALL_MS })
     if (await restore(this.#client, held, call)) {
       held.run = NEW_RUN
       return
     }
     await forgetSaved(call)
-    await this.#client.setAutostart(domain, false, { timeoutMs: CALL_MS })
     // G3: recorded as starting before libvirt is asked; from now on only G5 ends the record.
     await call.workload.permitGate(domain.name)
     held.run = NEW_RUN
@@ -213,7 +209,7 @@ class VirtualMachines {
     try {
       const held = this.#hold(call)
       held.run = { ...held.run, ours: true }
-      if (call.properties.shutdownTimeoutMs > 0) await this.#shutDown(held, call)
+      if (call.properties.shutdownTimeoutMs > 0) await shutDown(this.#client, held.domain, call)
     } catch (error) {
       if (call.signal.aborted) throw error
       call.log(`the guest cannot be shut down: ${messageOf(error)}. It is killed.`)
@@ -343,37 +339,6 @@ class VirtualMachines {
     }
     known.update(call, gate)
     return known
-  }
-
-  async #shutDown(held: HeldDomain, call: VmCall): Promise<void> {
-    const { domain } = held
-    const end = performance.now() + call.properties.shutdownTimeoutMs
-    let pressedAt = Number.NEGATIVE_INFINITY
-    let exited = false
-    const stopExits = call.workload.onExit(() => {
-      exited = true
-    })
-    try {
-      while (!exited && performance.now() < end) {
-        // A QEMU that hangs answers nothing, and has no more time than its guest.
-        const timeoutMs = Math.min(CALL_MS, end - performance.now())
-        const current = await stateOf(this.#client, domain, timeoutMs)
-        if (current === null || !isActive(current.state)) return
-        if (performance.now() - pressedAt >= PRESS_AGAIN_MS) {
-          // A guest that is paused sees no button.
-          if (current.state === DOMAIN.paused) await this.#client.resume(domain, { timeoutMs })
-          await this.#client.shutdown(domain, { timeoutMs })
-          pressedAt = performance.now()
-          call.progress('waiting for the guest to shut down')
-        }
-        await pause(POLL_MS, call.signal)
-      }
-    } catch (error) {
-      // It went away between the look and the press.
-      if (!(error instanceof LibvirtError && error.code === OPERATION_INVALID)) throw error
-    } finally {
-      stopExits()
-    }
   }
 
   async #alive(held: HeldDomain, { resume }: VmCall): Promise<Omit<Answer, 'guid'>> {
