@@ -70,7 +70,6 @@ export default defineConfig({
             'test/*.test.ts',
             'test/unit/**/*.test.ts',
             'test/sim/**/*.test.ts',
-            'test/fuzz/**/*.test.ts',
             'test/scenarios/**/*.test.ts',
           ],
           environment: 'node',
@@ -89,14 +88,13 @@ export default defineConfig({
       ...(existsSync('wrangler.toml') ? [worker] : []),
       {
         test: {
-          name: 'model',
-          include: ['test/model/**/*.test.ts'],
+          name: 'long',
+          include: ['test/many/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/model/**/*.test.ts'],
           environment: 'node',
-          // One core for a minute: beside the unit tests, of which one takes as long.
-          testTimeout: 300_000,
+          testTimeout: 900_000,
+          sequence: { groupOrder: 3 },
         },
       },
-      realProcesses('many', 4),
       realProcesses('probe', 5),
       realProcesses('e2e', 6),
     ],
