@@ -12,6 +12,7 @@ import { addLog } from './commands/log.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
+import { addRule } from './commands/rule.ts'
 import { addStatus } from './commands/status.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
@@ -52,6 +53,7 @@ export function makeProgram(runner: Runner): Command {
     addNode,
     addFence,
     addGroup,
+    addRule,
     addResource,
     addVm,
     addToken,

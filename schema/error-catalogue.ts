@@ -46,6 +46,23 @@ export const ERRORS = {
       'A change was made from an earlier state, and somebody else has made another one since. Carried out, it would undo that one.',
     remedy: 'Read it again, and repeat the change from there.',
   },
+  RULES_CONTRADICT: {
+    http: 409,
+    exit: 7,
+    title: 'Two hard rules cannot hold together',
+    cause:
+      'A hard rule was to be made that keeps groups apart which other hard rules keep together, directly or by way of others, or the other way round.',
+    remedy: 'Remove one of the rules that the error names, or make one of them soft.',
+  },
+  RULE_FORBIDS: {
+    http: 409,
+    exit: 8,
+    title: 'A hard rule forbids it',
+    cause:
+      'A group was to be moved to a node where a hard rule does not let it be: another group that it is kept apart from is there, those that it is kept together with cannot go there, or there is no room for it.',
+    remedy:
+      'Move it to a node that the error names, or move the other group first. `holdfast rule list` shows the rules.',
+  },
   UNKNOWN_TYPE: {
     http: 400,
     exit: 2,

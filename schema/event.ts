@@ -21,6 +21,7 @@ import {
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
 import { moduleManifest } from './module-manifest.ts'
+import { amounts, faultDomain, placementPolicy, priority, ruleKind } from './placement.ts'
 import { heldGroup, localIntent, statusItem } from './session.ts'
 import { profileName } from './timing.ts'
 
@@ -67,6 +68,8 @@ export const groupSettings = z.strictObject({
   failoverThreshold: z.int().nonnegative().max(1_000).nullable().optional(),
   failoverPeriodMs: durationMs.optional(),
   failback: failback.optional(),
+  priority: priority.optional(),
+  needs: amounts.optional(),
 })
 export type GroupSettings = z.infer<typeof groupSettings>
 
@@ -75,6 +78,23 @@ export const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('formCluster'), clusterId: guid, name, profile: profileName }),
   z.strictObject({ type: z.literal('joinNode'), nodeId: guid, name, publicKey }),
   z.strictObject({ type: z.literal('drainNode'), nodeId: guid }),
+  z.strictObject({
+    type: z.literal('changeNode'),
+    nodeId: guid,
+    /** Null: no limits are known, no fault domain. Absent: as it was. */
+    capacity: amounts.nullable().optional(),
+    faultDomain: faultDomain.nullable().optional(),
+  }),
+  z.strictObject({ type: z.literal('setPlacement'), placement: placementPolicy }),
+  z.strictObject({
+    type: z.literal('createRule'),
+    ruleId: guid,
+    name,
+    kind: ruleKind,
+    groups: z.array(guid).min(2).max(LIMITS.ruleGroupsMax),
+    hard: z.boolean(),
+  }),
+  z.strictObject({ type: z.literal('deleteRule'), ruleId: guid }),
   z.strictObject({ type: z.literal('pauseNode'), nodeId: guid, paused: z.boolean() }),
   z.strictObject({
     type: z.literal('evictNode'),

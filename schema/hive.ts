@@ -19,6 +19,7 @@ import {
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { moduleManifest, version } from './module-manifest.ts'
+import { amounts, faultDomain, placementPolicy, priority, type Rule, rule } from './placement.ts'
 import { pollPolicy } from './poll-policy.ts'
 import { profileName } from './timing.ts'
 
@@ -32,6 +33,8 @@ export const cluster = z.strictObject({
   takeover,
   /** Grows with each change of the takeover policy; absent: 0. */
   policyNumber: z.int().nonnegative().optional(),
+  /** Absent: `list`. */
+  placement: placementPolicy.optional(),
   /** Membership view number: grows by one with each join and evict (S-03). */
   view: z.int().nonnegative(),
   formedAtMs: instantMs,
@@ -72,6 +75,9 @@ export const node = z.strictObject({
   paused: z.boolean(),
   /** Every group leaves it as soon as another node can take it (S-18). It is paused too. */
   draining: z.strictObject({ sinceMs: instantMs, by: z.string().max(128) }).optional(),
+  /** What it has; absent: no limits are known. */
+  capacity: amounts.optional(),
+  faultDomain: faultDomain.optional(),
   /** Grows each time the node is declared Down (D4). */
   epoch,
   /** The boot that reported last (F3), or null before the first report. */
@@ -100,7 +106,14 @@ export const node = z.strictObject({
 export type Node = z.infer<typeof node>
 
 /** Why a group is being taken from a living owner. */
-export const releaseReason = z.enum(['move', 'failover', 'failback', 'hostShutdown', 'delete'])
+export const releaseReason = z.enum([
+  'move',
+  'failover',
+  'failback',
+  'displaced',
+  'hostShutdown',
+  'delete',
+])
 export type ReleaseReason = z.infer<typeof releaseReason>
 
 /**
@@ -119,6 +132,8 @@ export const ownership = z.discriminatedUnion('phase', [
     lastOwner: guid.nullable(),
     /** The target of the planned move that freed it, tried first. */
     to: guid.nullable(),
+    /** Groups of lower priority leave `to` to make room for it. */
+    room: z.literal(true).optional(),
     reason: z.enum(['created', 'released', 'nodeLost', 'missingFromReport']),
     /** Its state waits to be gone on from, at the next epoch and never later. */
     copy: carried.optional(),
@@ -157,6 +172,9 @@ export const group = z.strictObject({
   failoverPeriodMs: durationMs,
   /** Absent: off. */
   failback: failback.optional(),
+  priority: priority.optional(),
+  /** What it takes of a node while it is wanted online. */
+  needs: amounts.optional(),
   /** Failovers because of a failure within the period: when, and where it had failed. */
   failovers: z.array(z.strictObject({ atMs: instantMs, nodeId: guid })).max(1_000),
   createdAtMs: instantMs,
@@ -211,6 +229,7 @@ export interface Hive {
   readonly resources: Map<string, Resource>
   /** By name. */
   readonly types: Map<string, RegisteredType>
+  readonly rules: Map<string, Rule>
 }
 
 export const emptyHive = (): Hive => ({
@@ -220,6 +239,7 @@ export const emptyHive = (): Hive => ({
   groups: new Map(),
   resources: new Map(),
   types: new Map(),
+  rules: new Map(),
 })
 
 /** The hive as one JSON document: snapshots, replica files, `GET …/hive`. */
@@ -231,6 +251,7 @@ export const hiveDocument = z.strictObject({
   resources: z.array(resource).max(LIMITS.resourcesMax),
   /** Of what was written before there were any: none. */
   types: z.array(registeredType).max(LIMITS.typesMax).default([]),
+  rules: z.array(rule).max(LIMITS.rulesMax).default([]),
 })
 export type HiveDocument = z.infer<typeof hiveDocument>
 
@@ -244,6 +265,7 @@ export function toDocument(hive: Hive): HiveDocument {
     groups: [...hive.groups.values()].sort(byId),
     resources: [...hive.resources.values()].sort(byId),
     types: [...hive.types.keys()].sort().map((type) => hive.types.get(type) as RegisteredType),
+    rules: [...hive.rules.values()].sort(byId),
   }
 }
 
@@ -256,5 +278,6 @@ export function fromDocument(document: HiveDocument): Hive {
     resources: new Map(document.resources.map((row) => [row.id, row])),
     // A snapshot of an earlier version has none.
     types: new Map((document.types ?? []).map((row) => [row.manifest.type, row])),
+    rules: new Map((document.rules ?? []).map((row) => [row.id, row])),
   }
 }

@@ -10,6 +10,10 @@ export const LIMITS = {
   nodesMax: 1_000,
   /** Groups of a cluster that go back to where they belong at the same time. */
   failbacksAtOnce: 4,
+  /** Named capacities of a node, and names that a group needs something of. */
+  amountsMax: 16,
+  rulesMax: 1_000,
+  ruleGroupsMax: 100,
   groupsMax: 10_000,
   resourcesMax: 10_000,
   resourcesPerGroupMax: 1_000,

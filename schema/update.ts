@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { cluster, group, type Hive, node, registeredType, resource } from './hive.ts'
 import { guid, instantMs, typeName } from './ids.ts'
 import { LIMITS } from './limits.ts'
+import { rule } from './placement.ts'
 
 /** Why something was decided: which manager, by which rule, on what evidence, instead of what. */
 export const because = z.strictObject({
@@ -32,6 +33,7 @@ export const change = z.discriminatedUnion('table', [
   z.strictObject({ table: z.literal('resource'), id: guid, value: resource.nullable() }),
   /** By name. */
   z.strictObject({ table: z.literal('type'), id: typeName, value: registeredType.nullable() }),
+  z.strictObject({ table: z.literal('rule'), id: guid, value: rule.nullable() }),
 ])
 export type Change = z.infer<typeof change>
 
@@ -75,6 +77,9 @@ export function applyUpdate(hive: Hive, u: Update): Hive {
       break
     case 'type':
       putOrDelete(hive.types, c.id, c.value)
+      break
+    case 'rule':
+      putOrDelete(hive.rules, c.id, c.value)
       break
   }
   hive.seq = u.seq

@@ -23,6 +23,7 @@ const PROJECTS = [
   'probe/core',
   'cli',
   'console',
+  'sim',
   'demo',
   'test',
   'bench',

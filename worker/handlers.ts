@@ -3,26 +3,27 @@ import type * as b from '../schema/api/bodies.ts'
 import type { changeSettings as changeSettingsBody } from '../schema/api/management.ts'
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
-import type { WhyView } from '../schema/api/why.ts'
-import { HoldfastError, type Refusal } from '../schema/errors.ts'
-import type { Request } from '../schema/event.ts'
-import type { ControlAsk, Controlled } from './controls.ts'
-import type { Tested } from './fence-tests.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import {
+  ask,
+  type Call,
+  find,
+  ids,
+  type Kind,
+  notFound,
+  onThing,
+  open,
+  type Stub,
+  settled,
+  stubOf,
+  view,
+  why,
+  withIds,
+} from './calls.ts'
 import { join } from './join.ts'
-import type { Target } from './move-checks.ts'
-import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import { nodeHandlers } from './node-handlers.ts'
+import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
-import type { Tenants } from './tenants.ts'
-
-export interface Call<B = unknown, Q = unknown> {
-  env: Env
-  tenants: Tenants
-  /** Name of the API key. */
-  by: string
-  params: Record<string, string>
-  body: B
-  query: Q
-}
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
 
@@ -58,8 +59,11 @@ export const handlers: Record<RouteName, Handler> = {
   getCluster: async (call: Call) => view((await open(call)).stub),
 
   changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
-    const { takeover } = call.body
-    return ask((await open(call)).stub, call.by, { type: 'setTakeover', takeover }, null)
+    const { takeover, placement } = call.body
+    const { stub } = await open(call)
+    if (placement) await ask(stub, call.by, { type: 'setPlacement', placement }, null)
+    if (takeover) return ask(stub, call.by, { type: 'setTakeover', takeover }, null)
+    return { seq: (await view(stub)).seq, id: null }
   },
 
   getHive: async (call: Call<unknown, { path?: string; version?: number }>) => {
@@ -82,53 +86,8 @@ export const handlers: Record<RouteName, Handler> = {
     return { types: types.map((one) => ({ ...one, managed: isManaged(one.type) })) }
   },
 
-  listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
-    const { nodes } = await view((await open(call)).stub)
-    return {
-      nodes:
-        call.query.available === 'true'
-          ? nodes.filter((n) => n.state === 'up' && !n.paused)
-          : nodes,
-    }
-  },
-  getNode: async (call: Call) => find(await view((await open(call)).stub), 'node', call),
-  pauseNode: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: true })),
-  drainNode: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId })),
-  resumeNode: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: false })),
-  evictNode: async (call: Call<unknown, { lost?: 'true' | 'false' }>) =>
-    onThing(call, 'node', (nodeId) => ({
-      type: 'evictNode',
-      nodeId,
-      ...(call.query.lost === 'true' && { lost: true }),
-    })),
-  whyNode: async (call: Call) => why(call, 'node'),
-
-  setFence: async (call: Call<z.output<typeof b.setFence>>) => {
-    const { helpers, ...rest } = call.body
-    return onThing(call, 'node', (nodeId, cluster) => ({
-      type: 'setFence',
-      nodeId,
-      fence: { ...rest, helpers: helpers && ids(cluster, 'node', helpers) },
-    }))
-  },
-  removeFence: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'setFence', nodeId, fence: null })),
-  confirmFence: async (call: Call<z.output<typeof b.confirmFence>>) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'confirmFence', nodeId, ...call.body })),
-  testFence: async (call: Call<z.output<typeof b.testFence>>) => {
-    const { stub } = await open(call)
-    const cluster = await view(stub)
-    const { id, name } = find(cluster, 'node', call)
-    const { helper } = call.body
-    const only = helper === undefined ? null : (ids(cluster, 'node', [helper])[0] as string)
-    const tested = await stub.testFence(id, only)
-    if ('refused' in tested) throw new HoldfastError(tested.refused)
-    const agent = cluster.nodes.find((n) => n.id === id)?.fence?.agent ?? ''
-    return { node: name, agent, ...tested }
-  },
+  ...nodeHandlers,
+  ...ruleHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
@@ -282,107 +241,7 @@ async function loggedId(stub: Stub, kind: Kind, reference: string | undefined) {
   return ids(await view(stub), kind, [reference])[0]
 }
 
-async function why(call: Call, kind: Kind): Promise<WhyView> {
-  const { stub } = await open(call)
-  const { id, name } = find(await view(stub), kind, call)
-  const answer = await stub.read({ what: 'why', kind, id })
-  if (!answer) throw notFound(kind, name)
-  return answer
-}
-
-/** The object's methods as the Worker calls them; their answers are plain data. */
-interface Stub {
-  ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
-  read<R extends Read>(what: R): Promise<AnswerTo<R>>
-  wait(after: Waiter, ms: number): Promise<void>
-  testFence(nodeId: string, helper: string | null): Promise<Tested>
-  control(ask: ControlAsk): Promise<Controlled>
-  targetOf(groupId: string, named: string | null): Promise<Target>
-}
-
-const stubOf = (env: Env, objectId: string): Stub =>
-  env.CLUSTER.get(env.CLUSTER.idFromString(objectId)) as unknown as Stub
-
-async function open(call: Call): Promise<{ stub: Stub; row: { id: string } }> {
-  const row = await call.tenants.cluster(call.params['cluster'] ?? '')
-  if (!row) throw notFound('cluster', call.params['cluster'] ?? '')
-  return { stub: stubOf(call.env, row.objectId), row }
-}
-
-/** The object itself, for what is not a call with an answer. */
-export async function openCluster(env: Env, tenants: Tenants, reference: string) {
-  const row = await tenants.cluster(reference)
-  if (!row) throw notFound('cluster', reference)
-  return env.CLUSTER.get(env.CLUSTER.idFromString(row.objectId))
-}
-
-async function view(stub: Stub): Promise<b.ClusterView> {
-  return stub.read({ what: 'cluster' })
-}
-
-async function ask(stub: Stub, by: string, request: Request, id: string | null) {
-  return { ...settled(await stub.ask(request, by)), id }
-}
-
-function settled(answer: { refused: Refusal } | { seq: number }): { seq: number } {
-  if ('refused' in answer) throw new HoldfastError(answer.refused)
-  return answer
-}
-
-type Kind = 'node' | 'group' | 'resource'
-
-/** A request about one thing that the path names. */
-async function onThing(
-  call: Call,
-  kind: Kind,
-  make: (id: string, cluster: b.ClusterView) => Request,
-) {
-  const { stub } = await open(call)
-  const cluster = await view(stub)
-  const { id } = find(cluster, kind, call)
-  return ask(stub, call.by, make(id, cluster), id)
-}
-
-function things(cluster: b.ClusterView, kind: Kind): readonly { id: string; name: string }[] {
-  if (kind === 'node') return cluster.nodes
-  return kind === 'group' ? cluster.groups : cluster.groups.flatMap((g) => g.resources)
-}
-
-function find(cluster: b.ClusterView, kind: Kind, call: Call) {
-  const reference = call.params[kind] ?? ''
-  const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
-  if (!found) throw notFound(kind, reference)
-  return found
-}
-
-function ids(cluster: b.ClusterView, kind: Kind, references: readonly string[]): string[] {
-  return references.map((reference) => {
-    const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
-    if (!found) throw notFound(kind, reference)
-    return found.id
-  })
-}
-
-function withIds<
-  T extends { dependsOn?: string[] | undefined; possibleOwners?: string[] | null | undefined },
->(cluster: b.ClusterView, settings: T): T {
-  const { dependsOn, possibleOwners } = settings
-  return {
-    ...settings,
-    ...(dependsOn && { dependsOn: ids(cluster, 'resource', dependsOn) }),
-    ...(possibleOwners && { possibleOwners: ids(cluster, 'node', possibleOwners) }),
-  }
-}
-
 function summary(row: { id: string; name: string; profile: string; createdAtMs: number }) {
   const { id, name, profile, createdAtMs } = row
   return { id, name, profile, createdAtMs }
-}
-
-function notFound(what: string, reference: string): HoldfastError {
-  return new HoldfastError({
-    code: 'NOT_FOUND',
-    message: `there is no ${what} "${reference}"`,
-    remedy: 'List what there is: holdfast status',
-  })
 }

@@ -46,7 +46,8 @@ export class MoveChecks {
     if (!group || !node || !found || group.ownership.phase !== 'owned') return null
     const { owner } = group.ownership
     if (owner === nodeId) return null
-    if (whyNot(new Draft(this.#state(), Date.now(), ''), group, node) !== null) return null
+    const draft = new Draft(this.#state(), Date.now(), '')
+    if (whyNot(draft, group, node, { without: owner }) !== null) return null
     const said = await this.#answers.ask(nodeId, ANSWER_MS, (request) =>
       this.#sockets.send(found.ws, { t: 'couldTake', request, groupId }),
     )

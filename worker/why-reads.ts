@@ -90,5 +90,7 @@ function aspect(u: Update | undefined): string {
       return change.value.name
     case 'type':
       return change.value.versions.map((v) => v.sha256).join(' ')
+    case 'rule':
+      return change.value.name
   }
 }

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import type { Body } from '../../schema/api/routes.ts'
 import { duration, noun, type Runner, wholeNumber } from '../command.ts'
 import { formatInstant } from '../duration.ts'
 import { renderStatus } from '../render-status.ts'
@@ -25,12 +26,21 @@ export function addCluster(program: Command, runner: Runner): void {
     .action(runner.action(show))
   cluster
     .command('change')
-    .description('changes the takeover policy: what becomes of the groups of a node that is lost')
+    .description(
+      'changes the takeover policy (what becomes of the groups of a node that is lost) or the placement policy',
+    )
     .argument('[name]')
     .addOption(
-      new Option('--takeover <policy>', 'lease: by its lease; fence: by a confirmed fence only')
-        .choices(['lease', 'fence'])
-        .makeOptionMandatory(),
+      new Option(
+        '--takeover <policy>',
+        'lease: by its lease; fence: by a confirmed fence only',
+      ).choices(['lease', 'fence']),
+    )
+    .addOption(
+      new Option(
+        '--placement <policy>',
+        'which node is asked first: by list order, with the fewest groups, with the most room',
+      ).choices(['list', 'least-active', 'capacity']),
     )
     .action(runner.action(change))
   program.addCommand(cluster)
@@ -76,13 +86,15 @@ async function show(session: Session, _: unknown, name?: string): Promise<undefi
 
 async function change(
   session: Session,
-  options: { takeover: 'lease' | 'fence' },
+  options: Body<'changeCluster'>,
   name?: string,
 ): Promise<undefined> {
   if (name !== undefined) session.select(name)
-  const { takeover } = options
-  const answer = await session.inCluster('changeCluster', { body: { takeover } })
-  session.out.answer(answer, () => `takeover by ${takeover} (seq ${answer.seq})`)
+  const { takeover, placement } = options
+  const body = { ...(takeover && { takeover }), ...(placement && { placement }) }
+  const answer = await session.inCluster('changeCluster', { body })
+  const said = [takeover && `takeover by ${takeover}`, placement && `placement by ${placement}`]
+  session.out.answer(answer, () => `${said.filter(Boolean).join(', ')} (seq ${answer.seq})`)
   const { nodes } = await session.view()
   const without = nodes.filter((node) => !node.fence).map((node) => node.name)
   if (takeover === 'fence' && without.length > 0)

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { ClusterView, FenceTested, NodeView } from '../../schema/api/bodies.ts'
+import type { ClusterView, NodeView } from '../../schema/api/bodies.ts'
+import type { FenceTested } from '../../schema/api/fencing.ts'
 import { HoldfastError } from '../../schema/errors.ts'
 import { duration, list, noun, type Runner, wholeNumber } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'

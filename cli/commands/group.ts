@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { GroupView } from '../../schema/api/bodies.ts'
 import { type Failback, failbackText, parseFailback } from '../../schema/api/bodies.ts'
 import type { Body } from '../../schema/api/routes.ts'
+import { amountsOrNone, amountsText } from '../amounts.ts'
 import { duration, list, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { formatDuration } from '../duration.ts'
@@ -14,6 +15,8 @@ interface Settings {
   failoverThreshold?: number | 'default'
   failoverPeriod?: number
   failback?: Failback
+  priority?: number
+  needs?: Record<string, number> | null
 }
 
 export function addGroup(program: Command, runner: Runner): void {
@@ -49,6 +52,13 @@ function withSettings(command: Command): Command {
       'back to a preferred owner: off, at-once, or within hours, e.g. 22:00-04:00@Europe/Berlin',
       failback,
     )
+    .option('--priority <number>', 'higher is placed first, and displaces lower; default 0', whole)
+    .option('--needs <amounts>', 'what it takes of a node, e.g. mem=8,cpu=2; "none"', amountsOrNone)
+}
+
+function whole(text: string): number {
+  if (/^-?\d{1,7}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Write a whole number.')
 }
 
 function failback(text: string): Failback {
@@ -72,6 +82,8 @@ const settingsOf = (options: Settings): Omit<Body<'changeGroup'>, 'name'> => ({
   }),
   ...(options.failoverPeriod !== undefined && { failoverPeriodMs: options.failoverPeriod }),
   ...(options.failback && { failback: options.failback }),
+  ...(options.priority !== undefined && { priority: options.priority }),
+  ...(options.needs !== undefined && { needs: options.needs ?? {} }),
 })
 
 async function listGroups(session: Session): Promise<undefined> {
@@ -107,6 +119,8 @@ export function groupFacts(group: GroupView): string[][] {
     ['preferred', group.preferredOwners.join(', ') || '-'],
     ['failovers', failovers],
     ['failback', failbackText(group.failback)],
+    ['priority', String(group.priority)],
+    ['needs', amountsText(group.needs)],
     ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
     ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
   ]

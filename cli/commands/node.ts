@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { NodeView } from '../../schema/api/bodies.ts'
+import { amountsOrNone, amountsText } from '../amounts.ts'
 import { noun, type Runner } from '../command.ts'
 import { heldBack } from '../diff-views.ts'
 import { formatDuration } from '../duration.ts'
@@ -24,6 +25,13 @@ export function addNode(program: Command, runner: Runner): void {
       .action(runner.action((session, _: unknown, one: string) => run(session, route, one, done)))
   change('pause', 'no new placements there; what runs goes on', 'pauseNode', 'paused')
   change('resume', 'ends a pause or a quarantine', 'resumeNode', 'takes groups again')
+  node
+    .command('set')
+    .description('what it has, and what it fails together with')
+    .argument('<node>')
+    .option('--capacity <amounts>', 'e.g. mem=64,cpu=16; "none": no limits', amountsOrNone)
+    .option('--fault-domain <name>', 'a rack, a room; "none"')
+    .action(runner.action(set))
   addNodeDrain(node, runner)
   addNodeRemove(node, runner)
   program.addCommand(node)
@@ -39,6 +47,24 @@ async function run(
 ): Promise<undefined> {
   const answer = await session.inCluster(route, { params: { node } })
   session.out.answer(answer, () => `node ${node}: ${done} (seq ${answer.seq})`)
+}
+
+async function set(
+  session: Session,
+  options: { capacity?: Record<string, number> | null; faultDomain?: string },
+  node: string,
+): Promise<undefined> {
+  const { capacity, faultDomain } = options
+  const answer = await session.inCluster('changeNode', {
+    params: { node },
+    body: {
+      ...(capacity !== undefined && { capacity }),
+      ...(faultDomain !== undefined && {
+        faultDomain: faultDomain === 'none' ? null : faultDomain,
+      }),
+    },
+  })
+  session.out.answer(answer, () => `node ${node} changed (seq ${answer.seq})`)
 }
 
 async function listNodes(session: Session, options: { available?: true }): Promise<undefined> {
@@ -84,6 +110,8 @@ export function nodeFacts(node: NodeView): string[][] {
     ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
     ['heard by', node.heardBy.join(', ') || '-'],
     ['position', String(node.position)],
+    ['capacity', amountsText(node.capacity)],
+    ['fault domain', node.faultDomain ?? '-'],
     ['groups', String(node.groups)],
     ['epoch', String(node.epoch)],
     ['boot', node.bootId ?? '-'],

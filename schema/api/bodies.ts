@@ -2,19 +2,21 @@
 import * as z from 'zod'
 import { moveMethod } from '../carry.ts'
 import { failback } from '../failback.ts'
-import { fenceAgentName, fenceOptions, fenceOutcome, fenceProbe, takeover } from '../fencing.ts'
-import { bootId, epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
+import { fenceOutcome, takeover } from '../fencing.ts'
+import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'
+import { amounts, placementPolicy, priority } from '../placement.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
+import { fenceView, lostView } from './fencing.ts'
+import { ruleView } from './placement.ts'
+import { reference } from './reference.ts'
 import { groupSettings, pollSettings, restartSettings } from './settings.ts'
 
 const reason = z.object({ node: z.string(), reason: z.string() })
 const flag = z.union([z.literal(0), z.literal(1)])
-/** A name or GUID of something that exists. */
-const reference = z.string().min(1).max(LIMITS.nameLengthMax)
 
 export const resourceView = z.object({
   id: z.string(),
@@ -76,6 +78,9 @@ export const groupView = z.object({
   failoverPeriodMs: z.int(),
   /** When it goes back to a node that it prefers. */
   failback,
+  priority,
+  /** What it takes of a node while it is wanted online. */
+  needs: amounts,
   /** Failovers because of failures within the period. */
   recentFailovers: z.int(),
   /** Why nobody can take it, one row a node; empty unless waiting. */
@@ -83,35 +88,6 @@ export const groupView = z.object({
   resources: z.array(resourceView),
 })
 export type GroupView = z.infer<typeof groupView>
-
-/** How a node is fenced. Secrets are on the helpers, and nowhere here. */
-const fenceView = z.object({
-  agent: z.string(),
-  options: z.record(z.string(), z.string()),
-  secrets: z.string().nullable(),
-  /** Names; null: every other node, in list order. */
-  helpers: z.array(z.string()).nullable(),
-  timeoutMs: z.int(),
-  attempts: z.int(),
-  /** What holds for this node now, the default of the profile included. */
-  delayMs: z.int(),
-  switchOn: z.boolean(),
-})
-export type FenceView = z.infer<typeof fenceView>
-
-/** A node that is Up and has no session, in a cluster with fencing. */
-const lostView = z.object({
-  cause: z.enum(['socketClosed', 'silent', 'restart']),
-  sinceMs: instantMs,
-  /** What its groups wait for. */
-  waitsFor: z.enum(['return', 'fence', 'confirmation', 'lease']),
-  /** The helper that is fencing it now. */
-  helper: z.string().nullable(),
-  failures: z.array(z.object({ helper: z.string(), reason: z.string() })),
-  /** When the next round begins, after all helpers have failed. */
-  retryAtMs: instantMs.nullable(),
-})
-export type LostView = z.infer<typeof lostView>
 
 export const nodeView = z.object({
   id: z.string(),
@@ -129,6 +105,9 @@ export const nodeView = z.object({
   /** Names of the nodes that hear it over the network of the hosts (S-17): evidence, no authority. */
   heardBy: z.array(z.string()),
   position: z.int(),
+  /** What it has; null: no limits are known. */
+  capacity: amounts.nullable(),
+  faultDomain: z.string().nullable(),
   epoch,
   bootId: z.string().nullable(),
   groups: z.int(),
@@ -172,6 +151,8 @@ export const clusterView = z.object({
   name: z.string(),
   profile: profileName,
   takeover,
+  placement: placementPolicy,
+  rules: z.array(ruleView),
   /** Number of the last global update. */
   seq: z.int(),
   hash: z.string(),
@@ -310,70 +291,20 @@ export const moveGroup = z.strictObject({
       'live: it runs on while its memory travels. quick: its memory is saved and restored. stop: it is stopped and started. auto: the first of these that can be done.',
     ),
 })
-export const changeCluster = z.strictObject({
-  takeover: takeover.describe(
-    'What happens to the groups of a node that is not heard of: lease (it stops them when its lease ends) or fence (it goes on; taken over after a confirmed fence only).',
-  ),
-})
-
-export const setFence = z.strictObject({
-  agent: fenceAgentName.describe('A ClusterLabs fence agent by name, such as fence_ipmilan.'),
-  options: fenceOptions
-    .default({})
-    .describe('What the agent takes, such as ip and plug. Not for secrets: all nodes read it.'),
-  secrets: name
-    .nullable()
-    .default(null)
-    .describe('Name of a file on the helpers that only root can read; its options win.'),
-  helpers: z
-    .array(reference)
-    .min(1)
-    .max(LIMITS.nodesMax)
-    .nullable()
-    .default(null)
-    .describe('Nodes that may run it, in this order; null: every other node.'),
-  timeoutMs: z
-    .int()
-    .min(100)
-    .max(LIMITS.fenceTimeoutMaxMs)
-    .default(60_000)
-    .describe('Milliseconds for one attempt: switching off, and being told that it is off.'),
-  attempts: z
-    .int()
-    .min(1)
-    .max(LIMITS.fenceAttemptsMax)
-    .default(2)
-    .describe('Attempts of each helper before the next one is asked.'),
-  delayMs: z
-    .int()
-    .nonnegative()
-    .max(LIMITS.fenceTimeoutMaxMs)
-    .nullable()
-    .default(null)
-    .describe(
-      'Milliseconds a node whose connection closed may take to come back; null: one ping, 1 s at least.',
-    ),
-  switchOn: z.boolean().default(true).describe('Whether it is switched on again afterwards.'),
-})
-export const confirmFence = z.strictObject({
-  /** The boot that was shown: if it is another one by now, nothing is done (F5). */
-  boot: bootId,
-  view: z.int().nonnegative().optional(),
-})
-export const testFence = z.strictObject({ helper: reference.optional() })
-export const fenceTested = z.object({
-  node: z.string(),
-  agent: z.string(),
-  helpers: z.array(
-    z.object({
-      helper: z.string(),
-      /** Why it could not be tried at all, or null. */
-      fault: z.string().nullable(),
-      probes: z.array(fenceProbe),
-    }),
-  ),
-})
-export type FenceTested = z.infer<typeof fenceTested>
+export const changeCluster = z
+  .strictObject({
+    takeover: takeover
+      .optional()
+      .describe(
+        'What happens to the groups of a node that is not heard of: lease (it stops them when its lease ends) or fence (it goes on; taken over after a confirmed fence only).',
+      ),
+    placement: placementPolicy
+      .optional()
+      .describe('Which node is asked first, after those that a group prefers.'),
+  })
+  .refine((body) => body.takeover !== undefined || body.placement !== undefined, {
+    error: 'nothing to change: give takeover or placement',
+  })
 
 export const nothing = z.strictObject({})
 

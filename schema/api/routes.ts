@@ -5,7 +5,9 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
+import * as f from './fencing.ts'
 import * as m from './management.ts'
+import * as p from './placement.ts'
 import * as t from './types.ts'
 import { whyView } from './why.ts'
 
@@ -49,7 +51,7 @@ export const routes = {
   changeCluster: {
     method: 'PATCH',
     path: '/v1/clusters/:cluster',
-    summary: 'Changes the takeover policy',
+    summary: 'Changes the takeover policy or the placement policy',
     body: b.changeCluster,
     response: b.done,
   },
@@ -102,6 +104,13 @@ export const routes = {
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
     response: whyView,
   },
+  changeNode: {
+    method: 'PATCH',
+    path: '/v1/clusters/:cluster/nodes/:node',
+    summary: 'What the node has, and what it fails together with',
+    body: p.changeNode,
+    response: b.done,
+  },
   pauseNode: {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/pause',
@@ -131,7 +140,7 @@ export const routes = {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/fence',
     summary: 'Sets how the node is fenced',
-    body: b.setFence,
+    body: f.setFence,
     response: b.done,
   },
   removeFence: {
@@ -144,15 +153,34 @@ export const routes = {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/fence/confirm',
     summary: 'An operator states that this boot of the node is over (F5)',
-    body: b.confirmFence,
+    body: f.confirmFence,
     response: b.done,
   },
   testFence: {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/fence/test',
     summary: 'What the fence agent of the node says, run by its helpers; switches nothing',
-    body: b.testFence,
-    response: b.fenceTested,
+    body: f.testFence,
+    response: f.fenceTested,
+  },
+  listRules: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/rules',
+    summary: 'Rules that keep groups apart or together',
+    response: z.object({ rules: z.array(p.ruleView) }),
+  },
+  createRule: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/rules',
+    summary: 'Makes a rule; hard ones that contradict each other are refused',
+    body: p.createRule,
+    response: b.done,
+  },
+  deleteRule: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/rules/:rule',
+    summary: 'Removes a rule',
+    response: b.done,
   },
   listGroups: {
     method: 'GET',

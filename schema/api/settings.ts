@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { failback } from '../failback.ts'
 import { pollPolicy, restartPolicy } from '../hive.ts'
 import { durationMs } from '../ids.ts'
+import { amounts, priority } from '../placement.ts'
 
 export const restartSettings = restartPolicy.partial()
 export const pollSettings = pollPolicy.partial()
@@ -17,4 +18,10 @@ export const groupSettings = z.strictObject({
   failback: failback
     .optional()
     .describe('When it goes back to a node that it prefers: off, at once, or within hours.'),
+  priority: priority
+    .optional()
+    .describe('Higher is placed first, and displaces lower when room is short.'),
+  needs: amounts
+    .optional()
+    .describe('What it takes of a node while it is wanted online, by name, such as mem and cpu.'),
 })

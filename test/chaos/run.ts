@@ -2,7 +2,7 @@
 
 import type { LedgerLine } from '../../demo/cluster.ts'
 import { bootMs } from '../../probe/clock.ts'
-import { Random } from '../sim/random.ts'
+import { Random } from '../../sim/world/random.ts'
 import type { Arguments } from './arguments.ts'
 import { type Drawn, strike, Urn } from './faults.ts'
 import { judge } from './judge.ts'

@@ -1,7 +1,7 @@
 /** What an operator asks for at the worst moment. One kind each, drawn with a seed of its own. */
 import { moduleManifest } from '../../schema/module-manifest.ts'
-import type { Operator } from './operator.ts'
-import type { Random } from './random.ts'
+import type { Operator } from '../../sim/world/operator.ts'
+import type { Random } from '../../sim/world/random.ts'
 
 type AskOf = (operator: Operator, random: Random) => void
 

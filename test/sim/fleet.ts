@@ -5,12 +5,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { loadCode } from './code.ts'
+import { loadCode } from '../../sim/world/code.ts'
+import { begin } from '../../sim/world/quiet.ts'
 import { type HistoryResult, playHistory } from './history.ts'
 import { MUTANTS } from './mutants/index.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { type Draw, drawPlan } from './plan.ts'
-import { begin } from './quiet.ts'
 
 /** What a process of the fleet is told: which code, and which seed next. */
 export interface Order {

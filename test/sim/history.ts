@@ -1,4 +1,9 @@
 /** One history: a cluster, an operator, everything that strikes them, and then rest. */
+
+import type { Code } from '../../sim/world/code.ts'
+import { formCluster, type MakeScene, makeScene } from '../../sim/world/make-scene.ts'
+import { Random } from '../../sim/world/random.ts'
+import type { Scene } from '../../sim/world/scene.ts'
 import { carryOutAsk } from './asks.ts'
 import { checkCalls } from './check/calls.ts'
 import { Mirror } from './check/mirror.ts'
@@ -6,11 +11,7 @@ import { checkQuiet, type Idle, idleFromMs, idleNow } from './check/quiet.ts'
 import { checkReplay } from './check/replay.ts'
 import { checkReplica, checkReplicaAtRest } from './check/replicas.ts'
 import { checkRest } from './check/rest.ts'
-import type { Code } from './code.ts'
-import { formCluster, type MakeScene, makeScene } from './make-scene.ts'
 import type { Plan } from './plan.ts'
-import { Random } from './random.ts'
-import type { Scene } from './scene.ts'
 import { carryOut, type StrikeKind } from './strikes/index.ts'
 
 export interface HistoryResult {
@@ -64,7 +65,7 @@ export async function playHistory(
       const host = scene.hosts.find((h) => h.nodeId === id)
       return host && boot !== null && (!host.on || host.boot !== boot) ? [{ nodeId: id, boot }] : []
     })
-  strike(scene, struck)
+  strike(scene, plan, struck)
   watchReplicas(scene, mirror, problems)
   kernel.at(plan.endMs, null, () => mend(made))
   const restEndMs = plan.endMs + plan.restMs
@@ -133,8 +134,8 @@ function stopEarly(kernel: Scene['kernel'], broken: () => boolean): void {
 const thrown = (fault: { atMs: number; actor: string; error: unknown }) =>
   `THROWN at ${Math.round(fault.atMs)} ms by ${fault.actor}: ${String(fault.error)}`
 
-function strike(scene: Scene, struck: Partial<Record<StrikeKind, number>>): void {
-  const { plan, kernel, hosts, operator } = scene
+function strike(scene: Scene, plan: Plan, struck: Partial<Record<StrikeKind, number>>): void {
+  const { kernel, hosts, operator } = scene
   for (const { atMs, kind, host, seed } of plan.strikes)
     kernel.at(atMs, null, () => {
       struck[kind] = (struck[kind] ?? 0) + 1

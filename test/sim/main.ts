@@ -14,13 +14,13 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { loadCode } from './code.ts'
+import { loadCode } from '../../sim/world/code.ts'
+import { begin } from '../../sim/world/quiet.ts'
 import { playAll } from './fleet.ts'
 import { type HistoryResult, playHistory } from './history.ts'
 import { playMutants } from './mutants/play.ts'
 import { type Draw, drawPlan, type Plan } from './plan.ts'
 import { BadHistory, parsePlan, planText } from './plan-text.ts'
-import { begin } from './quiet.ts'
 import { shrink } from './shrink.ts'
 import { addUp, emptySum, lastLine } from './sum.ts'
 import { transcribe } from './transcript.ts'
@@ -107,7 +107,7 @@ async function playOne(plan: Plan, log: boolean): Promise<number> {
   let lines: () => string[] = () => []
   const result = await playHistory(plan, code, {
     watch: (scene) => {
-      if (log) lines = transcribe(scene)
+      if (log) lines = transcribe(scene, plan)
     },
   })
   end()

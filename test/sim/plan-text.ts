@@ -13,8 +13,9 @@
  *     rest 48000
  */
 import { profileName } from '../../schema/timing.ts'
+import type { GroupPlan, WorldPlan } from '../../sim/world/setting.ts'
 import { isAskKind } from './asks.ts'
-import type { Ask, GroupPlan, Plan, Strike, WorldPlan } from './plan.ts'
+import type { Ask, Plan, Strike } from './plan.ts'
 import { isStrikeKind } from './strikes/index.ts'
 
 export function planText(plan: Plan, why: readonly string[] = []): string {

@@ -1,7 +1,8 @@
 /** Makes a history that fails as short as it gets while it goes on failing in the same way. */
-import type { Code } from './code.ts'
+import type { Code } from '../../sim/world/code.ts'
+import type { WorldPlan } from '../../sim/world/setting.ts'
 import { playHistory } from './history.ts'
-import { formedMs, type Plan, type WorldPlan } from './plan.ts'
+import { formedMs, type Plan } from './plan.ts'
 
 /** Histories played for it, at most. */
 const PLAYS_MAX = 250

@@ -2,14 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Code, loadCode } from '../../sim/world/code.ts'
+import { edited } from '../../sim/world/production.ts'
+import { begin } from '../../sim/world/quiet.ts'
 import { ROOT } from '../tidy/tracked-files.ts'
-import { type Code, loadCode } from './code.ts'
 import { playHistory } from './history.ts'
 import { MUTANTS } from './mutants/index.ts'
 import { drawPlan } from './plan.ts'
 import { BadHistory, parsePlan, planText } from './plan-text.ts'
-import { edited } from './production.ts'
-import { begin } from './quiet.ts'
 
 const HISTORIES = join(ROOT, 'test/sim/histories')
 const kept = readdirSync(HISTORIES).filter((name) => name.endsWith('.history'))

@@ -2,8 +2,9 @@
 
 import { emptyHive } from '../../schema/hive.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
+import type { Scene } from '../../sim/world/scene.ts'
 import { explain } from '../../worker/core/explain.ts'
-import type { Scene } from './scene.ts'
+import type { Plan } from './plan.ts'
 
 interface Line {
   readonly atMs: number
@@ -11,8 +12,8 @@ interface Line {
 }
 
 /** Watches a scene from its beginning. @returns the lines so far, in their order */
-export function transcribe(scene: Scene): () => string[] {
-  const { kernel, platform, witness, plan } = scene
+export function transcribe(scene: Scene, plan: Plan): () => string[] {
+  const { kernel, platform, witness } = scene
   const lines: Line[] = []
   const say = (text: string) => lines.push({ atMs: kernel.nowMs, text })
   for (const { atMs, kind, host } of plan.strikes)

@@ -3,13 +3,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LedgerLine } from '../../demo/cluster.ts'
+import { Random } from '../../sim/world/random.ts'
 import { parseArguments } from '../chaos/arguments.ts'
 import { Urn } from '../chaos/faults.ts'
 import { judge } from '../chaos/judge.ts'
 import { FAULT_KINDS } from '../chaos/kinds.ts'
 import { Relay } from '../chaos/relay.ts'
 import { passed, type Sum, summary } from '../chaos/sum.ts'
-import { Random } from '../sim/random.ts'
 
 const at = (what: LedgerLine['what'], owner: string, epoch: number, atMs: number): LedgerLine => ({
   what,

@@ -24,6 +24,9 @@ export function concernedNodes(u: Update): readonly string[] | 'all' {
     case 'resource':
     case 'type':
       return 'all'
+    case 'rule':
+      // Nothing that a node does follows from one.
+      return []
   }
 }
 

@@ -24,6 +24,7 @@ export function hiveTree(hive: Hive): Json {
       Nodes: table(document.nodes),
       Groups: table(document.groups),
       Resources: table(document.resources),
+      Rules: table(document.rules),
       ResourceTypes: Object.fromEntries(
         document.types.map((row) => [row.manifest.type, capitalized(row)]),
       ),

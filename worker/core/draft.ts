@@ -7,9 +7,12 @@ import type {
   PendingOffer,
   Waiting,
 } from '../../schema/observed.ts'
+import type { Rule } from '../../schema/placement.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
+import { inOrder } from './precedence.ts'
+import { Seats } from './seats.ts'
 
 /**
  * The cluster as it will be when the decision under way is committed: the committed state with the
@@ -29,10 +32,15 @@ export class Draft {
   readonly #groups = new Map<string, Group | null>()
   readonly #resources = new Map<string, Resource | null>()
   readonly #types = new Map<string, RegisteredType | null>()
+  readonly #rules = new Map<string, Rule | null>()
   readonly #seen = new Map<string, Observation>()
+  /** Where groups are that are wanted online. */
+  readonly seats: Seats = new Seats(this)
   #cluster: ClusterState['hive']['cluster']
   #members: Map<string, string[]> | null = null
   #nodeList: Node[] | null = null
+  #groupList: Group[] | null = null
+  #ruleList: Rule[] | null = null
 
   constructor(state: ClusterState, nowMs: number, cause: string) {
     this.#state = state
@@ -65,11 +73,18 @@ export class Draft {
     return this.#nodeList
   }
 
-  /** All groups, oldest first: placement does not depend on the order of insertion. */
+  /** All groups in the order in which they are placed, which does not depend on that of insertion. */
   groups(): readonly Group[] {
-    return merged(this.#groups, this.#state.hive.groups).sort(
+    this.#groupList ??= merged(this.#groups, this.#state.hive.groups).sort(inOrder)
+    return this.#groupList
+  }
+
+  /** Oldest first. */
+  rules(): readonly Rule[] {
+    this.#ruleList ??= merged(this.#rules, this.#state.hive.rules).sort(
       (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1),
     )
+    return this.#ruleList
   }
 
   resources(): readonly Resource[] {
@@ -150,10 +165,19 @@ export class Draft {
         break
       case 'group':
         this.#groups.set(change.id, change.value)
+        this.#groupList = null
+        this.seats.touch(change.id)
         break
-      case 'resource':
+      case 'resource': {
+        const groupId = (change.value ?? this.resource(change.id))?.groupId
         this.#resources.set(change.id, change.value)
         this.#members = null
+        if (groupId !== undefined) this.seats.touch(groupId)
+        break
+      }
+      case 'rule':
+        this.#rules.set(change.id, change.value)
+        this.#ruleList = null
         break
       case 'type':
         this.#types.set(change.id, change.value)
@@ -164,6 +188,7 @@ export class Draft {
   observe(o: Observation): void {
     this.observations.push(o)
     this.#seen.set(`${o.table} ${o.id}`, o)
+    if (o.table === 'offer' || o.table === 'waiting') this.seats.touch(o.id)
   }
 
   log(line: Omit<LogLine, 'after'>): void {

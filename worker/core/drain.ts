@@ -3,6 +3,7 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
 import { carryFor, midFor } from './carrying.ts'
+import { couldMakeRoom } from './displacement.ts'
 import type { Draft } from './draft.ts'
 import { ownedBy } from './membership-manager.ts'
 import { candidates } from './placement.ts'
@@ -45,7 +46,9 @@ function sayIfStuck(draft: Draft, group: Group, node: Node): void {
 export function leaveDrained(draft: Draft, group: Group): boolean {
   const owner = draft.node(group.ownership.owner ?? '')
   if (group.ownership.phase !== 'owned' || !owner?.draining || owner.state !== 'up') return false
-  if (candidates(draft, group, { without: owner.id }).eligible.length === 0) return false
+  const question = { without: owner.id }
+  const found = candidates(draft, group, question)
+  if (found.eligible.length === 0 && !couldMakeRoom(draft, group, question)) return false
   const carry = carryFor(draft, group, 'auto', midFor(draft, group))
   if (typeof carry === 'string') return false
   if (carry?.method === 'live' && movesLive(draft, owner)) return false

@@ -1,5 +1,6 @@
 import type { Takeover } from '../../schema/fencing.ts'
 import type { Hive, Node } from '../../schema/hive.ts'
+import type { Rule } from '../../schema/placement.ts'
 import type { Because, Update } from '../../schema/update.ts'
 import { quarantineText } from './quarantine.ts'
 
@@ -53,7 +54,20 @@ export function explain(u: Update, hive: Hive): Explained {
       const type = change.value ? 'type.registered' : 'type.removed'
       return { type, subject: change.id, message: `type ${change.id}: ${what}${tail}` }
     }
+    case 'rule': {
+      const { value } = change
+      const name = value?.name ?? hive.rules.get(change.id)?.name ?? change.id
+      const what = value ? ruleText(value, hive) : 'removed'
+      const type = value ? 'rule.changed' : 'rule.removed'
+      return { type, subject: name, message: `rule ${name}: ${what}${tail}` }
+    }
   }
+}
+
+/** `keep apart, hard: a, b`. */
+function ruleText(rule: Rule, hive: Hive): string {
+  const names = rule.groups.map((id) => hive.groups.get(id)?.name ?? id)
+  return `keep ${rule.kind === 'keepApart' ? 'apart' : 'together'}, ${rule.hard ? 'hard' : 'soft'}: ${names.join(', ')}`
 }
 
 const policyText = ({ takeover }: { takeover: Takeover }) =>
@@ -102,6 +116,7 @@ const NODE_EVENTS: Readonly<Record<string, string>> = {
   nodeResumed: 'node.resumed',
   quarantineEnded: 'node.resumed',
   nodeJoined: 'node.joined',
+  nodeChanged: 'node.changed',
   fenceSet: 'fence.set',
   fenceRemoved: 'fence.removed',
   fenceFailed: 'fence.failed',
@@ -139,6 +154,14 @@ export const REASONS: Readonly<Record<string, string>> = {
   placed: 'first eligible node',
   resourceFailed: 'a resource failed beyond its restart attempts',
   notPossibleOwner: 'it may not run where it is',
+  ruleBroken: 'a hard rule was broken where it was',
+  keptTogether: 'a hard rule keeps it together with what moves',
+  makesRoom: 'what is of lower priority leaves to make room for it',
+  displaced: 'it makes room for what is of higher priority',
+  nodeChanged: 'changed by an operator',
+  placementChanged: 'the placement policy was changed by an operator',
+  ruleCreated: 'made by an operator',
+  ruleDeleted: 'removed by an operator',
   operatorMove: 'moved by an operator',
   operatorFailover: 'failed over by an operator',
   failedBack: 'back to where it belongs',

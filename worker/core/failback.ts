@@ -6,6 +6,7 @@ import type { Group, Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { carryFor, midFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
+import { unitOf } from './neighbours.ts'
 import { candidates, recentFailovers } from './placement.ts'
 import { busy, findGroup, isRefusal } from './refusals.ts'
 import { beginRelease } from './releases.ts'
@@ -63,7 +64,9 @@ const goingBack = (draft: Draft): number =>
  */
 export function failBack(draft: Draft, group: Group): boolean {
   const { failback } = group
-  if (!failback || failback.when === 'off') {
+  // Of groups that are kept together one says where they belong, or they would never agree.
+  const leads = unitOf(draft, group)[0]?.id === group.id
+  if (!failback || failback.when === 'off' || !leads) {
     note(draft, group, null)
     return false
   }

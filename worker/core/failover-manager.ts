@@ -2,6 +2,7 @@ import type { Event } from '../../schema/event.ts'
 import type { Group, Node, Ownership, Resource } from '../../schema/hive.ts'
 import type { PendingOffer } from '../../schema/observed.ts'
 import { resumeOf, settleCarry } from './carrying.ts'
+import { couldMakeRoom, makeRoom } from './displacement.ts'
 import type { Draft } from './draft.ts'
 import { leaveDrained } from './drain.ts'
 import { failBack, forgetFailback } from './failback.ts'
@@ -10,6 +11,7 @@ import { candidates, failoverThreshold, recentFailovers, whyNot } from './placem
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { failedBeyondRestart, seenStopped } from './rcm.ts'
 import { beginRelease, freeGroup } from './releases.ts'
+import { gatherMates, keepRules } from './repair.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 type Free = Extract<Ownership, { phase: 'free' }>
@@ -25,14 +27,17 @@ const RETRY_REFUSED_MS = 5_000
  */
 export function settleGroups(draft: Draft): boolean {
   const before = draft.updates.length
-  for (const group of draft.groups()) {
+  for (const { id } of draft.groups()) {
+    // An earlier one may have taken it along.
+    const group = draft.group(id)
+    if (!group) continue
     switch (group.ownership.phase) {
       case 'free':
         forgetFailback(draft, group)
         placeFree(draft, group, group.ownership)
         break
       case 'owned':
-        if (leaveIfForbidden(draft, group) || leaveDrained(draft, group)) break
+        if (keepRules(draft, group) || leaveDrained(draft, group)) break
         if (!failBack(draft, group)) failOverIfFailed(draft, group)
         break
       case 'releasing':
@@ -127,6 +132,8 @@ function askNext(draft: Draft, group: Group, free: Free, refused: PendingOffer['
     return
   }
   if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
+  gatherMates(draft, group, { refused })
+  makeRoom(draft, group, free, { refused })
   const known = draft.waiting(group.id)
   const same =
     known?.epoch === free.epoch &&
@@ -201,7 +208,8 @@ function failOverIfFailed(draft: Draft, group: Group): void {
   if (recent.length >= threshold)
     return stay(draft, group, failed, `${recent.length} of ${threshold} failovers are used up`)
   const found = candidates(draft, group, { without: owner })
-  if (found.eligible.length === 0) return stay(draft, group, failed, rejectedText(found.rejected))
+  if (found.eligible.length === 0 && !couldMakeRoom(draft, group, { without: owner }))
+    return stay(draft, group, failed, rejectedText(found.rejected))
   const source = draft.node(owner as string)
   const counted: Group = {
     ...group,
@@ -232,26 +240,6 @@ function stay(draft: Draft, group: Group, failed: Resource, why: string): void {
   if (draft.logLines.some((line) => line.message === message)) return
   const { correlationId } = group.ownership
   draft.log({ component: 'FM', groupId: group.id, resourceId: failed.id, correlationId, message })
-}
-
-/** An owner list that no longer has the owner: a hard rule found broken is repaired by a move. */
-function leaveIfForbidden(draft: Draft, group: Group): boolean {
-  const { owner } = group.ownership
-  const rule = draft
-    .resourcesOf(group.id)
-    .find((r) => r.possibleOwners && !r.possibleOwners.includes(owner as string))
-  if (!rule || candidates(draft, group, { without: owner }).eligible.length === 0) return false
-  beginRelease(
-    draft,
-    group,
-    { reason: 'move', to: null },
-    {
-      manager: 'FM',
-      code: 'notPossibleOwner',
-      evidence: { node: draft.node(owner as string)?.name ?? '', resource: rule.name },
-    },
-  )
-  return true
 }
 
 const rejectedText = (rejected: readonly { node: string; reason: string }[]) =>

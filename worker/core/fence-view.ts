@@ -1,5 +1,6 @@
 /** How fencing shows: in a node's view, in what a group waits for, among the problems. */
-import type { ClusterView, GroupView, LostView, NodeView } from '../../schema/api/bodies.ts'
+import type { ClusterView, GroupView, NodeView } from '../../schema/api/bodies.ts'
+import type { LostView } from '../../schema/api/fencing.ts'
 import type { Node } from '../../schema/hive.ts'
 import { fenceDelayMs, PROFILES } from '../../schema/timing.ts'
 import type { ClusterState } from './decision.ts'

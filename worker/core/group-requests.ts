@@ -5,6 +5,7 @@ import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
 import { carryFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
+import { whyNotBeside } from './neighbours.ts'
 import { candidates, recentFailovers, whyNot } from './placement.ts'
 import { operatorWants } from './rcm.ts'
 import {
@@ -157,7 +158,7 @@ function cannotTravel(group: Group, method: string, why: string): Refusal {
 }
 
 function refuseTarget(draft: Draft, group: Group, to: Node): Refusal | null {
-  const reason = whyNot(draft, group, to)
+  const reason = whyNot(draft, group, to, { without: group.ownership.owner })
   if (reason === null) return null
   const code =
     to.state === 'down'
@@ -166,7 +167,9 @@ function refuseTarget(draft: Draft, group: Group, to: Node): Refusal | null {
         ? 'NODE_LEAVING'
         : to.paused
           ? 'NODE_PAUSED'
-          : 'NOT_POSSIBLE_OWNER'
+          : whyNotBeside(draft, group, to, { without: group.ownership.owner }) !== null
+            ? 'RULE_FORBIDS'
+            : 'NOT_POSSIBLE_OWNER'
   const others = candidates(draft, group, { without: group.ownership.owner }).eligible
   return {
     code,
@@ -198,6 +201,8 @@ function given(settings: GroupSettings) {
       failoverPeriodMs: settings.failoverPeriodMs,
     }),
     ...(settings.failback !== undefined && { failback: settings.failback }),
+    ...(settings.priority !== undefined && { priority: settings.priority }),
+    ...(settings.needs !== undefined && { needs: settings.needs }),
   }
 }
 

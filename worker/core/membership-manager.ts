@@ -147,8 +147,10 @@ export function nodeLeaving(draft: Draft, event: Of<'nodeLeaving'>): void {
     { table: 'node', id: node.id, value: { ...node, state: 'leaving' } },
     { manager: 'NM', code: 'hostShutsDown' },
   )
-  for (const group of ownedBy(draft, node.id))
-    if (group.ownership.phase === 'owned')
+  for (const { id } of ownedBy(draft, node.id)) {
+    // What it is kept together with may have taken it along.
+    const group = draft.group(id)
+    if (group?.ownership.phase === 'owned')
       beginRelease(
         draft,
         group,
@@ -159,6 +161,7 @@ export function nodeLeaving(draft: Draft, event: Of<'nodeLeaving'>): void {
           evidence: { node: node.name },
         },
       )
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Draft } from './draft.ts'
 
-export function notFound(what: 'node' | 'group' | 'resource', id: string): Refusal {
+export function notFound(what: 'node' | 'group' | 'resource' | 'rule', id: string): Refusal {
   return {
     code: 'NOT_FOUND',
     message: `there is no ${what} "${id}"`,
@@ -12,7 +12,7 @@ export function notFound(what: 'node' | 'group' | 'resource', id: string): Refus
 
 /** Names differ at a glance, so that nobody mistakes one thing for another of its kind. */
 export function nameTaken(
-  what: 'node' | 'group' | 'resource',
+  what: 'node' | 'group' | 'resource' | 'rule',
   name: string,
   others: readonly { name: string }[],
 ): Refusal | null {

@@ -20,6 +20,7 @@ import {
   deleteResource,
   setResourceState,
 } from './resource-requests.ts'
+import { changeNode, createRule, deleteRule, setPlacement } from './rule-requests.ts'
 import { registerType, unregisterType } from './type-requests.ts'
 
 /** What an operator asked for: carried out, or refused with a reason and nothing changed. */
@@ -61,6 +62,14 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return registerType(draft, request, by)
     case 'unregisterType':
       return unregisterType(draft, request, by)
+    case 'changeNode':
+      return changeNode(draft, request, by)
+    case 'setPlacement':
+      return setPlacement(draft, request, by)
+    case 'createRule':
+      return createRule(draft, request, by)
+    case 'deleteRule':
+      return deleteRule(draft, request, by)
     case 'setTakeover':
       return setTakeover(draft, request, by)
     case 'setFence':

@@ -7,7 +7,7 @@ import {
 } from '../../schema/resource-types/index.ts'
 import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
-import { whyNotHosted } from './placement.ts'
+import { whyNotHosted } from './eligibility.ts'
 
 /** Without what only the surface knows: whether there is a management extension. */
 export type CatalogueEntry = Omit<TypeView, 'managed'>

@@ -45,6 +45,8 @@ export function viewCluster(
     name: cluster.name,
     profile: cluster.profile,
     takeover: cluster.takeover,
+    placement: cluster.placement ?? 'list',
+    rules: viewRules(state),
     seq: hive.seq,
     hash,
     view: cluster.view,
@@ -54,6 +56,15 @@ export function viewCluster(
     nodes,
     groups,
   }
+}
+
+function viewRules({ hive }: ClusterState): ClusterView['rules'] {
+  return [...hive.rules.values()]
+    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
+    .map((rule) => ({
+      ...rule,
+      groups: rule.groups.map((id) => hive.groups.get(id)?.name ?? id),
+    }))
 }
 
 /** The ordered node list (S-02). */
@@ -76,6 +87,8 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
     heardBy: [...(session?.heardBy ?? [])],
     position: node.position,
+    capacity: node.capacity ?? null,
+    faultDomain: node.faultDomain ?? null,
     epoch: node.epoch,
     bootId: node.bootId,
     groups,
@@ -113,6 +126,8 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     failoverThreshold: failoverThreshold(group, state.hive.nodes.size),
     failoverPeriodMs: group.failoverPeriodMs,
     failback: group.failback ?? { when: 'off' },
+    priority: group.priority ?? 0,
+    needs: group.needs ?? {},
     recentFailovers: group.failovers.filter((f) => f.atMs > nowMs - group.failoverPeriodMs).length,
     waitingReasons: unreachable ? [unreachable] : (waiting?.reasons ?? []),
     resources,

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto'
 import type { Group, HiveDocument, Node, Resource } from '../../../schema/hive.ts'
 import type { Update } from '../../../schema/update.ts'
-import type { Disk } from '../fakes/storage.ts'
-import type { Kernel } from '../kernel.ts'
-import type { Running, Witness } from '../witness.ts'
+import type { Disk } from '../../../sim/world/fakes/storage.ts'
+import type { Kernel } from '../../../sim/world/kernel.ts'
+import type { Running, Witness } from '../../../sim/world/witness.ts'
 
 export interface Committed {
   readonly update: Update
@@ -119,6 +119,7 @@ export class Mirror {
         return
       case 'cluster':
       case 'type':
+      case 'rule':
         return
     }
   }

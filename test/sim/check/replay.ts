@@ -3,8 +3,8 @@ import type { Event } from '../../../schema/event.ts'
 import { emptyHive } from '../../../schema/hive.ts'
 import { applyObservation, emptyObserved } from '../../../schema/observed.ts'
 import { applyUpdate } from '../../../schema/update.ts'
-import type { Code } from '../code.ts'
-import type { Disk } from '../fakes/storage.ts'
+import type { Code } from '../../../sim/world/code.ts'
+import type { Disk } from '../../../sim/world/fakes/storage.ts'
 
 export function checkReplay(disk: Disk, step: Code['step']): string[] {
   const entries = disk.db.prepare('select * from journal order by id').all() as {

@@ -1,5 +1,5 @@
 /** Changes of the code that more than one mutant is made of. */
-import type { Edit } from '../production.ts'
+import type { Edit } from '../../../sim/world/production.ts'
 
 export const LAPSE_LEAVES_GRANTS: Edit = {
   file: 'probe/core/guard-stops.ts',

@@ -1,4 +1,5 @@
-import type { Edit } from '../production.ts'
+import type { ShellRule } from '../../../sim/world/code.ts'
+import type { Edit } from '../../../sim/world/production.ts'
 
 export interface Mutant {
   /** The rule of docs/rules.md that it switches off. */
@@ -6,7 +7,7 @@ export interface Mutant {
   readonly breaks: string
   readonly edits: readonly Edit[]
   /** What the simulated shell of the guard, or the simulated manager, leaves out: there is no code of it to be changed. */
-  readonly shellWithout?: 'G11' | 'M2'
+  readonly shellWithout?: ShellRule
   /** Not found alone: what holds when it is gone. */
   readonly secondLine?: string
 }

@@ -1,6 +1,6 @@
 /** Faults of hosts and their processes, as far as the assumptions A5 and A6 allow. */
 import { PROFILES } from '../../../schema/timing.ts'
-import type { SimGuard } from '../guard.ts'
+import type { SimGuard } from '../../../sim/world/guard.ts'
 import { busyHost, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 const REPLICA = '/state/hive.json'

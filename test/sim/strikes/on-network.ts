@@ -1,6 +1,6 @@
 /** Faults of the network between a host and the control plane. */
 import { PROFILES } from '../../../schema/timing.ts'
-import type { Scene } from '../scene.ts'
+import type { Scene } from '../../../sim/world/scene.ts'
 import { type Blow, busyHost, lastingMs, later, type StrikeOf, unitMs } from './strike.ts'
 
 function cut(blow: Blow, ways: readonly ('up' | 'down')[]): void {

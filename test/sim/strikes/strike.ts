@@ -1,8 +1,8 @@
 /** What a fault gets to work with. */
 import { PROFILES } from '../../../schema/timing.ts'
-import type { SimHost } from '../host.ts'
-import type { Random } from '../random.ts'
-import type { Scene } from '../scene.ts'
+import type { SimHost } from '../../../sim/world/host.ts'
+import type { Random } from '../../../sim/world/random.ts'
+import type { Scene } from '../../../sim/world/scene.ts'
 
 export interface Blow {
   readonly scene: Scene

@@ -3,9 +3,9 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { SimHost } from './host.ts'
 import type { Kernel } from './kernel.ts'
-import type { GroupPlan } from './plan.ts'
 import type { Platform } from './platform.ts'
 import type { Random } from './random.ts'
+import type { GroupPlan } from './setting.ts'
 
 /** One call of the API, from its first word to its answer; times are turns of the kernel. */
 export interface Call {

@@ -6,10 +6,10 @@ import type { HostFaults } from './host-faults.ts'
 import { type Actor, actorNow, Kernel } from './kernel.ts'
 import type { Manager } from './manager.ts'
 import { Operator } from './operator.ts'
-import type { Plan } from './plan.ts'
 import { Platform } from './platform.ts'
 import type { Random } from './random.ts'
 import type { Scene } from './scene.ts'
+import type { Setting } from './setting.ts'
 import { Witness } from './witness.ts'
 
 /** ρ of the rules: no clock is off by more (A1). */
@@ -25,7 +25,7 @@ export interface MakeScene {
   calm(): void
 }
 
-export function makeScene(plan: Plan, code: Code): MakeScene {
+export function makeScene(plan: Setting, code: Code): MakeScene {
   const kernel = new Kernel(plan.seed)
   const { random } = kernel
   const { world } = plan
@@ -90,7 +90,7 @@ export function makeScene(plan: Plan, code: Code): MakeScene {
 function connect(
   kernel: Kernel,
   hosts: readonly SimHost[],
-  { world }: Plan,
+  { world }: Setting,
   calm: () => boolean,
 ): void {
   const { random } = kernel

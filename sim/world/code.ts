@@ -16,9 +16,11 @@ import type { Saver } from '../../probe/guard/saver.ts'
 import type { Starts } from '../../probe/guard/starts.ts'
 import type { Watchdog } from '../../probe/guard/watchdog.ts'
 import type { step } from '../../worker/core/step.ts'
-import type { Mutant } from './mutants/mutant.ts'
 import type { ClusterClass } from './platform.ts'
 import { type Mutation, production } from './production.ts'
+
+/** Rules that only the simulated shell of the guard, or the simulated manager, keeps. */
+export type ShellRule = 'G11' | 'M2'
 
 export interface Code {
   readonly Cluster: ClusterClass
@@ -40,12 +42,12 @@ export interface Code {
   readonly step: typeof step
   readonly Watchdog: typeof Watchdog
   /** A rule that the simulated shell of the guard, which is no production code, does not keep. */
-  readonly shellWithout: Mutant['shellWithout'] | null
+  readonly shellWithout: ShellRule | null
 }
 
 export async function loadCode(
   mutation: Mutation | null = null,
-  shellWithout: Code['shellWithout'] = null,
+  shellWithout: ShellRule | null = null,
 ): Promise<Code> {
   const code = await production<Omit<Code, 'shellWithout'>>(
     {

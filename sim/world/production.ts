@@ -9,10 +9,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build, type Plugin } from 'esbuild'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const fake = (name: string) => join(ROOT, 'test/sim/fakes', name)
+const fake = (name: string) => join(ROOT, 'sim/world/fakes', name)
 
 /** Shared with the simulation: there is one kernel, and one of each fake. */
-const SHARED = /\/test\/sim\/(?:kernel|random|host-world|fakes\/[a-z-]+)\.ts$/
+const SHARED = /\/sim\/world\/(?:kernel|random|host-world|fakes\/[a-z-]+)\.ts$/
 
 /** Changes of the production code that switch a rule off. */
 export type Mutation = readonly Edit[]

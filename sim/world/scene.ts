@@ -2,12 +2,12 @@
 import type { SimHost } from './host.ts'
 import type { Kernel } from './kernel.ts'
 import type { Operator } from './operator.ts'
-import type { Plan } from './plan.ts'
 import type { Platform } from './platform.ts'
+import type { Setting } from './setting.ts'
 import type { Witness } from './witness.ts'
 
 export interface Scene {
-  readonly plan: Plan
+  readonly plan: Setting
   readonly kernel: Kernel
   readonly platform: Platform
   readonly hosts: readonly SimHost[]

@@ -1,0 +1,120 @@
+/** What handlers are made from: the object of a cluster, its view, and names that become GUIDs. */
+import type * as b from '../schema/api/bodies.ts'
+import type { WhyView } from '../schema/api/why.ts'
+import { HoldfastError, type Refusal } from '../schema/errors.ts'
+import type { Request } from '../schema/event.ts'
+import type { ControlAsk, Controlled } from './controls.ts'
+import type { Tested } from './fence-tests.ts'
+import type { Target } from './move-checks.ts'
+import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import type { Tenants } from './tenants.ts'
+
+export interface Call<B = unknown, Q = unknown> {
+  env: Env
+  tenants: Tenants
+  /** Name of the API key. */
+  by: string
+  params: Record<string, string>
+  body: B
+  query: Q
+}
+
+/** The object's methods as the Worker calls them; their answers are plain data. */
+export interface Stub {
+  ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
+  read<R extends Read>(what: R): Promise<AnswerTo<R>>
+  wait(after: Waiter, ms: number): Promise<void>
+  testFence(nodeId: string, helper: string | null): Promise<Tested>
+  control(ask: ControlAsk): Promise<Controlled>
+  targetOf(groupId: string, named: string | null): Promise<Target>
+}
+
+export const stubOf = (env: Env, objectId: string): Stub =>
+  env.CLUSTER.get(env.CLUSTER.idFromString(objectId)) as unknown as Stub
+
+export async function open(call: Call): Promise<{ stub: Stub; row: { id: string } }> {
+  const row = await call.tenants.cluster(call.params['cluster'] ?? '')
+  if (!row) throw notFound('cluster', call.params['cluster'] ?? '')
+  return { stub: stubOf(call.env, row.objectId), row }
+}
+
+/** The object itself, for what is not a call with an answer. */
+export async function openCluster(env: Env, tenants: Tenants, reference: string) {
+  const row = await tenants.cluster(reference)
+  if (!row) throw notFound('cluster', reference)
+  return env.CLUSTER.get(env.CLUSTER.idFromString(row.objectId))
+}
+
+export async function view(stub: Stub): Promise<b.ClusterView> {
+  return stub.read({ what: 'cluster' })
+}
+
+export async function ask(stub: Stub, by: string, request: Request, id: string | null) {
+  return { ...settled(await stub.ask(request, by)), id }
+}
+
+export function settled(answer: { refused: Refusal } | { seq: number }): { seq: number } {
+  if ('refused' in answer) throw new HoldfastError(answer.refused)
+  return answer
+}
+
+export type Kind = 'node' | 'group' | 'resource'
+
+/** A request about one thing that the path names. */
+export async function onThing(
+  call: Call,
+  kind: Kind,
+  make: (id: string, cluster: b.ClusterView) => Request,
+) {
+  const { stub } = await open(call)
+  const cluster = await view(stub)
+  const { id } = find(cluster, kind, call)
+  return ask(stub, call.by, make(id, cluster), id)
+}
+
+function things(cluster: b.ClusterView, kind: Kind): readonly { id: string; name: string }[] {
+  if (kind === 'node') return cluster.nodes
+  return kind === 'group' ? cluster.groups : cluster.groups.flatMap((g) => g.resources)
+}
+
+export function find(cluster: b.ClusterView, kind: Kind, call: Call) {
+  const reference = call.params[kind] ?? ''
+  const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
+  if (!found) throw notFound(kind, reference)
+  return found
+}
+
+export function ids(cluster: b.ClusterView, kind: Kind, references: readonly string[]): string[] {
+  return references.map((reference) => {
+    const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
+    if (!found) throw notFound(kind, reference)
+    return found.id
+  })
+}
+
+export function withIds<
+  T extends { dependsOn?: string[] | undefined; possibleOwners?: string[] | null | undefined },
+>(cluster: b.ClusterView, settings: T): T {
+  const { dependsOn, possibleOwners } = settings
+  return {
+    ...settings,
+    ...(dependsOn && { dependsOn: ids(cluster, 'resource', dependsOn) }),
+    ...(possibleOwners && { possibleOwners: ids(cluster, 'node', possibleOwners) }),
+  }
+}
+
+export function notFound(what: string, reference: string): HoldfastError {
+  return new HoldfastError({
+    code: 'NOT_FOUND',
+    message: `there is no ${what} "${reference}"`,
+    remedy: 'List what there is: holdfast status',
+  })
+}
+
+export async function why(call: Call, kind: Kind): Promise<WhyView> {
+  const { stub } = await open(call)
+  const { id, name } = find(await view(stub), kind, call)
+  const answer = await stub.read({ what: 'why', kind, id })
+  if (!answer) throw notFound(kind, name)
+  return answer
+}

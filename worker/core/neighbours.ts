@@ -1,0 +1,157 @@
+/** Hard rules and room: whether a group may be where others are, or are about to be. */
+import type { Group, Node } from '../../schema/hive.ts'
+import type { Rule } from '../../schema/placement.ts'
+import type { Draft } from './draft.ts'
+import { type Question, whyNotItself } from './eligibility.ts'
+import { precedes } from './precedence.ts'
+import type { Seat } from './seats.ts'
+
+/**
+ * The group and all that hard rules keep together with it, in order of precedence: they share a node,
+ * and move as one. Only what is wanted online counts.
+ */
+export function unitOf(draft: Draft, group: Group): readonly Group[] {
+  const rules = draft.rules().filter((r) => r.hard && r.kind === 'keepTogether')
+  if (rules.length === 0) return [group]
+  const ids = new Set([group.id])
+  for (let before = 0; before < ids.size; ) {
+    before = ids.size
+    for (const rule of rules)
+      if (rule.groups.some((id) => ids.has(id))) for (const id of rule.groups) ids.add(id)
+  }
+  return draft.groups().filter((g) => ids.has(g.id) && (g.id === group.id || draft.seats.of(g.id)))
+}
+
+/** Why it may not be there beside the others, in words; null: it may. */
+export function whyNotBeside(
+  draft: Draft,
+  group: Group,
+  node: Node,
+  question: Question = {},
+): string | null {
+  if (!isJudged(draft, group)) return null
+  const unit = unitOf(draft, group)
+  return (
+    whyNotTogether(draft, group, unit, node, question) ??
+    whyNotApart(draft, group, unit, node) ??
+    shortfall(draft, group, unit, node)?.text ??
+    null
+  )
+}
+
+/** Nothing is in the way of what is wanted offline, and most clusters have neither rules nor needs. */
+export function isJudged(draft: Draft, group: Group): boolean {
+  const ruled = draft.rules().length > 0
+  if (!ruled && group.needs === undefined) return false
+  return draft.seats.of(group.id) !== undefined
+}
+
+export function whyNotTogether(
+  draft: Draft,
+  group: Group,
+  unit: readonly Group[],
+  node: Node,
+  question: Question,
+): string | null {
+  for (const mate of unit) {
+    if (mate.id === group.id) continue
+    const at = question.whole ? null : anchorOf(draft, group, mate, question)
+    if (at !== null && at !== node.id)
+      return `it is kept together with ${mate.name}, which is on ${draft.node(at)?.name}`
+    if (at !== null || mate.ownership.phase === 'free' || mate.ownership.owner === node.id) continue
+    const reason = whyNotItself(draft, mate, node, { without: question.without ?? null })
+    if (reason !== null)
+      return `${mate.name}, which it is kept together with, cannot go there: ${reason}`
+  }
+  return null
+}
+
+/** Where a group's mate stays, so that the group has to be there; null: it comes along, or follows. */
+function anchorOf(draft: Draft, group: Group, mate: Group, question: Question): string | null {
+  const { ownership } = mate
+  if (ownership.phase === 'owned')
+    return ownership.owner === question.without ? null : ownership.owner
+  if (!precedes(mate, group)) return null
+  const bound = draft.seats.of(mate.id)?.bound ?? null
+  return bound !== null && draft.node(bound)?.state === 'up' ? bound : null
+}
+
+export function whyNotApart(
+  draft: Draft,
+  group: Group,
+  unit: readonly Group[],
+  node: Node,
+): string | null {
+  const found = apartFrom(draft, unit, (seat) => counts(draft, seat, node.id, group))
+  return found ? `it is kept apart from ${found.other.name} (rule ${found.rule.name})` : null
+}
+
+/** The first that hard rules keep apart from a unit and that is in its way. */
+export function apartFrom(
+  draft: Draft,
+  unit: readonly Group[],
+  inTheWay: (seat: Seat) => boolean,
+): { rule: Rule; other: Group } | null {
+  const own = new Set(unit.map((g) => g.id))
+  for (const rule of draft.rules()) {
+    if (!rule.hard || rule.kind !== 'keepApart' || !rule.groups.some((id) => own.has(id))) continue
+    for (const id of rule.groups) {
+      const seat = own.has(id) ? undefined : draft.seats.of(id)
+      if (seat && inTheWay(seat)) return { rule, other: seat.group }
+    }
+  }
+  return null
+}
+
+export interface Shortfall {
+  readonly text: string
+  /** By name: how much more would be needed. */
+  readonly missing: Readonly<Record<string, number>>
+}
+
+/**
+ * What a node lacks for a unit. Hard limits: what is about to leave takes its room until it has left.
+ *
+ * @param takes which of the others take room; all by default
+ */
+export function shortfall(
+  draft: Draft,
+  group: Group,
+  unit: readonly Group[],
+  node: Node,
+  takes: (seat: Seat) => boolean = (seat) => counts(draft, seat, node.id, group),
+): Shortfall | null {
+  if (!node.capacity) return null
+  const own = new Set(unit.map((g) => g.id))
+  const others = draft.seats.at(node.id).filter((seat) => !own.has(seat.group.id) && takes(seat))
+  const missing: Record<string, number> = {}
+  const said: string[] = []
+  for (const [name, has] of Object.entries(node.capacity)) {
+    const needed = sum(unit, name)
+    const left =
+      has -
+      sum(
+        others.map((seat) => seat.group),
+        name,
+      )
+    if (needed === 0 || needed <= left + EPSILON * has) continue
+    missing[name] = needed - left
+    said.push(`${round(needed)} ${name} needed, ${round(Math.max(left, 0))} of ${round(has)} left`)
+  }
+  return said.length > 0 ? { text: `no room: ${said.join('; ')}`, missing } : null
+}
+
+/** Sums of fractions are off by less than this part of the whole. */
+const EPSILON = 1e-9
+
+export const sum = (groups: readonly Group[], name: string): number =>
+  groups.reduce((all, group) => all + (group.needs?.[name] ?? 0), 0)
+
+const round = (x: number) => Number(x.toPrecision(6))
+
+/** There now, or on its way there and first. */
+export function counts(draft: Draft, seat: Seat, nodeId: string, group: Group): boolean {
+  if (seat.here === nodeId) return true
+  if (seat.bound !== nodeId || draft.node(nodeId)?.state !== 'up') return false
+  return precedes(seat.group, group)
+}

@@ -1,0 +1,58 @@
+/** Nodes and how they are fenced. */
+import type * as z from 'zod'
+import type * as f from '../schema/api/fencing.ts'
+import type { changeNode } from '../schema/api/placement.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import { type Call, find, ids, onThing, open, view, why } from './calls.ts'
+
+export const nodeHandlers = {
+  listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
+    const { nodes } = await view((await open(call)).stub)
+    return {
+      nodes:
+        call.query.available === 'true'
+          ? nodes.filter((n) => n.state === 'up' && !n.paused)
+          : nodes,
+    }
+  },
+  getNode: async (call: Call) => find(await view((await open(call)).stub), 'node', call),
+  changeNode: async (call: Call<z.output<typeof changeNode>>) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'changeNode', nodeId, ...call.body })),
+  pauseNode: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: true })),
+  drainNode: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId })),
+  resumeNode: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: false })),
+  evictNode: async (call: Call<unknown, { lost?: 'true' | 'false' }>) =>
+    onThing(call, 'node', (nodeId) => ({
+      type: 'evictNode',
+      nodeId,
+      ...(call.query.lost === 'true' && { lost: true }),
+    })),
+  whyNode: async (call: Call) => why(call, 'node'),
+
+  setFence: async (call: Call<z.output<typeof f.setFence>>) => {
+    const { helpers, ...rest } = call.body
+    return onThing(call, 'node', (nodeId, cluster) => ({
+      type: 'setFence',
+      nodeId,
+      fence: { ...rest, helpers: helpers && ids(cluster, 'node', helpers) },
+    }))
+  },
+  removeFence: async (call: Call) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'setFence', nodeId, fence: null })),
+  confirmFence: async (call: Call<z.output<typeof f.confirmFence>>) =>
+    onThing(call, 'node', (nodeId) => ({ type: 'confirmFence', nodeId, ...call.body })),
+  testFence: async (call: Call<z.output<typeof f.testFence>>) => {
+    const { stub } = await open(call)
+    const cluster = await view(stub)
+    const { id, name } = find(cluster, 'node', call)
+    const { helper } = call.body
+    const only = helper === undefined ? null : (ids(cluster, 'node', [helper])[0] as string)
+    const tested = await stub.testFence(id, only)
+    if ('refused' in tested) throw new HoldfastError(tested.refused)
+    const agent = cluster.nodes.find((n) => n.id === id)?.fence?.agent ?? ''
+    return { node: name, agent, ...tested }
+  },
+}

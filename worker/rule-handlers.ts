@@ -1,0 +1,23 @@
+/** Rules between groups. */
+import type * as z from 'zod'
+import type { createRule } from '../schema/api/placement.ts'
+import { ask, type Call, ids, notFound, open, view } from './calls.ts'
+
+export const ruleHandlers = {
+  listRules: async (call: Call) => ({ rules: (await view((await open(call)).stub)).rules }),
+  createRule: async (call: Call<z.output<typeof createRule>>) => {
+    const { stub } = await open(call)
+    const { groups, ...rest } = call.body
+    const ruleId = crypto.randomUUID()
+    const named = ids(await view(stub), 'group', groups)
+    return ask(stub, call.by, { type: 'createRule', ruleId, groups: named, ...rest }, ruleId)
+  },
+  deleteRule: async (call: Call) => {
+    const { stub } = await open(call)
+    const reference = call.params['rule'] ?? ''
+    const { rules } = await view(stub)
+    const found = rules.find((rule) => rule.id === reference || rule.name === reference)
+    if (!found) throw notFound('rule', reference)
+    return ask(stub, call.by, { type: 'deleteRule', ruleId: found.id }, found.id)
+  },
+}
