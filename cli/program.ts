@@ -13,6 +13,7 @@ import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
 import { addRule } from './commands/rule.ts'
+import { addSim } from './commands/sim.ts'
 import { addStatus } from './commands/status.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
@@ -62,6 +63,7 @@ export function makeProgram(runner: Runner): Command {
     addOnline,
     addWait,
     addHive,
+    addSim,
     addExplain,
     addApi,
     addCompletion,

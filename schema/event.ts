@@ -95,7 +95,13 @@ export const request = z.discriminatedUnion('type', [
     hard: z.boolean(),
   }),
   z.strictObject({ type: z.literal('deleteRule'), ruleId: guid }),
-  z.strictObject({ type: z.literal('pauseNode'), nodeId: guid, paused: z.boolean() }),
+  z.strictObject({
+    type: z.literal('pauseNode'),
+    nodeId: guid,
+    paused: z.boolean(),
+    /** When it ends: what becomes of the groups that were drained from it. Absent: their policies. */
+    failback: z.enum(['now', 'policy', 'never']).optional(),
+  }),
   z.strictObject({
     type: z.literal('evictNode'),
     nodeId: guid,

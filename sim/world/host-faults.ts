@@ -9,7 +9,7 @@ export interface HostFaults extends ModuleFaults {
   killMs(): number
   managerLateMs(): number
   /** What becomes of a migration from it. */
-  fate(): Fate
+  fate(to: string): Fate
   /** Until what an ended workload has left behind is gone: a part of T_kill and T_term too. */
   leftMs(): number
   /** Its run folder is no file system in memory: the guard's file is there after a boot (G10). */
@@ -28,6 +28,10 @@ export interface ModuleState {
   crashes: number
   lie: ReturnType<ModuleFaults['lie']>
   failStarts: number
+  /** By resource: starts that fail, counted wherever they are made. */
+  failing: ReadonlyMap<string, { times: number }>
+  /** Hosts to which no migration succeeds. */
+  failsTo: ReadonlySet<string>
   slowMs: number
   managerLateMs: number
   fate: Fate | null
@@ -48,6 +52,8 @@ export const WELL: Readonly<ModuleState> = {
   crashes: 0,
   lie: null,
   failStarts: 0,
+  failing: new Map(),
+  failsTo: new Set(),
   slowMs: 0,
   managerLateMs: 0,
   fate: null,
@@ -67,17 +73,24 @@ export function outOfOrder(usual: HostFaults, now: () => ModuleState, kernel: Ke
     state[what] -= 1
     return true
   }
+  const fails = (resourceId: string) => {
+    const left = now().failing.get(resourceId)
+    if (!left || left.times === 0) return false
+    left.times -= 1
+    return true
+  }
   return {
     ...usual,
     onlineMs: () => usual.onlineMs() + now().slowMs,
     hangs: () => now().hangsUntilMs > kernel.nowMs || usual.hangs(),
     crashes: () => once('crashes') || usual.crashes(),
-    failsOnline: () => once('failStarts') || usual.failsOnline(),
+    failsOnline: (resourceId) =>
+      fails(resourceId) || once('failStarts') || usual.failsOnline(resourceId),
     lie: () => now().lie ?? usual.lie(),
     killMs: () => now().killMs ?? usual.killMs(),
     guardBackMs: () => now().guardBackMs ?? usual.guardBackMs(),
     leftMs: () => now().leftMs ?? usual.leftMs(),
-    fate: () => now().fate ?? usual.fate(),
+    fate: (to) => now().fate ?? (now().failsTo.has(to) ? 'goesOn' : usual.fate(to)),
     managerLateMs: () => usual.managerLateMs() + now().managerLateMs,
   }
 }

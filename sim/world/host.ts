@@ -78,7 +78,7 @@ export class SimHost {
       kernel: parts.kernel,
       processes: this.processes,
       lateMs: () => this.#faults.managerLateMs(),
-      fate: () => this.#faults.fate(),
+      fate: (to) => this.#faults.fate(to),
       other: (host) => parts.managers.get(host),
       copiesRun: parts.code.shellWithout === 'M2',
       mayPass: (ask, process, incoming) => {

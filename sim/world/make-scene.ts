@@ -70,7 +70,7 @@ export function makeScene(plan: Setting, code: Code): MakeScene {
       new SimHost(
         { kernel, code, platform, witness, managers },
         {
-          name: `n${n + 1}`,
+          name: plan.names?.[n] ?? `n${n + 1}`,
           clusterId,
           weather: { up: true, down: true, loss: world.loss, delayMs },
           faults,

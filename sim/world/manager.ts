@@ -21,7 +21,7 @@ export interface ManagerSurroundings {
   /** The gate asks, as the last thing before it becomes the workload; null: no, or no guard. */
   mayPass(ask: ManagerAsk, process: Process, incoming: boolean): number | null
   /** What becomes of the next migration from here. */
-  fate(): Fate
+  fate(to: string): Fate
   /** The manager of another host, by its name. */
   other(host: string): Manager | undefined
   /** M2 is switched off: a copy executes as soon as it is whole. */
@@ -79,7 +79,7 @@ export class Manager {
       if (!source || !target || !copy) return ended('the target does not take it')
       const { least, most } = TRANSFER_MS
       const whole = kernel.nowMs + kernel.random.between(least, most)
-      kernel.at(whole, null, () => this.#switchOver(source, target, copy, ended))
+      kernel.at(whole, null, () => this.#switchOver(source, { to, manager: target }, copy, ended))
     }
     kernel.at(kernel.nowMs + lateMs(), null, begin)
   }
@@ -96,19 +96,19 @@ export class Manager {
 
   #switchOver(
     source: Process,
-    target: Manager,
+    target: { to: string; manager: Manager },
     copy: Process,
     ended: (problem: string | null) => void,
   ): void {
     const { kernel, processes, fate, copiesRun } = this.#around
-    const there = target.#around.processes
+    const there = target.manager.#around.processes
     if (!there.lives(copy)) return ended('the copy is gone')
     if (!processes.lives(source) || !source.running) {
       there.kill(copy.pid, 0)
       return ended('it has ended')
     }
     if (copiesRun) there.exec(copy, copy.epoch)
-    switch (fate()) {
+    switch (fate(target.to)) {
       case 'goesOn':
         return ended('no answer of the target')
       case 'lies':

@@ -39,6 +39,8 @@ export class Operator {
   readonly groups = new Map<string, KnownGroup>()
   /** Nodes that are members, by GUID. */
   readonly nodes: string[] = []
+  /** On the way to the object, and on the way back. */
+  delayMs = (): number => this.#kernel.random.between(0.1, DELAY_MAX_MS)
   fencing: 'none' | 'lease' | 'fence' = 'none'
   /** Nodes of which it is sure that the boot that the hive has for them is over. */
   overNow: () => readonly { nodeId: string; boot: string }[] = () => []
@@ -56,7 +58,10 @@ export class Operator {
       .all()
       .map((row) => String(row['id']))
 
-  ask(request: Request, answered: (ok: boolean | null) => void = () => {}): void {
+  ask(
+    request: Request,
+    answered: (ok: boolean | null, refused?: Refusal) => void = () => {},
+  ): void {
     const call = this.#begin(request)
     // On the way to the object, and back again.
     this.#later(() => {
@@ -67,7 +72,7 @@ export class Operator {
             call.answeredAt = answer === null ? null : this.#kernel.turns
             call.ok = answer === null ? null : !('refused' in answer)
             if (answer && 'seq' in answer) call.seq = answer.seq
-            answered(call.ok)
+            answered(call.ok, answer && 'refused' in answer ? answer.refused : undefined)
           })
         })
     })
@@ -96,8 +101,7 @@ export class Operator {
   }
 
   #later(work: () => void): void {
-    const { random } = this.#kernel
-    this.#kernel.at(this.#kernel.nowMs + random.between(0.1, DELAY_MAX_MS), null, work)
+    this.#kernel.at(this.#kernel.nowMs + this.delayMs(), null, work)
   }
 
   want(resourceId: string, persistentState: 0 | 1): void {

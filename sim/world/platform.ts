@@ -317,6 +317,12 @@ export class Platform {
     this.#awayUntilMs = this.kernel.nowMs + forMs
   }
 
+  /** From being away for good. */
+  back(): void {
+    this.#awayUntilMs = 0
+    this.#armAlarm()
+  }
+
   /** Another instance begins elsewhere; this one's runtime answers pings until it is ended. */
   supersede(forMs: number, hangs = false): void {
     const p = this.#now

@@ -3,7 +3,7 @@ import type { ProcessRef } from '../../schema/workload.ts'
 import type { Kernel } from './kernel.ts'
 import type { Running, Witness } from './witness.ts'
 
-interface Workload {
+export interface Workload {
   readonly resourceId: string
   readonly groupId: string
   readonly epoch: number
@@ -27,6 +27,8 @@ export class Processes {
   nodeId = ''
   /** The machine stands still: what is killed dies when it goes on. */
   frozenUntilMs = 0
+  /** Neither a stop nor a kill has an effect on it. */
+  immune: (of: Workload) => boolean = () => false
   /** Told when one has ended, if anybody listens. */
   onEnd: (process: Process) => void = () => {}
 
@@ -62,6 +64,8 @@ export class Processes {
 
   /** SIGKILL: it is gone a little later. */
   kill(pid: number, afterMs: number): void {
+    const process = this.#all.get(pid)
+    if (process && this.immune(process)) return
     const fromMs = Math.max(this.#kernel.nowMs, this.frozenUntilMs)
     this.#kernel.at(fromMs + afterMs, null, () => this.#end(pid))
   }

@@ -15,7 +15,7 @@ export interface ModuleFaults {
   onlineMs(): number
   offlineMs(): number
   /** The start fails after all. */
-  failsOnline(): boolean
+  failsOnline(resourceId: string): boolean
   /** A call that is not answered at all. */
   hangs(): boolean
   /** It takes its RHS along. */
@@ -253,7 +253,7 @@ export class SimRhs {
     const known = this.#processes.get(guid)
     if (known && this.#around.executes(known) && !this.#around.faults.lie())
       return ended({ ok: true })
-    if (this.#around.faults.failsOnline()) return ended({ ok: false, error: 'exit 1' })
+    if (this.#around.faults.failsOnline(guid)) return ended({ ok: false, error: 'exit 1' })
     const { groupId, epoch, type } = run.held
     const answered = (then: (process: ProcessRef | undefined) => void) => {
       const requestId = this.#request((answer) => {

@@ -48,6 +48,8 @@ export interface Setting {
   readonly seed: number
   readonly profile: ProfileName
   readonly nodes: number
+  /** Of the hosts; n1, n2 … by default. */
+  readonly names?: readonly string[] | undefined
   readonly groups: readonly GroupPlan[]
   readonly world: WorldPlan
   /** When faults are over, milliseconds from the beginning. */

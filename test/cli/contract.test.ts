@@ -7,6 +7,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Runner } from '../../cli/command.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
@@ -42,6 +43,8 @@ const of = (ok: string, fails: string, code: number): Case => ({ ok, fails, code
 const on = (ok: string, fails: string, code: number): Case => ({ ok, fails, code, goesOn: true })
 
 const { usage, notFound, conflict, refused } = EXIT
+
+const SCENARIO = fileURLToPath(new URL('../scenarios/files/host-lost.yaml', import.meta.url))
 
 /** In this order: later ones build upon earlier ones. */
 const CASES: readonly Case[] = [
@@ -93,6 +96,7 @@ const CASES: readonly Case[] = [
     conflict,
   ),
   of('rule list', 'rule list --cluster nosuch', notFound),
+  of(`sim run ${SCENARIO}`, 'sim run nosuch.yaml', usage),
   of('rule delete near --yes', 'rule delete near --yes', notFound),
   of('group change cache --failover-threshold default', 'group change nosuch', notFound),
   of('resource list', 'resource list --wide', usage),

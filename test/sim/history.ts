@@ -1,16 +1,16 @@
 /** One history: a cluster, an operator, everything that strikes them, and then rest. */
 
+import { checkCalls } from '../../sim/check/calls.ts'
+import { Mirror } from '../../sim/check/mirror.ts'
+import { checkQuiet, type Idle, idleFromMs, idleNow } from '../../sim/check/quiet.ts'
+import { checkReplay } from '../../sim/check/replay.ts'
+import { checkReplica, checkReplicaAtRest } from '../../sim/check/replicas.ts'
+import { checkRest } from '../../sim/check/rest.ts'
 import type { Code } from '../../sim/world/code.ts'
 import { formCluster, type MakeScene, makeScene } from '../../sim/world/make-scene.ts'
 import { Random } from '../../sim/world/random.ts'
 import type { Scene } from '../../sim/world/scene.ts'
 import { carryOutAsk } from './asks.ts'
-import { checkCalls } from './check/calls.ts'
-import { Mirror } from './check/mirror.ts'
-import { checkQuiet, type Idle, idleFromMs, idleNow } from './check/quiet.ts'
-import { checkReplay } from './check/replay.ts'
-import { checkReplica, checkReplicaAtRest } from './check/replicas.ts'
-import { checkRest } from './check/rest.ts'
 import type { Plan } from './plan.ts'
 import { carryOut, type StrikeKind } from './strikes/index.ts'
 

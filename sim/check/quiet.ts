@@ -1,6 +1,6 @@
 /** An idle cluster is quiet: nothing but pings, confirms and checks of health. */
-import { PROFILES } from '../../../schema/timing.ts'
-import type { Scene } from '../../../sim/world/scene.ts'
+import { PROFILES } from '../../schema/timing.ts'
+import type { Scene } from '../world/scene.ts'
 import type { Mirror } from './mirror.ts'
 
 /** Long enough for every timer of daily life to come round. */

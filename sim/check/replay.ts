@@ -1,10 +1,10 @@
 /** The journal, folded through the core from the beginning, gives the same updates bit for bit. */
-import type { Event } from '../../../schema/event.ts'
-import { emptyHive } from '../../../schema/hive.ts'
-import { applyObservation, emptyObserved } from '../../../schema/observed.ts'
-import { applyUpdate } from '../../../schema/update.ts'
-import type { Code } from '../../../sim/world/code.ts'
-import type { Disk } from '../../../sim/world/fakes/storage.ts'
+import type { Event } from '../../schema/event.ts'
+import { emptyHive } from '../../schema/hive.ts'
+import { applyObservation, emptyObserved } from '../../schema/observed.ts'
+import { applyUpdate } from '../../schema/update.ts'
+import type { Code } from '../world/code.ts'
+import type { Disk } from '../world/fakes/storage.ts'
 
 export function checkReplay(disk: Disk, step: Code['step']): string[] {
   const entries = disk.db.prepare('select * from journal order by id').all() as {

@@ -3,11 +3,11 @@
  * them. It folds with code of its own: what it judges is not asked what it thinks.
  */
 import { createHash } from 'node:crypto'
-import type { Group, HiveDocument, Node, Resource } from '../../../schema/hive.ts'
-import type { Update } from '../../../schema/update.ts'
-import type { Disk } from '../../../sim/world/fakes/storage.ts'
-import type { Kernel } from '../../../sim/world/kernel.ts'
-import type { Running, Witness } from '../../../sim/world/witness.ts'
+import type { Group, HiveDocument, Node, Resource } from '../../schema/hive.ts'
+import type { Update } from '../../schema/update.ts'
+import type { Disk } from '../world/fakes/storage.ts'
+import type { Kernel } from '../world/kernel.ts'
+import type { Running, Witness } from '../world/witness.ts'
 
 export interface Committed {
   readonly update: Update

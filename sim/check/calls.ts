@@ -3,7 +3,7 @@
  * answered and when. The order is that of the updates; what is left to show is that every answer
  * fits into it.
  */
-import type { Call } from '../../../sim/world/operator.ts'
+import type { Call } from '../world/operator.ts'
 import type { Mirror } from './mirror.ts'
 
 export function checkCalls(calls: readonly Call[], mirror: Mirror): string[] {

@@ -1,6 +1,6 @@
 /** After the faults: what is wanted runs on exactly one host, its owner, or it says why not. */
-import type { Group, Node, Resource } from '../../../schema/hive.ts'
-import type { Scene } from '../../../sim/world/scene.ts'
+import type { Group, Node, Resource } from '../../schema/hive.ts'
+import type { Scene } from '../world/scene.ts'
 import type { Mirror } from './mirror.ts'
 
 export function checkRest(scene: Scene, mirror: Mirror): string[] {

@@ -1,6 +1,6 @@
 /** Every replica is a prefix of the one order of updates, and what it holds is what they made. */
 import { createHash } from 'node:crypto'
-import type { SimHost } from '../../../sim/world/host.ts'
+import type { SimHost } from '../world/host.ts'
 import type { Mirror } from './mirror.ts'
 
 /** At any time: what is in an agent's memory. */
