@@ -1,7 +1,7 @@
 /** Nodes and how they are fenced. */
 import type * as z from 'zod'
 import type * as f from '../schema/api/fencing.ts'
-import type { changeNode } from '../schema/api/placement.ts'
+import type { changeNode, resumeNode } from '../schema/api/placement.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { type Call, find, ids, onThing, open, view, why } from './calls.ts'
 
@@ -22,8 +22,13 @@ export const nodeHandlers = {
     onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: true })),
   drainNode: async (call: Call) =>
     onThing(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId })),
-  resumeNode: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: false })),
+  resumeNode: async (call: Call<z.output<typeof resumeNode>>) =>
+    onThing(call, 'node', (nodeId) => ({
+      type: 'pauseNode',
+      nodeId,
+      paused: false,
+      failback: call.body.failback,
+    })),
   evictNode: async (call: Call<unknown, { lost?: 'true' | 'false' }>) =>
     onThing(call, 'node', (nodeId) => ({
       type: 'evictNode',

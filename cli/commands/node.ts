@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { NodeView } from '../../schema/api/bodies.ts'
 import { amountsOrNone, amountsText } from '../amounts.ts'
 import { noun, type Runner } from '../command.ts'
@@ -17,14 +17,21 @@ export function addNode(program: Command, runner: Runner): void {
     .option('--available', 'only nodes that may take groups')
     .action(runner.action(listNodes))
   node.command('show').description('one node').argument('<node>').action(runner.action(show))
-  const change = (name: string, about: string, route: ChangeRoute, done: string) =>
-    node
-      .command(name)
-      .description(about)
-      .argument('<node>')
-      .action(runner.action((session, _: unknown, one: string) => run(session, route, one, done)))
-  change('pause', 'no new placements there; what runs goes on', 'pauseNode', 'paused')
-  change('resume', 'ends a pause or a quarantine', 'resumeNode', 'takes groups again')
+  node
+    .command('pause')
+    .description('no new placements there; what runs goes on')
+    .argument('<node>')
+    .action(runner.action(pause))
+  node
+    .command('resume')
+    .description('ends a pause, a drain or a quarantine')
+    .argument('<node>')
+    .addOption(
+      new Option('--failback <when>', 'groups that left it when it was drained')
+        .choices(['now', 'policy', 'never'])
+        .default('policy'),
+    )
+    .action(runner.action(resume))
   node
     .command('set')
     .description('what it has, and what it fails together with')
@@ -37,16 +44,18 @@ export function addNode(program: Command, runner: Runner): void {
   program.addCommand(node)
 }
 
-type ChangeRoute = 'pauseNode' | 'resumeNode'
+async function pause(session: Session, _: unknown, node: string): Promise<undefined> {
+  const answer = await session.inCluster('pauseNode', { params: { node } })
+  session.out.answer(answer, () => `node ${node}: paused (seq ${answer.seq})`)
+}
 
-async function run(
+async function resume(
   session: Session,
-  route: ChangeRoute,
+  { failback }: { failback: 'now' | 'policy' | 'never' },
   node: string,
-  done: string,
 ): Promise<undefined> {
-  const answer = await session.inCluster(route, { params: { node } })
-  session.out.answer(answer, () => `node ${node}: ${done} (seq ${answer.seq})`)
+  const answer = await session.inCluster('resumeNode', { params: { node }, body: { failback } })
+  session.out.answer(answer, () => `node ${node}: takes groups again (seq ${answer.seq})`)
 }
 
 async function set(

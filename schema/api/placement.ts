@@ -20,6 +20,15 @@ export const changeNode = z
     error: 'nothing to change: give capacity or faultDomain',
   })
 
+export const resumeNode = z.strictObject({
+  failback: z
+    .enum(['now', 'policy', 'never'])
+    .default('policy')
+    .describe(
+      'What becomes of the groups that left when it was drained: back now, by the policy of each, or not.',
+    ),
+})
+
 export const createRule = z.strictObject({
   name: name.describe('A name of its own.'),
   kind: ruleKind.describe('keepApart: never on one node; keepTogether: always on one.'),

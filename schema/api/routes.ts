@@ -126,7 +126,8 @@ export const routes = {
   resumeNode: {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/resume',
-    summary: 'Ends a pause',
+    summary: 'Ends a pause, a drain or a quarantine',
+    body: p.resumeNode,
     response: b.done,
   },
   evictNode: {

@@ -101,7 +101,10 @@ class Setting {
 
   /** Nothing runs; hosts that are up join in list order. */
   async cold(): Promise<Stage> {
-    for (const group of this.#scenario.groups) await this.#make(group, 'anywhere')
+    for (const group of this.#scenario.groups) {
+      await this.#make(group, [])
+      await this.#free(group)
+    }
     await this.#declare()
     const stage = this.#stage()
     for (const { host } of this.#living()) host.powerOn()
@@ -109,21 +112,22 @@ class Setting {
   }
 
   async settled(): Promise<Stage> {
+    // Before there is any host: what nobody may own yet is placed nowhere.
+    for (const group of this.#scenario.groups) await this.#make(group, [])
     for (const { host } of this.#living()) host.powerOn()
-    const living = new Set(this.#living().map(({ name }) => name))
     const ups = this.#living().filter(({ network }) => network)
     await this.#until(() => ups.every(({ host }) => host.inSession))
-    const settles = (g: ScenarioGroup) =>
-      g.owner !== null && living.has(g.owner) && this.#node(g.owner)?.network !== false
-    const settled = this.#scenario.groups.filter(settles)
-    for (const group of settled) await this.#make(group, 'owner')
-    for (const group of this.#scenario.groups)
-      if (!settles(group)) await this.#make(group, 'nowhere')
+    const names = new Set(ups.map(({ name }) => name))
+    const settled = this.#scenario.groups.filter((g) => g.owner !== null && names.has(g.owner))
+    for (const group of settled) await this.#allow(group, this.#ids([group.owner as string]))
     await this.#until(() => settled.every((g) => this.#isThere(g)))
     const stage = this.#stage()
+    for (const group of settled) await this.#free(group)
     await this.#declare()
     // As if in one moment: what is placed first comes first.
-    const inOrder = [...this.#scenario.groups].sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0))
+    const inOrder = this.#scenario.groups
+      .filter((g) => !settled.includes(g))
+      .sort((one, other) => (other.priority ?? 0) - (one.priority ?? 0))
     for (const group of inOrder) await this.#free(group)
     return stage
   }
@@ -148,28 +152,31 @@ class Setting {
       })
   }
 
-  #node(name: string) {
-    return this.#scenario.nodes.find((n) => n.name === name)
+  #isOwned(groupId: string): boolean {
+    const { db } = this.#scene.platform.disk
+    const row = db
+      .prepare(
+        "select json_extract(body, '$.change.value.ownership.phase') as phase from updates where json_extract(body, '$.change.id') = ? order by seq desc limit 1",
+      )
+      .get(groupId)
+    return row?.['phase'] === 'owned'
   }
 
   #isThere(g: ScenarioGroup): boolean {
-    const running = this.#scene.witness.runningOf(this.#groups.get(g.name) ?? '')
-    return g.wanted === 'offline' || running.length === membersOf(g).length
+    const groupId = this.#groups.get(g.name) ?? ''
+    const running = this.#scene.witness.runningOf(groupId)
+    return g.wanted === 'offline' ? this.#isOwned(groupId) : running.length === membersOf(g).length
   }
 
-  /** @param where only on its owner, on no node at all yet, or wherever it may be */
-  async #make(g: ScenarioGroup, where: 'owner' | 'nowhere' | 'anywhere'): Promise<void> {
+  async #make(g: ScenarioGroup, possibleOwners: readonly string[] | null): Promise<void> {
     const groupId = this.#groups.get(g.name) as string
-    const preferredOwners = where === 'owner' && g.owner ? this.#ids([g.owner]) : []
     const settings = {
-      ...{ preferredOwners, failoverThreshold: g.failoverThreshold ?? null },
+      failoverThreshold: g.failoverThreshold ?? null,
       ...(g.priority !== undefined && { priority: g.priority }),
       ...(g.needs && { needs: g.needs }),
     }
     await this.#ask({ type: 'createGroup', groupId, name: g.name, settings })
     const ids = this.#resources.get(g.name) as Map<string, string>
-    const possibleOwners =
-      where === 'owner' ? preferredOwners : where === 'nowhere' ? [] : this.#possible(g)
     for (const r of inOnlineOrder(membersOf(g)))
       await this.#ask({
         type: 'createResource',
@@ -181,22 +188,26 @@ class Setting {
         settings: {
           properties: r.live ? { domain: r.name, xml: '<domain/>' } : { command: '/bin/workload' },
           dependsOn: r.dependsOn.map((name) => ids.get(name) as string),
-          possibleOwners,
+          possibleOwners: possibleOwners && [...possibleOwners],
           ...(g.restartThreshold !== undefined && { restart: { attempts: g.restartThreshold } }),
         },
       })
-    if (where === 'anywhere') await this.#asDeclared(g, groupId)
   }
 
   /** From now on it is as the scenario says, and may be wherever that lets it. */
   async #free(g: ScenarioGroup): Promise<void> {
-    await this.#asDeclared(g, this.#groups.get(g.name) as string)
-    const possibleOwners = this.#possible(g)
-    for (const resourceId of this.#resources.get(g.name)?.values() ?? [])
-      await this.#ask({ type: 'changeResource', resourceId, settings: { possibleOwners } })
+    await this.#asDeclared(g)
+    await this.#allow(g, this.#possible(g))
   }
 
-  async #asDeclared(g: ScenarioGroup, groupId: string): Promise<void> {
+  async #allow(g: ScenarioGroup, owners: readonly string[] | null): Promise<void> {
+    const settings = { possibleOwners: owners && [...owners] }
+    for (const resourceId of this.#resources.get(g.name)?.values() ?? [])
+      await this.#ask({ type: 'changeResource', resourceId, settings })
+  }
+
+  async #asDeclared(g: ScenarioGroup): Promise<void> {
+    const groupId = this.#groups.get(g.name) as string
     const when = g.failback === 'immediate' ? ('atOnce' as const) : ('off' as const)
     const preferredOwners = this.#ids(g.preferredOwners)
     await this.#ask({

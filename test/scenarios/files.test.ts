@@ -14,7 +14,7 @@ let end: () => void
 beforeAll(async () => {
   code = await loadCode()
   end = begin()
-})
+}, 60_000)
 afterAll(() => end())
 
 it.each(readdirSync(FOLDER).sort())('%s', async (file) => {

@@ -54,7 +54,7 @@ export function leaveDrained(draft: Draft, group: Group): boolean {
   if (carry?.method === 'live' && movesLive(draft, owner)) return false
   beginRelease(
     draft,
-    group,
+    { ...group, drained: { from: owner.id, then: 'unsaid' } },
     { reason: 'move', to: null, ...(carry && { carry }) },
     {
       manager: 'FM',
@@ -71,3 +71,21 @@ const movesLive = (draft: Draft, owner: Node): boolean =>
     const leaves = ownership.phase === 'releasing' && ownership.owner === owner.id
     return leaves && ownership.carry?.method === 'live'
   })
+
+/** What becomes of the groups that left a node when it was drained: back now, by their policy, or not at all. */
+export function resumeDrained(
+  draft: Draft,
+  nodeId: string,
+  failback: 'now' | 'policy' | 'never',
+): void {
+  for (const group of draft.groups()) {
+    if (group.drained?.from !== nodeId) continue
+    const { drained: _, ...rest } = group
+    const value =
+      failback === 'policy' ? rest : { ...rest, drained: { from: nodeId, then: failback } }
+    draft.put(
+      { table: 'group', id: group.id, value },
+      { manager: 'FM', code: 'nodeResumed', rule: 'S-18', evidence: { failback } },
+    )
+  }
+}

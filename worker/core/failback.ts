@@ -7,7 +7,7 @@ import { LIMITS } from '../../schema/limits.ts'
 import { carryFor, midFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import { unitOf } from './neighbours.ts'
-import { candidates, recentFailovers } from './placement.ts'
+import { candidates, recentFailovers, whyNot } from './placement.ts'
 import { busy, findGroup, isRefusal } from './refusals.ts'
 import { beginRelease } from './releases.ts'
 
@@ -29,7 +29,7 @@ function better(draft: Draft, group: Group): Better {
   }
   const failedMs = new Map(recentFailovers(draft, group).map((f) => [f.nodeId, f.atMs]))
   const preferred = candidates(draft, group, { without: owner })
-    .eligible.filter((node) => rank(node.id) < rank(owner))
+    .eligible.filter((node) => rank(node.id) < rank(owner) && node.id !== shunned(group))
     .sort((a, b) => rank(a.id) - rank(b.id))
   const againMs = preferred.flatMap(({ id }) => {
     const atMs = failedMs.get(id)
@@ -40,6 +40,9 @@ function better(draft: Draft, group: Group): Better {
     againMs: againMs.length > 0 ? Math.min(...againMs) : null,
   }
 }
+
+/** It left that node when it was drained, and an operator has said that it does not go back. */
+const shunned = ({ drained }: Group) => (drained?.then === 'never' ? drained.from : null)
 
 /** Everything that is wanted is online: an interruption now would be the only one. */
 function isWhole(draft: Draft, { id, ownership }: Group): boolean {
@@ -63,6 +66,7 @@ const goingBack = (draft: Draft): number =>
  * @returns whether it leaves
  */
 export function failBack(draft: Draft, group: Group): boolean {
+  if (returnDrained(draft, group)) return true
   const { failback } = group
   // Of groups that are kept together one says where they belong, or they would never agree.
   const leads = unitOf(draft, group)[0]?.id === group.id
@@ -74,11 +78,26 @@ export function failBack(draft: Draft, group: Group): boolean {
   const shut = failback.when === 'window' && !isOpen(failback, draft.nowMs)
   note(draft, group, to && shut ? opensAtMs(failback, draft.nowMs) : to ? null : againMs)
   if (!to || shut) return false
-  const mayLeave = draft.node(group.ownership.owner ?? '')?.state === 'up' && isWhole(draft, group)
-  if (!mayLeave || goingBack(draft) >= LIMITS.failbacksAtOnce) return false
+  if (!mayGoBack(draft, group)) return false
   goBack(draft, group, to, { policy: failback.when })
   return true
 }
+
+/** S-18: to the node that it was drained from, because an operator has said so on resuming that. */
+function returnDrained(draft: Draft, group: Group): boolean {
+  const { drained, ownership } = group
+  if (drained?.then !== 'now' || ownership.owner === drained.from) return false
+  const home = draft.node(drained.from)
+  if (!home || whyNot(draft, group, home, { without: ownership.owner }) !== null) return false
+  if (!mayGoBack(draft, group)) return false
+  goBack(draft, group, home, { policy: 'resumed' })
+  return true
+}
+
+const mayGoBack = (draft: Draft, group: Group): boolean =>
+  draft.node(group.ownership.owner ?? '')?.state === 'up' &&
+  isWhole(draft, group) &&
+  goingBack(draft) < LIMITS.failbacksAtOnce
 
 /** Of a group that is not owned: its window is nobody's matter now. */
 export const forgetFailback = (draft: Draft, group: Group): void => note(draft, group, null)
@@ -110,9 +129,10 @@ export function failbackGroup(draft: Draft, r: Of<'failbackGroup'>, by: string):
       message: `group "${group.name}" prefers no node`,
       remedy: `Say which it prefers: holdfast group change ${group.name} --preferred-owners NODE`,
     }
-  const to = better(draft, group).node
+  const to = better(draft, { ...group, drained: undefined }).node
   if (!to) return noBetter(draft, group)
-  goBack(draft, group, to, { by })
+  const { drained: _, ...rest } = group
+  goBack(draft, rest, to, { by })
   return null
 }
 

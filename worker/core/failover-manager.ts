@@ -159,6 +159,12 @@ function askNext(draft: Draft, group: Group, free: Free, refused: PendingOffer['
   })
 }
 
+/** What was said for its way back is over once it is there. */
+function settled(group: Group, { id }: Node): Group {
+  const { drained, ...rest } = group
+  return drained && drained.from !== id ? group : rest
+}
+
 /** O2, C2: owner and epoch + 1, while the group is still free at the epoch of the offer. */
 function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void {
   const found = candidates(draft, group, { first: target.id })
@@ -167,7 +173,7 @@ function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void
       table: 'group',
       id: group.id,
       value: {
-        ...group,
+        ...settled(group, target),
         ownership: {
           phase: 'owned',
           owner: target.id,

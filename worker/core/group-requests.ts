@@ -118,6 +118,8 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
     }
   const refused = to ? refuseTarget(draft, group, to) : refuseAnywhere(draft, group)
   if (refused) return refused
+  // What was said on resuming a node is about where it was before.
+  const { drained: _, ...moved } = group
   const because = {
     manager: 'FM' as const,
     code: 'operatorMove',
@@ -129,7 +131,7 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
     if (typeof carry === 'string') return cannotTravel(group, r.method ?? 'stop', carry)
     beginRelease(
       draft,
-      group,
+      moved,
       { reason: 'move', to: to?.id ?? null, ...(carry && { carry }) },
       carry ? { ...because, evidence: { ...because.evidence, method: carry.method } } : because,
     )
@@ -140,7 +142,7 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
       {
         table: 'group',
         id: group.id,
-        value: { ...group, ownership: { ...ownership, to: to?.id ?? null } },
+        value: { ...moved, ownership: { ...ownership, to: to?.id ?? null } },
       },
       because,
     )

@@ -29,7 +29,16 @@ export function whyNotBeside(
   node: Node,
   question: Question = {},
 ): string | null {
-  if (!isJudged(draft, group)) return null
+  return isJudged(draft, group) ? whyNotOnline(draft, group, node, question) : null
+}
+
+/** The same as if it were wanted online. */
+export function whyNotOnline(
+  draft: Draft,
+  group: Group,
+  node: Node,
+  question: Question = {},
+): string | null {
   const unit = unitOf(draft, group)
   return (
     whyNotTogether(draft, group, unit, node, question) ??

@@ -2,7 +2,7 @@
 import type { Group, Node } from '../../schema/hive.ts'
 import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
-import { sum, unitOf } from './neighbours.ts'
+import { isJudged, sum, unitOf, whyNotOnline } from './neighbours.ts'
 import type { Seat } from './seats.ts'
 
 /** Of two nodes on one level, the one with the smaller number is asked first. */
@@ -23,6 +23,7 @@ export function rankOf(
   return [
     node.id === question.first ? 0 : 1,
     failedThere ? 1 : 0,
+    couldComeOnline(draft, group, node) ? 0 : 1,
     ...softness(draft, group, node),
     preferred >= 0 ? preferred : Number.MAX_SAFE_INTEGER,
     policyRank(draft, group, node),
@@ -36,6 +37,12 @@ export function compareRanks(a: Rank, b: Rank): number {
     if (x !== y) return x < y ? -1 : 1
   }
   return 0
+}
+
+/** Of what is wanted offline: where it would have to leave again to come online is no good place. */
+function couldComeOnline(draft: Draft, group: Group, node: Node): boolean {
+  const isFree = draft.rules().length === 0 && group.needs === undefined
+  return isFree || isJudged(draft, group) || whyNotOnline(draft, group, node) === null
 }
 
 /** How many of its mates could not follow, and how much the soft rules are broken there. */
