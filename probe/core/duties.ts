@@ -41,8 +41,8 @@ export interface Known {
   readonly adopted?: ReadonlySet<string>
   /** By GUID of the resource; they override the replica. */
   readonly overrides?: ReadonlyMap<string, Override>
-  /** Types that no monitor of this host has: nobody can be asked to stop such a resource. */
-  readonly unhosted?: (type: string) => boolean
+  /** Resources that no monitor of this host has: nobody can be asked to stop one. */
+  readonly unhosted?: (resource: Pick<Resource, 'id' | 'type'>) => boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -171,7 +171,7 @@ function mayRun(known: Known, r: Resource): boolean {
 /** Whether anything of it may be running: then what it depends on stays, and its group too. */
 function runs(known: Known, r: Resource, epoch: number): boolean {
   // Nobody waits for what nobody can stop: the guard does, with the group (G5).
-  if (known.unhosted?.(r.type)) return false
+  if (known.unhosted?.(r)) return false
   switch (statusOf(known, r.id, epoch)) {
     case undefined:
       return known.adopted?.has(r.id) === true
