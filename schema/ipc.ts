@@ -37,6 +37,8 @@ export const heldResource = z.strictObject({
   target: state,
   /** The whole group goes from this node: nothing of it stays, wanted or not. */
   leaving: z.boolean(),
+  /** With `leaving`: time counts more than a graceful stop, where its type allows that (S-50). */
+  hurry: z.literal(true).optional(),
   /** An operator on this host wants it stopped, or gone at once: Terminate instead of Offline. */
   stopHere: z.enum(['no', 'stop', 'kill']),
   /** Its state is to travel instead of being lost by a stop. */

@@ -87,6 +87,7 @@ function heldResource(
     persistentState: override ? 0 : r.persistentState,
     target: target(known, group, r, members),
     leaving: leaves(known, group),
+    ...(inHurry(known, group) && { hurry: true as const }),
     stopHere: override?.how ?? 'no',
     ...travel(known, group, r),
     hiveSeq: known.hive.seq,
@@ -124,6 +125,14 @@ function leaves(known: Known, group: Group): boolean {
   if (known.shutsDown === true) return true
   // M1: until there is a place for the copy, nothing has begun.
   return group.ownership.phase === 'releasing' && !isUnplaced(group.ownership)
+}
+
+/** The service is away already, or the host goes: whoever waits for it waits for the stop as well (S-50). */
+function inHurry(known: Known, group: Group): boolean {
+  if (known.shutsDown === true) return true
+  const { ownership } = group
+  if (ownership.phase !== 'releasing' || ownership.carry) return false
+  return ownership.reason === 'failover' || ownership.reason === 'hostShutdown'
 }
 
 /** May run now: wanted, and all it depends on is online. Must go: after those that depend on it. */

@@ -136,7 +136,7 @@ function moduleOf(path: string, exported: unknown): Omit<ModuleFile, 'sha256'> {
   const manifest = parsed.data
   const problem = functionsProblem(functions, manifest) ?? manifestProblem(manifest)
   if (problem !== null) throw bad(path, problem)
-  const { type, version, host, way, properties } = manifest
+  const { type, version, host, way, hints, properties } = manifest
   const kind = { type, version, host, properties: propertiesSchema(properties) }
   const controls = manifest.controls && { controls: controlsOf(manifest) }
   // As methods of what was exported: a module may keep things of its own there.
@@ -144,7 +144,13 @@ function moduleOf(path: string, exported: unknown): Omit<ModuleFile, 'sha256'> {
     name,
     (...args: unknown[]) => Reflect.apply(fn as () => unknown, exported, args),
   ])
-  const module = { ...kind, ...(way && { way }), ...controls, ...Object.fromEntries(entries) }
+  const module = {
+    ...kind,
+    ...(way && { way }),
+    ...(hints && { hints }),
+    ...controls,
+    ...Object.fromEntries(entries),
+  }
   return { manifest, module: module as ResourceModule }
 }
 

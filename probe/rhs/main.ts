@@ -104,6 +104,7 @@ class Rhs {
 
   async #load(frame: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
     await this.#shelf.load(frame, (pin) => this.#loading.begins(pin))
+    this.#state.hints = this.#shelf.hints
     this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: [] })
   }
 
@@ -189,6 +190,7 @@ class Rhs {
   #loadFirst(frame: Extract<ToRhs, { t: 'hold' }>): void {
     void this.#loading.during(async () => {
       await this.#shelf.loadFor(frame.resources, (pin) => this.#loading.begins(pin))
+      this.#state.hints = this.#shelf.hints
       this.#fromAgent(frame)
     })
   }

@@ -5,7 +5,7 @@ import type { HostedType } from '../../schema/hive.ts'
 import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
 import { isSeparate } from '../../schema/ids.ts'
 import type { FromRhs, GuardToRhs, HeldResource, ToRhs } from '../../schema/ipc.ts'
-import type { ResourceModule } from '../../schema/resource-type.ts'
+import type { ResourceModule, StopHints } from '../../schema/resource-type.ts'
 import { loadModules } from '../resources/index.ts'
 import { allowsText } from './allows.ts'
 import type { Loading } from './loading.ts'
@@ -71,6 +71,13 @@ export class Shelf {
     const prepares = [...this.#modules.values()].filter((m) => m.prepareOnline).map((m) => m.type)
     const refused = this.#own?.refused ?? []
     return { types, unloaded, prepares, ...(refused.length > 0 && { refused }) }
+  }
+
+  /** S-50: by type, where a module gives some. */
+  get hints(): ReadonlyMap<string, StopHints> {
+    return new Map(
+      [...this.#modules].flatMap(([type, { hints }]) => (hints ? [[type, hints]] : [])),
+    )
   }
 
   /** S-57: what has become of the files since they were looked at last. */

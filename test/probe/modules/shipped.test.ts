@@ -62,7 +62,7 @@ async function contractOf(type: string, { policy, properties, others, thing }: G
       }
     : sandbox
   try {
-    const unwatched = thing && { unwatched: 'nothing of it is a process' }
+    const unwatched = thing && !module.watch && { unwatched: 'nothing of it is a process' }
     const given = { ...(others && { others }), ...unwatched }
     return await judged({ module, properties, bench, timeoutMs: 20_000, ...given })
   } finally {
