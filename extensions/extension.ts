@@ -27,8 +27,18 @@ export interface ManagementExtension {
   readonly runningCode: string
   /** The settings of what runs, out of the answer to that code; null: nothing runs. */
   runningOf(answer: unknown): Json | null
+  /** What of a change can be tried on what runs; null: nothing of it. */
+  liveOf(before: Json, after: Json): LiveChange | null
+  /** What came of it, out of the answer to that code: by setting, null for done, or why not. */
+  triedOf(answer: unknown): Readonly<Record<string, string | null>>
   /** Where what runs is not as configured. What is not configured is nobody's business. */
   differences(configured: Json, running: Json): Difference[]
+}
+
+export interface LiveChange {
+  /** Control code of the type, and what it is told. */
+  readonly code: string
+  readonly input: Readonly<Record<string, Json>>
 }
 
 export interface Difference {

@@ -33,6 +33,20 @@ export const SAFE_FENCE_OPTIONS: readonly string[] = [
   ...['region', 'zone', 'project', 'subscription_id', 'resource_group', 'datacenter', 'vmware'],
 ]
 
+const monitorLimit = z.strictObject({
+  /** All of it, what it calls included; its heap is kept below. */
+  memoryMb: z.int().min(96).max(1_048_576).optional(),
+  /** Of one processor: 50 is half of one, 200 is two. */
+  cpuPercent: z.int().min(5).max(100_000).optional(),
+})
+export const monitorLimits = z.strictObject({
+  /** Of each monitor. */
+  each: monitorLimit.optional(),
+  /** Of those of single resources, where that differs. */
+  separate: monitorLimit.optional(),
+})
+export type MonitorLimits = z.infer<typeof monitorLimits>
+
 export const hostPolicy = z.strictObject({
   /** Allowed commands by absolute path; `*` at the end allows everything below a folder. */
   process: z
@@ -126,6 +140,8 @@ export const hostPolicy = z.strictObject({
       }),
     )
     .optional(),
+  /** What a resource monitor of this host may take, where its cgroups can see to that. */
+  monitors: monitorLimits.optional(),
   fence: fencePolicy.optional(),
   /** A watchdog device that the guard feeds (G12): it resets this host when the guard is gone. */
   watchdog: z

@@ -11,8 +11,8 @@ import { hostedType, pollPolicy, resource, restartPolicy } from './hive.ts'
 import { fencePolicy } from './host-policy.ts'
 import { monitorTables } from './host-status.ts'
 import { detail, epoch, guid, monitorId, typeName } from './ids.ts'
-import { CALLS_KEPT, lastCall } from './last-calls.ts'
-import { modulePin } from './module-pins.ts'
+import { CALLS_KEPT, lastCall, lastSeen } from './last-calls.ts'
+import { modulePin, refusedModule } from './module-pins.ts'
 import { heldGroup, logEntry, statusItem } from './session.ts'
 import { timing } from './timing.ts'
 import { typeAsk } from './type-asks.ts'
@@ -37,6 +37,8 @@ export const heldResource = z.strictObject({
   target: state,
   /** The whole group goes from this node: nothing of it stays, wanted or not. */
   leaving: z.boolean(),
+  /** With `leaving`: time counts more than a graceful stop, where its type allows that (S-50). */
+  hurry: z.literal(true).optional(),
   /** An operator on this host wants it stopped, or gone at once: Terminate instead of Offline. */
   stopHere: z.enum(['no', 'stop', 'kill']),
   /** Its state is to travel instead of being lost by a stop. */
@@ -95,6 +97,8 @@ export const fromRhs = z.discriminatedUnion('t', [
     types: z.array(hostedType),
     /** Of these the ones that cannot be called: their module is not loaded. */
     unloaded: z.array(typeName),
+    /** Of these the ones that it may not even import, though one of its own may (S-32). */
+    refused: z.array(typeName).optional(),
     /** Of these the ones that can make a later Online faster (S-50). */
     prepares: z.array(typeName),
     holding: z.array(z.strictObject({ guid, epoch })),
@@ -203,7 +207,10 @@ export const guardToAgent = z.discriminatedUnion('t', [
     detail,
     /** Whose module it was, as far as that can be told, and its last calls. */
     suspects: z.array(guid).max(100).optional(),
+    /** Types whose module it has not lived through importing. */
+    types: z.array(typeName).max(100).optional(),
     calls: z.array(lastCall).max(CALLS_KEPT).optional(),
+    ...lastSeen.shape,
   }),
   z.strictObject({ t: z.literal('fromRhs'), monitor: monitorId, frame: fromRhs }),
   /** The host shuts down: release everything in order. */
@@ -279,6 +286,8 @@ export const rhsToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('tables'), requestId, tables: monitorTables }),
   /** It lives. Silent for so long it is held to hang (S-32); null: it holds nothing. */
   z.strictObject({ t: z.literal('alive'), withinMs: z.int().positive().nullable() }),
+  /** A module file that could not be imported in time, and is not to be tried again (S-32). */
+  z.strictObject({ t: z.literal('notImported'), ...refusedModule.shape }),
   /** A module has not let go of a call that was given up: this monitor has to be replaced (S-32). */
   z.strictObject({ t: z.literal('hangs'), resources: z.array(guid).max(10_000), detail }),
 ])
@@ -336,7 +345,12 @@ export const guardToRhs = z.discriminatedUnion('t', [
     folder: z.string(),
     nodeName: z.string(),
     /** Module files of this host, and where they are (S-56). */
-    modules: z.strictObject({ folder: z.string(), pins: z.array(modulePin) }),
+    modules: z.strictObject({
+      folder: z.string(),
+      pins: z.array(modulePin),
+      /** Of these the ones that this monitor is not to import. */
+      refused: z.array(refusedModule).optional(),
+    }),
   }),
   z.strictObject({
     t: z.literal('answer'),

@@ -140,6 +140,13 @@ export const moduleManifest = z
       )
       .refine((controls) => Object.keys(controls).length <= 32, { error: 'are more than 32' })
       .optional(),
+    /** How its resources may be stopped (S-50). */
+    hints: z
+      .strictObject({
+        fastOffline: z.boolean().optional(),
+        parallelStop: z.int().min(1).max(1_000).optional(),
+      })
+      .optional(),
     /** Where it differs from the usual. */
     poll: pollPolicy.partial().optional(),
     /** Properties of a resource that works on any host: `module certify` starts it. */

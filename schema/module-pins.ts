@@ -18,4 +18,14 @@ export const modulePin = z.strictObject({
 })
 export type ModulePin = z.infer<typeof modulePin>
 
+/** Name of the call in which a monitor imports a module file; it is about the file. */
+export const IMPORT = 'import'
+
+/** A file that is pinned and not imported all the same: a monitor has not lived through it (S-32). */
+export const refusedModule = z.strictObject({
+  file: modulePin.shape.file,
+  why: z.string().max(1_000),
+})
+export type RefusedModule = z.infer<typeof refusedModule>
+
 export const modulePins = z.strictObject({ pins: z.array(modulePin).max(LIMITS.typesMax) })

@@ -10,8 +10,10 @@ import type * as z from 'zod'
 import type { Carry, Receiver, ResumeFrom } from './carry.ts'
 import type { Controls } from './control.ts'
 import type { ReportedStatus } from './status.ts'
+import type { StopHints } from './stop-hints.ts'
 import type { ChildSpec, ProcessRef } from './workload.ts'
 
+export type { StopHints } from './stop-hints.ts'
 export type { ChildSpec, ProcessRef } from './workload.ts'
 
 /** All that RHS may call. */
@@ -39,6 +41,7 @@ export interface ResourceModule<P = unknown> {
   readonly properties: z.ZodType<P>
   /** Which kind of process hosts it (S-23): `rhs-exec` where its code is an operator's executable. */
   readonly host: 'rhs' | 'rhs-exec'
+  readonly hints?: StopHints
   /** How a start passes the guard (G4). Absent: it starts nothing, it only looks. */
   readonly way?: 'child' | 'gate'
   /**

@@ -193,6 +193,10 @@ export const handlers: Record<RouteName, Handler> = {
     return changeSettings(call.body, {
       resource: async () => find(await view(stub), 'resource', call) as b.ResourceView,
       ask: (request) => stub.ask(request, call.by),
+      control: async (code, input) => {
+        const { id } = find(await view(stub), 'resource', call) as b.ResourceView
+        return stub.control({ resourceId: id, code, input: { ...input }, by: call.by })
+      },
     })
   },
   deleteResource: async (call: Call) =>

@@ -3,7 +3,7 @@
  * these two calls are refused, and nothing else changes.
  */
 import type * as z from 'zod'
-import type { Difference, ManagementExtension } from '../extensions/extension.ts'
+import type { Difference, LiveChange, ManagementExtension } from '../extensions/extension.ts'
 import { SettingsError } from '../extensions/extension.ts'
 import { MANAGEMENT_EXTENSIONS } from '../extensions/index.ts'
 import type { ResourceView } from '../schema/api/bodies.ts'
@@ -64,6 +64,8 @@ interface Cluster {
   /** As it is now. */
   resource(): Promise<ResourceView>
   ask(request: Request): Promise<{ refused: Refusal } | { seq: number }>
+  /** On the node that runs it. */
+  control(code: string, input: LiveChange['input']): Promise<Controlled>
 }
 
 /**
@@ -90,15 +92,42 @@ export async function changeSettings(
       }
     })
     const after = fingerprint(properties)
-    const answer = { id: resource.id, changed: after !== from, dryRun, version: after, settings }
+    const answer = {
+      ...{ id: resource.id, changed: after !== from, dryRun, version: after, settings, live: {} },
+    }
     const takesEffect = answer.changed && runs(resource) ? 'nextStart' : 'now'
     if (dryRun || !answer.changed) return { ...answer, seq: null, takesEffect }
     const done = await cluster.ask({
       ...{ type: 'changeResource', resourceId: resource.id, settings: { properties }, from },
     })
-    if (!('refused' in done)) return { ...answer, seq: done.seq, takesEffect }
+    if (!('refused' in done)) {
+      const before = extension.settingsOf(resource.properties)
+      const live = takesEffect === 'now' ? {} : await tryLive(extension, before, settings, cluster)
+      const left = extension.differences(settings, before).filter((d) => live[d.field] !== null)
+      const effect = left.length === 0 ? 'now' : takesEffect
+      return { ...answer, seq: done.seq, takesEffect: effect, live }
+    }
     if (done.refused.code !== 'CHANGED_MEANWHILE' || version !== undefined || tried === TRIES)
       throw new HoldfastError(done.refused)
+  }
+}
+
+/** Best effort: the change stands, and the next start has it, whatever comes of this. */
+async function tryLive(
+  extension: ManagementExtension,
+  before: Difference['configured'],
+  after: Difference['configured'],
+  { control }: Cluster,
+): Promise<SettingsChanged['live']> {
+  const live = extension.liveOf(before, after)
+  if (!live) return {}
+  const all = (why: string) => Object.fromEntries(Object.keys(live.input).map((one) => [one, why]))
+  const said = await control(live.code, live.input)
+  if ('refused' in said) return all(said.refused.why ?? said.refused.message)
+  try {
+    return { ...extension.triedOf(said.answer) }
+  } catch {
+    return all(`what ${said.node} says of it cannot be read`)
   }
 }
 

@@ -13,7 +13,7 @@ export function renderEvidence(view: EvidenceView, name: string, nowMs = Date.no
   if (view.incidents.length === 0)
     return `${name} has not been isolated: no resource monitor ended over it`
   return view.incidents
-    .map(({ atMs, node, monitor, detail, calls }) => {
+    .map(({ atMs, node, monitor, detail, calls, stack, said }) => {
       const end = Math.max(...calls.map((call) => call.atMs + (call.tookMs ?? 0)))
       const rows = calls.map((call) => [
         `-${formatDuration(Math.round(end - call.atMs))}`,
@@ -24,7 +24,16 @@ export function renderEvidence(view: EvidenceView, name: string, nowMs = Date.no
         clean(call.error ?? ''),
       ])
       const head = `${formatInstant(atMs, nowMs)}  ${node}  ${monitor}: ${clean(detail)}`
-      return `${head}\n${table(['before', 'call', 'type', 'of', 'took', 'error'], rows)}`
+      const columns = ['before', 'call', 'type', 'of', 'took', 'error']
+      return [
+        head,
+        ...block('it was at, innermost first:', stack),
+        ...block('it had written last:', said),
+        table(columns, rows),
+      ].join('\n')
     })
     .join('\n\n')
 }
+
+const block = (title: string, lines: readonly string[] = []): string[] =>
+  lines.length === 0 ? [] : [`  ${title}`, ...lines.map((line) => `    ${clean(line)}`)]

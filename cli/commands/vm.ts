@@ -18,7 +18,9 @@ export function addVm(program: Command, runner: Runner): void {
     .argument('<resource>')
     .action(runner.action(settings))
   vm.command('set')
-    .description('changes settings; a virtual machine that runs has them from its next start on')
+    .description(
+      'changes settings: memory and CPUs while it runs where it can, the rest from its next start on',
+    )
     .argument('<resource>')
     .argument('<setting=value...>', 'e.g. memory=4G cpus=2 boot=vda,net0 disk.vda.source=/vm/a.img')
     .option('--dry-run', 'says what would come of it, and does nothing')
@@ -51,11 +53,22 @@ async function set(
     if (done.dryRun) return `${resource} would be so (nothing was written):\n${rows}`
     const when =
       done.takesEffect === 'now'
-        ? 'it does not run: its next start has it'
+        ? Object.keys(done.live).length > 0
+          ? 'it runs with it; nothing has to be started again'
+          : 'it does not run: its next start has it'
         : `it runs on as it was started; its next start has it (a reboot inside the guest is none):\n` +
           `  holdfast offline ${resource}; holdfast online ${resource}`
-    return `${resource} changed (seq ${done.seq}); ${when}\n${rows}`
+    const tried = Object.entries(done.live).map(([setting, why]) => liveLine(setting, why))
+    return [`${resource} changed (seq ${done.seq}); ${when}`, ...tried, rows].join('\n')
   })
+}
+
+/** Memory is asked of the guest, which gives what it can when it can. */
+function liveLine(setting: string, why: string | null): string {
+  const name =
+    setting === 'currentMemoryMib' ? 'memory' : setting === 'currentCpus' ? 'CPUs' : setting
+  if (why !== null) return `  ${name} while it runs: no: ${clean(why)}`
+  return `  ${name} while it runs: ${name === 'memory' ? 'the guest was asked (balloon)' : 'done'}`
 }
 
 function settingsText(answer: Response<'getSettings'>): string {

@@ -1,9 +1,13 @@
 /** The management extension of type `virtual-machine`: its settings are in the domain XML. */
+import * as z from 'zod'
 import { type VmSettings, vmChange } from '../../schema/api/vm-settings.ts'
 import { type ManagementExtension, type Properties, SettingsError } from '../extension.ts'
 import { withSettings } from './change.ts'
 import { differencesOf } from './differences.ts'
+import { liveOf } from './live.ts'
 import { settingsOf } from './settings.ts'
+
+const tried = z.record(z.string().max(64), z.string().nullable())
 
 export const virtualMachine: ManagementExtension = {
   type: 'virtual-machine',
@@ -18,6 +22,8 @@ export const virtualMachine: ManagementExtension = {
     const { running } = (answer ?? {}) as { running?: unknown }
     return typeof running === 'string' ? settingsOf(running) : null
   },
+  liveOf: (before, after) => liveOf(before as VmSettings, after as VmSettings),
+  triedOf: (answer) => tried.parse(answer),
   differences: (configured, running) =>
     differencesOf(configured as VmSettings, running as VmSettings),
 }

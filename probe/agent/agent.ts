@@ -10,7 +10,7 @@ import { permissions } from '../core/permission.ts'
 import { Desks } from './desks.ts'
 import { DutyDesk } from './duty-desk.ts'
 import type { Identity } from './identity.ts'
-import { Isolation } from './isolation.ts'
+import { Isolation, placedOf } from './isolation.ts'
 import { localStop, orderStop } from './local-stop.ts'
 import type { LocalStops } from './local-stops.ts'
 import { MonitorList } from './monitors.ts'
@@ -20,7 +20,7 @@ import type { Replica } from './replica.ts'
 import { Seldom } from './seldom.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { infoOf, logLine } from './session-words.ts'
-import { unhostedNews } from './unhosted.ts'
+import { unhostedNews, whoLacks } from './unhosted.ts'
 
 /** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
 const MONITORS_MS = 500
@@ -182,7 +182,7 @@ export class Agent {
     const { monitor, generation, detail } = frame
     this.#monitors.down(monitor)
     this.#log('RHS', `${monitor} generation ${generation} ended: ${detail}`)
-    this.#isolation.down(frame)
+    this.#isolation.down(frame, placedOf(this.#replica.hive, this.#grants, frame.types))
     this.#act()
   }
 
@@ -299,13 +299,15 @@ export class Agent {
     // An empty replica knows nothing: by it everything would have to be dropped.
     if (!this.#monitors.someReady || this.#replica.hive.seq === 0) return
     this.#desks.copies.look()
-    const lacks = (type: string) => this.#monitors.lacks(type)
-    const unhosted = unhostedNews(this.#replica.hive, this.#grants, lacks, this.#statuses)
+    const { hive } = this.#replica
+    const lacks = whoLacks(this.#monitors, this.#isolation, hive)
+    const problemOf = (type: string) => this.#monitors.problemOf(type)
+    const unhosted = unhostedNews(hive, this.#grants, lacks, problemOf, this.#statuses)
     for (const item of unhosted) this.#statuses.set(item.resourceId, item)
     this.#session.status(unhosted)
     this.#desk.act(this.#monitors, {
       nodeId: this.#identity.file.nodeId,
-      hive: this.#replica.hive,
+      hive,
       grants: this.#grants,
       current: this.#replica.current,
       statuses: this.#statuses,
@@ -338,7 +340,7 @@ export class Agent {
   look(): void {
     if (this.#session.seqW === null) return
     const { hive } = this.#replica
-    this.#isolation.look(hive.resources)
+    this.#isolation.look(hive.resources, (type) => !this.#monitors.refuses(type))
     this.#desks.prepares.look(this.#identity.file.nodeId, hive)
   }
 

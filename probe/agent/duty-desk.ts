@@ -45,7 +45,7 @@ export class DutyDesk {
     for (const { groupId, epoch } of grants) this.#inherited.add(`${groupId} ${epoch}`)
   }
 
-  act(monitors: Pick<MonitorList, 'hostOf' | 'isReady'>, known: Known): void {
+  act(monitors: Pick<MonitorList, 'hostOf' | 'aloneHostOf' | 'isReady'>, known: Known): void {
     const { hold, stop } = duties(known)
     const isAlone = (guid: string) =>
       this.#isolation.isAlone(guid, known.hive.resources.get(guid)?.separateMonitor)
@@ -134,8 +134,8 @@ export class DutyDesk {
 }
 
 /** S-29: of the kind that hosts its type; null while no monitor has said that it does. */
-function ownMonitor(monitors: Pick<MonitorList, 'hostOf'>, held: HeldResource): string | null {
-  const host = monitors.hostOf(held.type)
+function ownMonitor(monitors: Pick<MonitorList, 'aloneHostOf'>, held: HeldResource): string | null {
+  const host = monitors.aloneHostOf(held.type)
   return host === null ? null : `${host}:${held.guid}`
 }
 
@@ -144,7 +144,7 @@ function ownMonitor(monitors: Pick<MonitorList, 'hostOf'>, held: HeldResource): 
  * alone stays where it is until its own monitor is there, and waits for that when it is lost.
  */
 function monitorFor(
-  monitors: Pick<MonitorList, 'hostOf' | 'isReady'>,
+  monitors: Pick<MonitorList, 'hostOf' | 'aloneHostOf' | 'isReady'>,
   held: HeldResource,
   isAlone: boolean,
   told: Told | undefined,

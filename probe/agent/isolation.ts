@@ -3,10 +3,12 @@
  * everywhere when the hive has it. What has been well alone for long enough is tried among the others
  * again. What is told is evidence: the control plane decides, and an operator may decide otherwise.
  */
-import type { Resource } from '../../schema/hive.ts'
+import type { Hive, Resource } from '../../schema/hive.ts'
 import { isSeparate } from '../../schema/ids.ts'
 import type { GuardToAgent } from '../../schema/ipc.ts'
 import { aloneMs } from '../../schema/isolation.ts'
+import type { HeldGroup } from '../../schema/session.ts'
+import { SUSPECTS_MAX } from '../core/suspects.ts'
 import type { Report } from './reports.ts'
 
 /** Of a monitor of its own that ends again and again so often is told. */
@@ -31,7 +33,11 @@ export class Isolation {
     if (isSeparate(monitor)) this.#upMs.set(ownerOf(monitor), nowMs)
   }
 
-  down({ monitor, detail, suspects = [], calls = [] }: Down, nowMs = performance.now()): void {
+  /** @param alsoOf resources here whose module it has not lived through importing */
+  down(frame: Down, alsoOf: readonly string[] = [], nowMs = performance.now()): void {
+    const { monitor, detail, calls = [], stack, said } = frame
+    const seen = { ...(stack && { stack }), ...(said && { said }) }
+    const suspects = [...new Set([...(frame.suspects ?? []), ...alsoOf])]
     if (isSeparate(monitor)) this.#upMs.delete(ownerOf(monitor))
     // Of one that is alone already this is no news; of a shared one it is, whenever it was released.
     const isNew = (guid: string) =>
@@ -40,7 +46,11 @@ export class Isolation {
     for (const guid of suspects) this.#here.add(guid)
     if (resources.length === 0) return
     for (const guid of resources) this.#told.set(guid, nowMs)
-    this.#tell({ t: 'isolated', resources, incident: { atMs: Date.now(), monitor, detail, calls } })
+    this.#tell({
+      t: 'isolated',
+      resources,
+      incident: { atMs: Date.now(), monitor, detail, calls, ...seen },
+    })
   }
 
   /** @param inHive whether the hive says so; undefined: it does not know the resource */
@@ -51,17 +61,38 @@ export class Isolation {
   }
 
   /** Tells of those that have been well alone for long enough. Asked now and then. */
-  look(resources: ReadonlyMap<string, Resource>, nowMs = performance.now()): void {
+  look(
+    resources: ReadonlyMap<string, Resource>,
+    mayReturn: (type: string) => boolean,
+    nowMs = performance.now(),
+  ): void {
     const well: string[] = []
     for (const [guid, sinceMs] of this.#upMs) {
-      const { isolated, isolations } = resources.get(guid) ?? {}
-      if (!isolated || nowMs - sinceMs < aloneMs(isolations?.times ?? 1)) continue
+      const { isolated, isolations, type = '' } = resources.get(guid) ?? {}
+      if (!isolated || !mayReturn(type) || nowMs - sinceMs < aloneMs(isolations?.times ?? 1))
+        continue
       well.push(guid)
       // Said once; if the control plane sees it otherwise, its time begins anew.
       this.#upMs.set(guid, nowMs)
     }
     if (well.length > 0) this.#tell({ t: 'wellAlone', resources: well })
   }
+}
+
+/**
+ * Resources of these types that are placed here. Each that is alone costs a process, and of a module that
+ * cannot be imported little is to be hoped: of many none.
+ */
+export function placedOf(
+  hive: Hive,
+  grants: readonly HeldGroup[],
+  types: readonly string[] = [],
+): string[] {
+  const groups = new Set(grants.map((grant) => grant.groupId))
+  const found = [...hive.resources.values()]
+    .filter((r) => types.includes(r.type) && groups.has(r.groupId))
+    .map((r) => r.id)
+  return found.length > SUSPECTS_MAX ? [] : found.sort()
 }
 
 const ownerOf = (monitor: string) => monitor.slice(monitor.indexOf(':') + 1)

@@ -9,6 +9,7 @@ interface Told {
   readonly types: readonly HostedType[]
   readonly unloaded?: readonly string[]
   readonly prepares?: readonly string[]
+  readonly refused?: readonly string[] | undefined
 }
 
 /** What the agent knows of the resource monitors of its host: which one hosts which type (S-23). */
@@ -16,6 +17,8 @@ export class MonitorList {
   readonly #types = new Map<string, readonly HostedType[]>()
   /** Of these the ones that can be called. */
   readonly #loaded = new Map<string, ReadonlySet<string>>()
+  /** Of these the ones that only a monitor of a single resource may import. */
+  readonly #refused = new Map<string, ReadonlySet<string>>()
   readonly #prepares = new Map<string, ReadonlySet<string>>()
   readonly #ready = new Set<string>()
   #expected: readonly string[] = []
@@ -34,7 +37,8 @@ export class MonitorList {
   }
 
   /** @returns whether this host offers other types than before */
-  ready(monitor: string, { types, unloaded = [], prepares = [] }: Told): boolean {
+  ready(monitor: string, told: Told): boolean {
+    const { types, unloaded = [], prepares = [], refused = [] } = told
     const before = JSON.stringify(this.types)
     // One of a single resource (S-29) offers nothing that the shared ones do not.
     if (!isSeparate(monitor)) {
@@ -42,6 +46,7 @@ export class MonitorList {
       const loaded = types.map((t) => t.type).filter((type) => !unloaded.includes(type))
       this.#loaded.set(monitor, new Set(loaded))
       this.#prepares.set(monitor, new Set(prepares))
+      this.#refused.set(monitor, new Set(refused))
     }
     this.#ready.add(monitor)
     this.#awaited.delete(monitor)
@@ -85,6 +90,22 @@ export class MonitorList {
   hostOf(type: string): string | null {
     for (const [monitor, types] of this.#loaded) if (types.has(type)) return monitor
     return null
+  }
+
+  /** The same for what is to be alone: of the kind that hosts its type, or would (S-32). */
+  aloneHostOf(type: string): string | null {
+    for (const [monitor, types] of this.#refused) if (types.has(type)) return monitor
+    return this.hostOf(type)
+  }
+
+  /** Whether it is hosted alone or not at all: the others have not lived through importing its module. */
+  refuses(type: string): boolean {
+    return this.hostOf(type) === null && this.aloneHostOf(type) !== null
+  }
+
+  /** Why a type that should be hosted is not, by its monitor. */
+  problemOf(type: string): string | undefined {
+    return this.types.find((told) => told.type === type)?.problem
   }
 
   isReady(monitor: string): boolean {

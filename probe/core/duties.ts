@@ -41,8 +41,8 @@ export interface Known {
   readonly adopted?: ReadonlySet<string>
   /** By GUID of the resource; they override the replica. */
   readonly overrides?: ReadonlyMap<string, Override>
-  /** Types that no monitor of this host has: nobody can be asked to stop such a resource. */
-  readonly unhosted?: (type: string) => boolean
+  /** Resources that no monitor of this host has: nobody can be asked to stop one. */
+  readonly unhosted?: (resource: Pick<Resource, 'id' | 'type'>) => boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -87,6 +87,7 @@ function heldResource(
     persistentState: override ? 0 : r.persistentState,
     target: target(known, group, r, members),
     leaving: leaves(known, group),
+    ...(inHurry(known, group) && { hurry: true as const }),
     stopHere: override?.how ?? 'no',
     ...travel(known, group, r),
     hiveSeq: known.hive.seq,
@@ -124,6 +125,14 @@ function leaves(known: Known, group: Group): boolean {
   if (known.shutsDown === true) return true
   // M1: until there is a place for the copy, nothing has begun.
   return group.ownership.phase === 'releasing' && !isUnplaced(group.ownership)
+}
+
+/** The service is away already, or the host goes: whoever waits for it waits for the stop as well (S-50). */
+function inHurry(known: Known, group: Group): boolean {
+  if (known.shutsDown === true) return true
+  const { ownership } = group
+  if (ownership.phase !== 'releasing' || ownership.carry) return false
+  return ownership.reason === 'failover' || ownership.reason === 'hostShutdown'
 }
 
 /** May run now: wanted, and all it depends on is online. Must go: after those that depend on it. */
@@ -171,7 +180,7 @@ function mayRun(known: Known, r: Resource): boolean {
 /** Whether anything of it may be running: then what it depends on stays, and its group too. */
 function runs(known: Known, r: Resource, epoch: number): boolean {
   // Nobody waits for what nobody can stop: the guard does, with the group (G5).
-  if (known.unhosted?.(r.type)) return false
+  if (known.unhosted?.(r)) return false
   switch (statusOf(known, r.id, epoch)) {
     case undefined:
       return known.adopted?.has(r.id) === true

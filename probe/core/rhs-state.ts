@@ -2,6 +2,7 @@
 import type { HeldResource } from '../../schema/ipc.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
+import type { StopHints } from '../../schema/stop-hints.ts'
 import { Runs } from './rhs-runs.ts'
 
 export type EntryPoint =
@@ -85,6 +86,10 @@ export interface RhsState {
   readonly polls: Map<string, Poll>
   /** By call id. */
   readonly abandoned: Map<number, Abandoned>
+  /** By type, of the modules that give some (S-50). */
+  hints: ReadonlyMap<string, StopHints>
+  /** Wait for their turn to be stopped, by GUID. */
+  readonly waiting: Set<string>
 }
 
 /** What a check, a workload's manager or the guard has seen. */
@@ -137,6 +142,8 @@ export const emptyRhs = (): RhsState => ({
   nextCall: 1,
   polls: new Map(),
   abandoned: new Map(),
+  hints: new Map(),
+  waiting: new Set(),
 })
 
 /** One step under way: what it is about, and what has to be done. */
@@ -145,6 +152,7 @@ export class Work {
   readonly runs: Runs
   readonly polls: Map<string, Poll>
   readonly abandoned: Map<number, Abandoned>
+  readonly waiting: Set<string>
   readonly effects: RhsEffect[] = []
   readonly changed = new Map<string, StatusItem>()
   /** Changed in this step, or due: nothing else has to be looked at. */
@@ -157,7 +165,12 @@ export class Work {
     this.runs = state.runs
     this.polls = state.polls
     this.abandoned = state.abandoned
+    this.waiting = state.waiting
     this.touched = state.runs.takeDue(nowMs)
+  }
+
+  hintsOf({ held }: Run): StopHints {
+    return this.#state.hints.get(held.type) ?? {}
   }
 
   set(run: Run): Run {
@@ -168,6 +181,7 @@ export class Work {
 
   delete(guid: string): void {
     this.runs.delete(guid)
+    this.waiting.delete(guid)
   }
 
   /** In the order of their GUIDs. */

@@ -17,6 +17,7 @@ import {
   statusItem,
   Work,
 } from './rhs-state.ts'
+import { stop, stopsAtOnce, waitsToStop } from './stops.ts'
 
 export type {
   CallOutcome,
@@ -38,6 +39,10 @@ export function rhsStep(state: RhsState, event: RhsEvent, nowMs: number): readon
   for (const { held } of work.touchedRuns) {
     act(work, held.guid)
     takePassed(work, held.guid)
+  }
+  for (const guid of work.waiting.size > 0 ? [...work.waiting].sort() : []) {
+    act(work, guid)
+    if (!waitsToStop(work.runs.get(guid))) work.waiting.delete(guid)
   }
   poll(work)
   return work.end()
@@ -160,7 +165,8 @@ function act(work: Work, guid: string): void {
   }
   // An operator on this host wants it gone at once: a graceful stop is not waited for.
   const leaves = run.call && ['offline', 'migrate', 'save'].includes(run.call.fn)
-  if (leaves && run.held.stopHere === 'kill') {
+  const hurries = run.call?.fn === 'offline' && stopsAtOnce(work, run)
+  if (hurries || (leaves && run.held.stopHere === 'kill')) {
     work.call(work.abort(run), 'terminate')
     return
   }
@@ -246,7 +252,7 @@ function wantOffline(work: Work, run: Run): void {
     case 'offlinePending':
     case 'unknown':
       // Nobody is stopping it, and nobody knows whether it runs: a group must not be stuck on it.
-      work.call(work.status(run, 'offlinePending'), 'offline')
+      stop(work, run)
       break
     case 'offline':
       break
@@ -260,7 +266,7 @@ function leave(work: Work, run: Run): void {
     work.call(work.status(run, 'offlinePending'), carry.method === 'live' ? 'migrate' : 'save')
     return
   }
-  work.call(work.status(run, 'offlinePending'), stopHere === 'kill' ? 'terminate' : 'offline')
+  stop(work, run)
 }
 
 /** A deadline that has passed is taken in the step that sees it. */

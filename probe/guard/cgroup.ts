@@ -17,6 +17,8 @@ export interface KillHandles {
   enterScript(group: string): string
   /** Puts a process that has just been forked into the group. */
   enter(group: string, pid: number): void
+  /** Its folder in cgroup v2, or null: it has none. */
+  folder(group: string): string | null
   /** Environment by which a descendant is found again. */
   mark(group: string): Record<string, string>
   /**
@@ -97,6 +99,7 @@ function cgroupHandles(base: string, owner: string): KillHandles {
       mkdirSync(own(group), { recursive: true })
       writeFileSync(join(own(group), 'cgroup.procs'), String(pid))
     },
+    folder: own,
     mark: (group) => ({ [MARK]: `${owner}/${group}` }),
     members: (group) =>
       existsSync(path(group)) ? inTree(path(group)) : byMark(group).map((found) => found.pid),
@@ -126,6 +129,7 @@ function markHandles(owner: string): KillHandles {
     kind: 'mark',
     enterScript: () => '',
     enter: () => {},
+    folder: () => null,
     mark: (group) => ({ [MARK]: `${owner}/${group}` }),
     members: find,
     killAll(group) {

@@ -27,7 +27,7 @@ import { guardEvent } from './agent-frames.ts'
 import { GATE_GROUP, killHandles } from './cgroup.ts'
 import { openDoor } from './door.ts'
 import { gateFolder } from './gate-folder.ts'
-import { Monitors, monitorsOf } from './monitors.ts'
+import { type MonitorEvents, Monitors, monitorsOf } from './monitors.ts'
 import { endSoon, forgetIdentity, OperatorAsks } from './operator-asks.ts'
 import type { GuardOptions } from './options.ts'
 import { complain, pinsOrNone } from './policy.ts'
@@ -102,14 +102,16 @@ export class Guard {
         this.#step({ type: 'sessionClosed', session: this.#state.session?.number ?? 0 })
       },
     })
-    this.#monitors = new Monitors(options, this.#monitorNames(), this.#handles, {
+    const told: MonitorEvents = {
       message: (monitor, frame) => requests.from(monitor, frame),
       up: (monitor, generation) => this.#rhsUp(monitor, generation),
       down: (monitor, generation, detail, lost) => {
         this.#starts.forget(monitor)
         this.#toAgent({ t: 'rhsDown', monitor, generation, detail, ...lost })
       },
-    })
+    }
+    const { monitors: limits } = policy
+    this.#monitors = new Monitors(options, this.#monitorNames(), this.#handles, told, limits)
     const requests = new RhsRequests({
       policy: this.#policy,
       monitors: this.#monitors,
@@ -135,8 +137,7 @@ export class Guard {
       },
       ended: (process) => this.#endedAtGate(process),
     })
-    const { watchdog } = this.#policy
-    const step = (event: GuardEvent) => this.#step(event)
+    const [{ watchdog }, step] = [this.#policy, (event: GuardEvent) => this.#step(event)]
     if (watchdog) this.#watchdog = new Watchdog({ ...watchdog, state: () => this.#state, step })
     await openDoor(this.#options.runFolder, (request) => this.#answerDoor(request))
     this.#monitors.start()
@@ -298,7 +299,7 @@ export class Guard {
 
   /** G8: a new RHS gets the records and adopts what it finds. */
   #rhsUp(monitor: string, generation: number): void {
-    const pins = this.#pins()
+    const [pins, refused] = [this.#pins(), this.#monitors.refusedIn(monitor)]
     this.#pinsTold = JSON.stringify(pins)
     this.#monitors.send(monitor, {
       t: 'records',
@@ -306,7 +307,7 @@ export class Guard {
       policy: this.#policy as never,
       folder: this.#options.runFolder,
       nodeName: this.#options.nodeName,
-      modules: { folder: modulesFolder(this.#options.stateFolder), pins: [...pins] },
+      modules: { folder: modulesFolder(this.#options.stateFolder), pins: [...pins], refused },
     })
     this.#toAgent({ t: 'rhsUp', monitor, generation })
   }
@@ -314,8 +315,8 @@ export class Guard {
   #hello(): GuardToAgent {
     const { boot, guard, records } = this.#state
     const [monitors, held] = [this.#monitorNames(), heldGroups(this.#state)]
-    const running = records.map((r) => r.resourceId)
-    return { t: 'hello', boot, guard, monitors, held, running, fence: this.#policy.fence ?? null }
+    const [running, fence] = [records.map((r) => r.resourceId), this.#policy.fence ?? null]
+    return { t: 'hello', boot, guard, monitors, held, running, fence }
   }
 
   #pinsTold = ''
@@ -339,7 +340,8 @@ export class Guard {
     if (request.do === 'stop') return this.#asks.stop(request.resource, request.kill)
     if (request.do === 'type') return this.#asks.type(request.ask)
     if (request.do === 'modulesChanged') {
-      const renewed = request.files || JSON.stringify(this.#pins()) !== this.#pinsTold
+      const pins = JSON.stringify(this.#pins()) !== this.#pinsTold
+      const renewed = request.files || pins || this.#monitors.refusesSome
       if (renewed) this.#monitors.renew(this.#monitorNames())
       return { ok: true, renewed }
     }

@@ -4,17 +4,21 @@
  * is to be alone (S-29). Each is supervised for itself; the end of one is nothing to the others (S-21).
  */
 import { rmSync } from 'node:fs'
-import type { HostPolicy } from '../../schema/host-policy.ts'
+import type { HostPolicy, MonitorLimits } from '../../schema/host-policy.ts'
 import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
 import { isSeparate } from '../../schema/ids.ts'
 import type { GuardToRhs } from '../../schema/ipc.ts'
-import type { LastCall } from '../../schema/last-calls.ts'
-import type { ModulePin } from '../../schema/module-pins.ts'
+import type { LastCall, LastSeen } from '../../schema/last-calls.ts'
+import type { ModulePin, RefusedModule } from '../../schema/module-pins.ts'
 import { bootMs } from '../clock.ts'
 import { type Death, type Ending, suspectsOf } from '../core/suspects.ts'
 import { readRing, ringPath, underWay } from '../os/call-ring.ts'
 import { withReserve } from '../reserve.ts'
 import type { KillHandles } from './cgroup.ts'
+import { Imports } from './imports.ts'
+import { CgroupLimits, heapMbOf, limitsOf } from './monitor-limits.ts'
+import type { GuardOptions } from './options.ts'
+import { complain } from './policy.ts'
 import { TreeChild } from './tree.ts'
 import { TREE_GROUP } from './tree-name.ts'
 
@@ -22,9 +26,9 @@ import { TREE_GROUP } from './tree-name.ts'
 const TABLES_MS = 1_000
 /** One that is no longer wanted has so long to let go of what it holds. */
 const RETIRE_MS = 1_000
+/** After SIGKILL, until its groups are empty. */
+const GONE_MS = 1_000
 const DEATHS_KEPT = 20
-/** A module that keeps all it ever saw ends its monitor, and not the host's memory (S-32). */
-const HEAP_MB = 192
 /** How often a new monitor is put into its kill group before it is given up. */
 const ENTER_TRIES = 3
 
@@ -41,8 +45,10 @@ export interface MonitorEvents {
   down(monitor: string, generation: number, detail: string, lost: Lost | null): void
 }
 
-export interface Lost {
+export interface Lost extends LastSeen {
   readonly suspects: string[]
+  /** Types whose module it has not lived through importing. */
+  readonly types?: string[]
   readonly calls: LastCall[]
 }
 
@@ -55,7 +61,7 @@ interface Past {
 
 interface Monitor {
   readonly child: TreeChild
-  /** Kill group of those that start processes of their own, the actions of scripts. */
+  /** Kill group of those that start processes of their own, the actions of scripts, or are limited. */
   readonly group: string | null
   readonly past: Past
   /** It is to end then, unless it is wanted again before. */
@@ -73,15 +79,22 @@ export class Monitors {
   readonly #monitors = new Map<string, Monitor>()
   /** Who waits for which answer of the guard. */
   readonly #asked = new Map<number, string>()
+  readonly #policy: MonitorLimits | undefined
+  readonly #limits: CgroupLimits
+  readonly #imports = new Imports()
   readonly #tables = new Map<number, { from: string; come: (tables: Tables) => void }>()
   #nextTables = 1
 
   constructor(
-    { rhsFile, runFolder }: { readonly rhsFile: string; readonly runFolder: string },
+    { rhsFile, runFolder, nodeId }: Pick<GuardOptions, 'rhsFile' | 'runFolder' | 'nodeId'>,
     names: readonly string[],
     handles: KillHandles,
     events: MonitorEvents,
+    limits?: MonitorLimits,
   ) {
+    this.#policy = limits
+    this.#limits = new CgroupLimits(nodeId, (what) => complain('limits', what))
+    this.#limits.end()
     this.#file = rhsFile
     this.#runFolder = runFolder
     this.#handles = handles
@@ -92,7 +105,9 @@ export class Monitors {
   #add(name: string): TreeChild {
     const [handles, events, own] = [this.#handles, this.#events, TREE_GROUP]
     const past: Past = { deaths: [], accused: [] }
-    const group = name.startsWith('rhs-exec') ? `${own}-${name.replace(':', '-')}` : null
+    const limits = limitsOf(this.#policy, name)
+    const alone = name.startsWith('rhs-exec') || limits !== null
+    const group = alone ? `${own}-${name.replace(':', '-')}` : null
     // S-31: a module has no business with identity or replica: it is not told where they are.
     const child = new TreeChild(
       this.#file,
@@ -104,9 +119,15 @@ export class Monitors {
           const { pid } = child
           // In the guard's own group what it calls would not be killed with it: another is tried.
           if (group && pid !== undefined && !this.#enters(group, pid)) return child.kill()
+          if (group && limits && pid !== undefined)
+            this.#limits.apply(group, pid, limits, handles.folder(group))
           events.up(name, generation)
         },
-        down: (generation, detail, ending) => {
+        down: (generation, how, killed, seen) => {
+          const atLimit = group !== null && this.#limits.wasKilled(group, handles.folder(group))
+          const [ending, detail] = atLimit
+            ? (['exit', `at its memory limit of ${limits?.memoryMb} MB; ${how}`] as const)
+            : [killed, how]
           // What it was calling goes with it: nobody is left to end it in time.
           if (group) handles.killAll(group)
           for (const [id, who] of this.#asked) if (who === name) this.#asked.delete(id)
@@ -115,10 +136,12 @@ export class Monitors {
           const calls = readRing(ringPath(this.#runFolder, name))
           const doing = underWay(calls, bootMs())
           const more = doing === null ? '' : `; under way: ${doing}`
-          events.down(name, generation, `${detail}${more}`, lostWith(past, calls, ending))
+          const types = this.#imports.died(name, calls, ending, detail, bootMs())
+          const lost = lostWith(past, calls, ending, types)
+          events.down(name, generation, `${detail}${more}`, lost && { ...lost, ...seen })
         },
       },
-      HEAP_MB,
+      { heapMb: heapMbOf(limits) },
     )
     this.#monitors.set(name, { child, group, past, retires: null })
     return child
@@ -142,8 +165,10 @@ export class Monitors {
 
   #retire(name: string, { child, group }: Monitor): void {
     this.#monitors.delete(name)
+    this.#imports.forget(name)
     child.end()
     if (group) this.#handles.killAll(group)
+    if (group) setTimeout(() => this.#limits.remove(group), GONE_MS).unref()
     rmSync(ringPath(this.#runFolder, name), { force: true })
   }
 
@@ -202,8 +227,22 @@ export class Monitors {
     monitor.child.hangs(`it hangs: ${detail}; SIGKILL`)
   }
 
+  /** What a monitor is not to import. */
+  refusedIn(monitor: string): RefusedModule[] {
+    return this.#imports.refusedIn(monitor)
+  }
+
+  get refusesSome(): boolean {
+    return this.#imports.some
+  }
+
+  notImported(monitor: string, refused: RefusedModule): void {
+    this.#imports.refuse(monitor, refused)
+  }
+
   /** All begin anew, with the modules that there are now; what they held is adopted (G8). */
   renew(names: readonly string[]): void {
+    this.#imports.forget()
     for (const name of names) if (!this.#monitors.has(name)) this.#add(name).start()
     this.kill('all')
   }
@@ -262,7 +301,7 @@ export class Monitors {
 }
 
 /** Remembers this death, and says what can be told of it; null: nothing. */
-function lostWith(past: Past, calls: LastCall[], ending: Ending): Lost | null {
+function lostWith(past: Past, calls: LastCall[], ending: Ending, types: string[]): Lost | null {
   const { accused, deaths } = past
   past.accused = []
   const open = calls.filter((call) => call.tookMs === undefined)
@@ -275,5 +314,6 @@ function lostWith(past: Past, calls: LastCall[], ending: Ending): Lost | null {
   const suspects = suspectsOf(deaths, death, ending)
   if (ending !== 'meant') deaths.push(death)
   if (deaths.length > DEATHS_KEPT) deaths.shift()
-  return suspects.length > 0 ? { suspects, calls } : null
+  if (suspects.length + types.length === 0) return null
+  return { suspects, calls, ...(types.length > 0 && { types }) }
 }

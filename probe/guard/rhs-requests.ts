@@ -79,6 +79,10 @@ export class RhsRequests {
         return toAgent({ t: 'fromRhs', monitor, frame: frame.frame })
       case 'alive':
         return monitors.alive(monitor, frame.withinMs)
+      case 'notImported': {
+        const { t: _, ...refused } = frame
+        return monitors.notImported(monitor, refused)
+      }
       case 'hangs':
         return monitors.hangs(monitor, frame.resources, frame.detail)
       case 'tables':

@@ -1,8 +1,13 @@
 /** The guard's children that hold no workload: the agent and the RHS. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LastSeen } from '../../schema/last-calls.ts'
 import type { Ending } from '../core/suspects.ts'
 import type { KillHandles } from './cgroup.ts'
+import { EXAMINED_WORDS, stackOf } from './inspector.ts'
+import { LastWords } from './last-words.ts'
 import { TREE_GROUP } from './tree-name.ts'
 
 /** A child that dies at once is started again after this long, and not sooner. */
@@ -13,10 +18,20 @@ const READ_FIRST_MS = 250
 /** One that has lived this long has started: whatever ended it, it is no crash at the start. */
 const STARTED_MS = 1_000
 
+/** How long after its end what it has written is waited for. */
+const LAST_WORDS_MS = 50
+
+/** Of a child that runs others' code: it is bounded, and examined when it hangs. */
+export interface ChildLimits {
+  /** It ends when it holds more than this. */
+  readonly heapMb: number
+}
+
 export interface ChildEvents {
   message(frame: unknown): void
   up(generation: number): void
-  down(generation: number, detail: string, ending: Ending): void
+  /** @param seen what is known of its end besides, of one that is examined */
+  down(generation: number, detail: string, ending: Ending, seen: LastSeen): void
 }
 
 /** One supervised child: restarted when it ends, each time as a new generation. */
@@ -25,8 +40,10 @@ export class TreeChild {
   readonly #args: readonly string[]
   readonly #events: ChildEvents
   readonly #env: Record<string, string>
-  /** It ends when it holds more than this. */
-  readonly #heapMb: number | null
+  readonly #limits: ChildLimits | null
+  /** Of one that is examined. */
+  #words: LastWords | null = null
+  #stack: string[] = []
   #child: ChildProcess | null = null
   #generation = 0
   #startedMs = 0
@@ -43,9 +60,9 @@ export class TreeChild {
     args: readonly string[],
     env: Record<string, string>,
     events: ChildEvents,
-    heapMb: number | null = null,
+    limits: ChildLimits | null = null,
   ) {
-    this.#heapMb = heapMb
+    this.#limits = limits
     this.#file = file
     this.#args = args
     this.#env = env
@@ -72,11 +89,13 @@ export class TreeChild {
     try {
       child = this.#fork()
     } catch (error) {
-      this.#events.down(generation, `cannot be started: ${error}`, 'meant')
+      this.#events.down(generation, `cannot be started: ${error}`, 'meant', {})
       this.#again()
       return
     }
     this.#child = child
+    this.#stack = []
+    const written = this.#limits && child.stderr ? this.#listenTo(child.stderr) : null
     child.on('message', (frame) => {
       if (this.#child !== child) return
       this.#wait(this.#everyMs)
@@ -89,27 +108,46 @@ export class TreeChild {
       this.#everyMs = null
       const why = this.#why
       this.#why = null
-      this.#events.down(generation, why?.detail ?? detail, why?.ending ?? ending)
+      const seen = this.#seen(why?.ending ?? ending)
+      this.#events.down(generation, why?.detail ?? detail, why?.ending ?? ending, seen)
       this.#again()
     }
     // One that could not be started has no exit: no process or memory was to be had just now.
     child.on('error', (error) => {
       if (child.pid === undefined) ended(`cannot be started: ${error.message}`, 'meant')
     })
-    child.once('exit', (code, signal) =>
-      ended(signal ?? `exit ${code}`, signal === null ? 'exit' : 'signal'),
-    )
+    child.once('exit', (code, signal) => {
+      const end = () => ended(signal ?? `exit ${code}`, signal === null ? 'exit' : 'signal')
+      // What it has said at its end is read first; somebody else may hold its stderr open.
+      if (written) void Promise.race([written, sleep(LAST_WORDS_MS)]).then(end)
+      else end()
+    })
     this.#events.up(generation)
+  }
+
+  /** @returns resolves when it has said all */
+  #listenTo(stderr: Readable): Promise<void> {
+    const words = new LastWords((text) => process.stderr.write(text))
+    this.#words = words
+    stderr.setEncoding('utf8').on('data', (text: string) => words.write(text, performance.now()))
+    return new Promise((resolve) => stderr.once('close', resolve))
+  }
+
+  #seen(ending: Ending): LastSeen {
+    if (ending === 'meant') return {}
+    const said = this.#words?.last ?? []
+    const stack = this.#stack
+    return { ...(stack.length > 0 && { stack }), ...(said.length > 0 && { said }) }
   }
 
   #fork(): ChildProcess {
     return fork(this.#file, [...this.#args], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'inherit', this.#limits ? 'pipe' : 'inherit', 'ipc'],
       env: { ...process.env, ...this.#env },
       // Small heaps: these processes hold little, and there are three or four of them on a host.
       execArgv: [
         '--max-semi-space-size=1',
-        ...(this.#heapMb === null ? [] : [`--max-old-space-size=${this.#heapMb}`]),
+        ...(this.#limits ? [`--max-old-space-size=${this.#limits.heapMb}`, ...EXAMINED_WORDS] : []),
       ],
     })
   }
@@ -133,10 +171,23 @@ export class TreeChild {
     clearTimeout(this.#patience)
     if (withinMs === null) return
     const hangs = () =>
-      this.hangs(`it hangs: no sign of life for ${Math.round(withinMs)} ms; SIGKILL`)
+      void this.#standsStill(`it hangs: no sign of life for ${Math.round(withinMs)} ms; SIGKILL`)
     this.#patience = setTimeout(() => {
       this.#patience = setTimeout(hangs, READ_FIRST_MS)
     }, withinMs)
+  }
+
+  /** Nothing of it answers: where it is can only be seen from outside, and before it is killed. */
+  async #standsStill(detail: string): Promise<void> {
+    const [child, words] = [this.#child, this.#words]
+    if (!child?.pid || !words) return this.hangs(detail)
+    this.#why ??= { ending: 'hangs', detail }
+    const { pid } = child
+    const listens = () => words.listens()
+    const stack = await stackOf({ pid, listens, kill: (signal) => child.kill(signal) })
+    if (this.#child !== child) return
+    this.#stack = stack
+    this.hangs(detail)
   }
 
   /** It is replaced, for this reason. */

@@ -271,6 +271,20 @@ export class LibvirtClient {
   }
 
   /** Replaces the element of this namespace, of the running domain or of its definition. */
+  /** What the running domain may use of its memory, in KiB. */
+  async setMemory(domain: Domain, kib: number, deadline: Deadline = {}): Promise<void> {
+    const body = writeDomain(domain)
+      .int(Math.floor(kib / 2 ** 32))
+      .int(kib % 2 ** 32)
+    await this.#call(PROCEDURE.setMemoryFlags, body.int(AFFECT_LIVE), deadline)
+  }
+
+  /** How many of its CPUs the running domain has plugged in. */
+  async setCpus(domain: Domain, cpus: number, deadline: Deadline = {}): Promise<void> {
+    const body = writeDomain(domain).int(cpus).int(AFFECT_LIVE)
+    await this.#call(PROCEDURE.setVcpusFlags, body, deadline)
+  }
+
   async setMetadata(
     domain: Domain,
     element: { text: string; prefix: string; uri: string; live: boolean },

@@ -48,6 +48,8 @@ export const PROCEDURE = {
   getJobInfo: 163,
   abortJob: 164,
   createWithFlags: 196,
+  setVcpusFlags: 199,
+  setMemoryFlags: 204,
   getState: 212,
   getControlInfo: 229,
   undefineFlags: 231,

@@ -25,7 +25,7 @@ export interface ModuleFile {
 }
 
 /** What has to happen while it is imported: its own statements, which may wait for anything. */
-const IMPORT_MS = 5_000
+export const IMPORT_MS = 5_000
 
 /** @throws {HoldfastError} BAD_MODULE: it cannot be read, or is too large */
 export function readModule(path: string): { bytes: Buffer; sha256: string } {
@@ -108,13 +108,13 @@ async function imported(path: string, text: string): Promise<unknown> {
   const url = `data:text/javascript;base64,${Buffer.from(named).toString('base64')}`
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not over after ${IMPORT_MS} ms`)), IMPORT_MS)
+    timer = setTimeout(() => reject(new Late(`not over after ${IMPORT_MS} ms`)), IMPORT_MS)
   })
   try {
     const loaded = (await Promise.race([import(url), late])) as { default?: unknown }
     return loaded.default
   } catch (error) {
-    throw bad(path, `importing it failed: ${messageOf(error)}`)
+    throw bad(path, `importing it failed: ${messageOf(error)}`, error)
   } finally {
     clearTimeout(timer)
   }
@@ -136,7 +136,7 @@ function moduleOf(path: string, exported: unknown): Omit<ModuleFile, 'sha256'> {
   const manifest = parsed.data
   const problem = functionsProblem(functions, manifest) ?? manifestProblem(manifest)
   if (problem !== null) throw bad(path, problem)
-  const { type, version, host, way, properties } = manifest
+  const { type, version, host, way, hints, properties } = manifest
   const kind = { type, version, host, properties: propertiesSchema(properties) }
   const controls = manifest.controls && { controls: controlsOf(manifest) }
   // As methods of what was exported: a module may keep things of its own there.
@@ -144,7 +144,13 @@ function moduleOf(path: string, exported: unknown): Omit<ModuleFile, 'sha256'> {
     name,
     (...args: unknown[]) => Reflect.apply(fn as () => unknown, exported, args),
   ])
-  const module = { ...kind, ...(way && { way }), ...controls, ...Object.fromEntries(entries) }
+  const module = {
+    ...kind,
+    ...(way && { way }),
+    ...(hints && { hints }),
+    ...controls,
+    ...Object.fromEntries(entries),
+  }
   return { manifest, module: module as ResourceModule }
 }
 
@@ -174,13 +180,20 @@ function manifestProblem({ type, properties, example }: ModuleManifest): string 
   return null
 }
 
-function bad(path: string, why: string): HoldfastError {
-  return new HoldfastError({
-    code: 'BAD_MODULE',
+function bad(path: string, why: string, cause?: unknown): HoldfastError {
+  const refusal = {
+    code: 'BAD_MODULE' as const,
     message: `${basename(path)} is no module that can be used: ${why}`,
     why,
     remedy: 'Correct the file, then: holdfast-probe module certify FILE',
-  })
+  }
+  return new HoldfastError(refusal, { cause })
 }
+
+/** Its own statements wait for something that has not happened in time. */
+class Late extends Error {}
+
+/** Whether a file was given up while it was imported: it may be anywhere. */
+export const isLate = (error: unknown): boolean => (error as Error)?.cause instanceof Late
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

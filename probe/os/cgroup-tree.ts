@@ -1,5 +1,5 @@
 /** The cgroup v2 tree, as far as processes are found and ended by it. */
-import { readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isGone } from '../gate/proc.ts'
 import { withReserve } from '../reserve.ts'
@@ -9,6 +9,21 @@ export function cgroupMount(): string | null {
   const mounts = withReserve(() => readFileSync('/proc/self/mounts', 'latin1'))
   const fields = mounts.split('\n').map((line) => line.split(' '))
   return fields.find((words) => words[2] === 'cgroup2')?.[1] ?? null
+}
+
+/** The folder of this process under a controller of cgroup v1, or null: v1 does not have it here. */
+export function controllerFolder(controller: string): string | null {
+  const mounts = withReserve(() => readFileSync('/proc/self/mounts', 'latin1'))
+  const fields = mounts.split('\n').map((line) => line.split(' '))
+  const mount = fields.find(
+    ([, , type, options = '']) => type === 'cgroup' && options.split(',').includes(controller),
+  )?.[1]
+  const groups = withReserve(() => readFileSync('/proc/self/cgroup', 'latin1')).split('\n')
+  const own = groups.find((line) => line.split(':')[1]?.split(',').includes(controller))
+  if (mount === undefined || own === undefined) return null
+  const path = join(mount, own.split(':').slice(2).join(':'))
+  // In a container the path may be that of the host, and the mount begin further down.
+  return existsSync(path) ? path : existsSync(join(mount, 'cgroup.procs')) ? mount : null
 }
 
 /** The cgroup of this process, as a path below the mount, or null. */

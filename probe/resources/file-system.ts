@@ -17,6 +17,7 @@ import { mountStart } from '../os/kernel-starts.ts'
 import { type Holder, holders, type Mount, mounts, mountsAt } from '../os/mounts.ts'
 import { toolPath } from '../os/tool-path.ts'
 import { type ActionEnd, lastLines, runAction } from './action.ts'
+import { LossWatch } from './loss-watch.ts'
 import { eachOf, environment } from './program.ts'
 import { startAndWait } from './start-and-wait.ts'
 
@@ -31,6 +32,11 @@ const LOOK_MS = 100
 const NAMED_MAX = 5
 
 export function createFileSystem(section: Section): ResourceModule<FileSystemProperties> {
+  const states = (calls: readonly MountCall[]) => {
+    const all = mounts()
+    return calls.map((call) => state(call, all))
+  }
+  const losses = new LossWatch<MountCall>(['findmnt', '-rn', '--poll', '-o', 'ACTION'], states)
   return {
     type: 'file-system',
     version: '1.0.0',
@@ -38,7 +44,10 @@ export function createFileSystem(section: Section): ResourceModule<FileSystemPro
     host: 'rhs',
     way: 'child',
     validate: async (call) => validate(section, call),
-    online: (call) => start(section, call),
+    online(call) {
+      losses.asked([call])
+      return start(section, call)
+    },
     async offline(call) {
       await unmount(call, call.properties.holders)
       await call.workload.stop()
@@ -52,9 +61,10 @@ export function createFileSystem(section: Section): ResourceModule<FileSystemPro
     control: async (call, code) =>
       code === 'usage' ? usage(call) : holders(call.properties.target),
     async isAlive(calls) {
-      const all = mounts()
-      return calls.map((call) => state(call, all))
+      losses.asked(calls)
+      return states(calls)
     },
+    watch: (call, push) => losses.begin(call, push),
     looksAlive: (calls) => {
       const all = mounts()
       return eachOf(calls, AT_ONCE, (call) => thorough(call, state(call, all)))

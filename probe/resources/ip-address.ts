@@ -19,6 +19,7 @@ import { addressStart } from '../os/kernel-starts.ts'
 import { canonical, deviceFor, deviceOf, deviceProblem, devicesUp } from '../os/net-devices.ts'
 import { toolPath } from '../os/tool-path.ts'
 import { lastLines, runAction } from './action.ts'
+import { LossWatch } from './loss-watch.ts'
 import { environment } from './program.ts'
 import { startAndWait } from './start-and-wait.ts'
 
@@ -33,6 +34,11 @@ const DUPLICATE_MS = 500
 const ANNOUNCE_MS = 60_000
 
 export function createIpAddress(section: Section): ResourceModule<IpAddressProperties> {
+  const states = (calls: readonly AddressCall[]) => {
+    const devices = devicesUp()
+    return calls.map((call) => state(call, deviceOf(devices, call.properties.address)))
+  }
+  const losses = new LossWatch<AddressCall>(['ip', 'monitor', 'link', 'address'], states)
   return {
     type: 'ip-address',
     version: '1.0.0',
@@ -40,15 +46,19 @@ export function createIpAddress(section: Section): ResourceModule<IpAddressPrope
     host: 'rhs',
     way: 'child',
     validate: async (call) => validate(section, call),
-    online: (call) => start(section, call),
+    online(call) {
+      losses.asked([call])
+      return start(section, call)
+    },
     offline: (call) => call.workload.stop(),
     terminate: (call) => call.workload.stop(),
     controls: CONTROLS['ip-address'],
     control: announceAgain,
     async isAlive(calls) {
-      const devices = devicesUp()
-      return calls.map((call) => state(call, deviceOf(devices, call.properties.address)))
+      losses.asked(calls)
+      return states(calls)
     },
+    watch: (call, push) => losses.begin(call, push),
     async looksAlive(calls) {
       const devices = devicesUp()
       return Promise.all(
@@ -70,7 +80,8 @@ function state(call: AddressCall, device: string | null): Answer {
   const elsewhere = properties.device !== undefined && device !== properties.device
   if (device === null || elsewhere) {
     const where = properties.device ?? 'any device that is up'
-    const detail = onRecord ? { detail: `the address is not on ${where}` } : {}
+    const problem = properties.device === undefined ? null : deviceProblem(properties.device)
+    const detail = onRecord ? { detail: problem ?? `the address is not on ${where}` } : {}
     return { guid, status: 'offline', ...detail }
   }
   // Wanted, its Online puts it on record; until then the guard could not take it away.

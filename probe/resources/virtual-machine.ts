@@ -27,6 +27,7 @@ import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
 import { hostIsStopping } from '../libvirt/host-stopping.ts'
 import { metadataOf, writeMetadata } from '../libvirt/metadata.ts'
 import { forgetSaved, migrate, restore, save } from '../libvirt/move.ts'
+import { resize, type Sizes } from '../libvirt/resize.ts'
 import { shutDown } from '../libvirt/shut-down.ts'
 import { checkFiles, memoryProblem, thoroughCheck } from '../libvirt/thorough-check.ts'
 import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
@@ -58,6 +59,8 @@ const ANSWER_MS = 2_000
 const HUNG_MS = 15_000
 /** libvirt's own calls, that do not wait for a guest. */
 const CALL_MS = 5_000
+/** libvirt waits five seconds for a guest to let go of a CPU. */
+const RESIZE_MS = 8_000
 /** A note for libvirt's own tools is not worth more. */
 const NOTE_MS = 2_000
 
@@ -81,7 +84,7 @@ export function createVirtualMachine(
     migrate: (call) => vms.migrate(call),
     save: (call) => vms.save(call),
     controls: CONTROLS['virtual-machine'],
-    control: (call, code) => vms.control(call, code),
+    control: (call, code, input) => vms.control(call, code, input),
     isAlive: (calls) => Promise.all(calls.map((call) => vms.isAlive(call))),
     looksAlive: (calls) => Promise.all(calls.map((call) => vms.looksAlive(call))),
     watch: (call, push) => vms.watch(call, push),
@@ -142,8 +145,9 @@ class VirtualMachines {
   }
 
   /** By QEMU's own monitor. A reset is no end: the domain stays what it is. */
-  async control(call: VmCall, code: string): Promise<unknown> {
+  async control(call: VmCall, code: string, input: Sizes): Promise<unknown> {
     const { domain } = this.#hold(call)
+    if (code === 'resize') return resize(this.#client, domain, input, { timeoutMs: RESIZE_MS })
     if (code === 'settings') return definitionsOf(this.#client, domain, { timeoutMs: CALL_MS })
     const execute = code === 'reset' ? 'system_reset' : 'query-status'
     const said = await this.#client.monitorCommand(domain, JSON.stringify({ execute }), {

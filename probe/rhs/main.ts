@@ -26,6 +26,7 @@ import { Asks } from './asks.ts'
 import { CallBook } from './call-book.ts'
 import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
+import { Loading } from './loading.ts'
 import { LogLimit } from './log-limit.ts'
 import { makeCall } from './make-call.ts'
 import { soundAnswers } from './module-answers.ts'
@@ -37,8 +38,6 @@ import { messageOf, namesOf, reasonOf } from './words.ts'
 
 /** How often module files are looked at. */
 const LOOK_MS = 5_000
-/** Until all module files are loaded. */
-const LOAD_MS = 10_000
 /** How often the guard hears that this process lives. */
 const ALIVE_MS = 1_000
 /** However short a deadlock timeout is: a busy machine may keep everybody waiting for so long. */
@@ -56,6 +55,7 @@ export function runRhs(monitor: string): void {
 class Rhs {
   readonly #monitor: string
   readonly #shelf: Shelf
+  readonly #loading: Loading
   readonly #ring = new CallRing()
   readonly #book = new CallBook(this.#ring)
   readonly #notifier = new Notifier((guid, message) => this.#log(guid, message))
@@ -63,7 +63,6 @@ class Rhs {
   readonly #aborts = new Map<number, AbortController>()
   readonly #watches = new Watches()
   readonly #entries = new Entries()
-  #waiting: unknown[] | null = null
   readonly #state = emptyRhs()
   #timer: NodeJS.Timeout | null = null
   #nodeName = ''
@@ -75,7 +74,13 @@ class Rhs {
 
   constructor(monitor: string) {
     this.#monitor = monitor
-    this.#shelf = new Shelf(monitor.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs')
+    this.#shelf = new Shelf(monitor)
+    this.#loading = new Loading({
+      ...{ monitor, book: this.#book },
+      sayAlive: () => this.#sayAlive(),
+      notImported: (file, why) => process.send?.({ t: 'notImported', file, why }),
+      take: (message) => this.fromGuard(message),
+    })
     setInterval(() => this.#look(), LOOK_MS)
     this.#asks = new Asks({
       ...{ shelf: this.#shelf, book: this.#book },
@@ -94,23 +99,13 @@ class Rhs {
     for (const { held } of this.#state.runs.values()) least = Math.min(least, held.poll.deadlockMs)
     for (const held of more) least = Math.min(least, held.poll.deadlockMs)
     const withinMs = Number.isFinite(least) ? Math.max(HANGS_MS, least) : null
-    process.send?.({ t: 'alive', withinMs })
+    process.send?.({ t: 'alive', withinMs: this.#loading.withinMs ?? withinMs })
   }
 
-  /** What comes while module files are loaded waits: until then nobody knows what is hosted here. */
   async #load(frame: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
-    const waiting: unknown[] = []
-    this.#waiting = waiting
-    // Their own statements run while they are imported, and may keep this process busy for ever.
-    process.send?.({ t: 'alive', withinMs: LOAD_MS })
-    const types = frame.modules.pins.map((pin) => pin.type)
-    const ended = this.#book.begin('modules', 'import', types.join(', '), [], roughBootMs())
-    await this.#shelf.load(frame)
-    ended(roughBootMs())
-    this.#sayAlive()
+    await this.#shelf.load(frame, (pin) => this.#loading.begins(pin))
+    this.#state.hints = this.#shelf.hints
     this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: [] })
-    this.#waiting = null
-    for (const message of waiting) this.fromGuard(message)
   }
 
   /** S-57: a file may become corrupt long after it was loaded. */
@@ -123,7 +118,7 @@ class Rhs {
   }
 
   fromGuard(message: unknown): void {
-    if (this.#waiting) return void this.#waiting.push(message)
+    if (this.#loading.holdsBack(message)) return
     const parsed = guardToRhs.safeParse(message)
     if (!parsed.success) {
       process.stderr.write(`holdfast rhs: from guard: ${parsed.error.message.slice(0, 500)}\n`)
@@ -136,7 +131,7 @@ class Rhs {
         this.#ring.start(ringPath(frame.folder, this.#monitor))
         this.#link.adopt(frame.records)
         this.#onRecord = new Set(frame.records.map((r) => r.resourceId))
-        void this.#load(frame)
+        void this.#loading.during(() => this.#load(frame))
         break
       case 'fromAgent':
         this.#fromAgent(frame.frame)
@@ -166,6 +161,7 @@ class Rhs {
   #fromAgent(frame: ToRhs): void {
     switch (frame.t) {
       case 'hold':
+        if (this.#shelf.lacks(frame.resources)) return this.#loadFirst(frame)
         // Before the first call of any of them, which may never return.
         this.#sayAlive(frame.resources)
         this.#step({
@@ -189,6 +185,14 @@ class Rhs {
         this.#outlet.tell({ t: 'ready', ...this.#shelf.told, holding: this.#holding() })
         break
     }
+  }
+
+  #loadFirst(frame: Extract<ToRhs, { t: 'hold' }>): void {
+    void this.#loading.during(async () => {
+      await this.#shelf.loadFor(frame.resources, (pin) => this.#loading.begins(pin))
+      this.#state.hints = this.#shelf.hints
+      this.#fromAgent(frame)
+    })
   }
 
   #holding(): { guid: string; epoch: number }[] {

@@ -6,9 +6,10 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HostedType } from '../../schema/hive.ts'
 import type { HostPolicy } from '../../schema/host-policy.ts'
+import type { GuardToRhs } from '../../schema/ipc.ts'
 import type { ModulePin } from '../../schema/module-pins.ts'
 import type { ResourceModule } from '../../schema/resource-type.ts'
-import { corrupt, loadModuleFile, readModule } from '../modules/module-file.ts'
+import { corrupt, isLate, loadModuleFile, readModule } from '../modules/module-file.ts'
 
 /** A file that has not changed by its times and size is read again this often: disks rot, too. */
 const READ_AGAIN_MS = 60_000
@@ -20,26 +21,54 @@ interface Own {
   readonly module: ResourceModule | null
   /** Not loaded for its bytes, and not for what they say. */
   readonly corrupt: boolean
+  /** A monitor has not lived through importing it. */
+  readonly refused: boolean
   problem: string | null
   stamp: string
   readMs: number
 }
 
-export class OwnModules {
-  readonly #all: readonly Own[]
+type Source = Extract<GuardToRhs, { t: 'records' }>['modules']
+type Begins = (pin: ModulePin) => (problem?: string, late?: boolean) => void
 
-  private constructor(all: readonly Own[]) {
-    this.#all = all
+export class OwnModules {
+  readonly #all: Own[] = []
+  readonly #source: Source
+  readonly #host: ResourceModule['host']
+  readonly #policy: HostPolicy
+
+  constructor(source: Source, host: ResourceModule['host'], policy: HostPolicy) {
+    this.#source = source
+    this.#host = host
+    this.#policy = policy
   }
 
-  /** Each for itself: one that cannot be loaded is no reason to be without the others. */
-  static async load(
-    { folder, pins }: { folder: string; pins: readonly ModulePin[] },
-    host: ResourceModule['host'],
-    policy: HostPolicy,
-  ): Promise<OwnModules> {
-    const here = pins.filter((pin) => pin.host === host)
-    return new OwnModules(await Promise.all(here.map((pin) => loadOne(folder, pin, policy))))
+  /** Those that are not here yet, of these types; null: of all. */
+  missing(types: ReadonlySet<string> | null): ModulePin[] {
+    const isHere = ({ type }: ModulePin) => this.#all.some((own) => own.pin.type === type)
+    const wanted = this.#source.pins.filter((pin) => types === null || types.has(pin.type))
+    return wanted.filter((pin) => pin.host === this.#host && !isHere(pin))
+  }
+
+  /**
+   * Each for itself: one that cannot be loaded is no reason to be without the others. One after the
+   * other: whose statements keep this process busy is known from outside.
+   */
+  async load(types: ReadonlySet<string> | null, begins: Begins): Promise<void> {
+    const { folder, refused = [] } = this.#source
+    for (const pin of this.missing(types)) {
+      const why = refused.find(({ file }) => file === pin.file)?.why
+      this.#all.push(
+        why === undefined
+          ? await loadOne(folder, pin, this.#policy, begins(pin))
+          : refusedOne(folder, pin, why),
+      )
+    }
+  }
+
+  /** Types whose module this monitor may not even import. */
+  get refused(): string[] {
+    return this.#all.flatMap(({ pin, refused }) => (refused ? [pin.type] : []))
   }
 
   /** Those that can be called, by type. */
@@ -87,11 +116,28 @@ export class OwnModules {
   }
 }
 
-async function loadOne(folder: string, pin: ModulePin, policy: HostPolicy): Promise<Own> {
+const ownOf = (folder: string, pin: ModulePin) => {
   const path = join(folder, pin.file)
-  const own = { pin, path, stamp: stampOf(path), readMs: 0, corrupt: false }
+  return { pin, path, stamp: stampOf(path), readMs: 0, corrupt: false, refused: false }
+}
+
+function refusedOne(folder: string, pin: ModulePin, why: string): Own {
+  const remedy = 'register a corrected version, or the same file to have it tried again'
+  const problem = `its module is not loaded: ${why}; ${remedy}`
+  return { ...ownOf(folder, pin), module: null, refused: true, problem }
+}
+
+async function loadOne(
+  folder: string,
+  pin: ModulePin,
+  policy: HostPolicy,
+  ended: ReturnType<Begins>,
+): Promise<Own> {
+  const own = ownOf(folder, pin)
+  const { path } = own
   try {
     const { module, manifest } = await loadModuleFile(path, pin.sha256)
+    ended()
     if (manifest.type !== pin.type) throw new Error(`it is of type ${manifest.type}`)
     const allowed = module.way === undefined || policy.modules?.[pin.type] !== undefined
     if (allowed) return { ...own, module, problem: null }
@@ -100,6 +146,8 @@ async function loadOne(folder: string, pin: ModulePin, policy: HostPolicy): Prom
   } catch (error) {
     const { refusal } = error as { refusal?: { why?: string } }
     const problem = refusal?.why ?? (error as Error).message
+    ended(problem, isLate(error))
+    if (isLate(error)) return refusedOne(folder, pin, problem)
     const corrupt = fileProblem(own) !== null
     return { ...own, corrupt, module: null, problem: `its module is not loaded: ${problem}` }
   }

@@ -3,30 +3,53 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { HostedType } from '../../schema/hive.ts'
 import { type HostPolicy, hostPolicy } from '../../schema/host-policy.ts'
-import type { GuardToRhs, ToRhs } from '../../schema/ipc.ts'
-import type { ResourceModule } from '../../schema/resource-type.ts'
+import { isSeparate } from '../../schema/ids.ts'
+import type { FromRhs, GuardToRhs, HeldResource, ToRhs } from '../../schema/ipc.ts'
+import type { ResourceModule, StopHints } from '../../schema/resource-type.ts'
 import { loadModules } from '../resources/index.ts'
 import { allowsText } from './allows.ts'
+import type { Loading } from './loading.ts'
 import { OwnModules } from './own-modules.ts'
 
 export class Shelf {
   readonly #host: ResourceModule['host']
+  /** Of one resource alone: it imports what that one is, when it knows it. */
+  readonly #separate: boolean
   #modules: ReadonlyMap<string, ResourceModule> = new Map()
   #shipped: readonly HostedType[] = []
   #own: OwnModules | null = null
   #policy: HostPolicy = {}
 
-  constructor(host: ResourceModule['host']) {
-    this.#host = host
+  constructor(monitor: string) {
+    this.#host = monitor.startsWith('rhs-exec') ? 'rhs-exec' : 'rhs'
+    this.#separate = isSeparate(monitor)
   }
 
-  async load({ policy, folder, modules }: Extract<GuardToRhs, { t: 'records' }>): Promise<void> {
+  async load(
+    { policy, folder, modules }: Extract<GuardToRhs, { t: 'records' }>,
+    begins: Loading['begins'],
+  ): Promise<void> {
     const allowed = policyOf(policy)
     this.#policy = allowed
     const shipped = loadModules(allowed, folder, this.#host)
     this.#shipped = hostedOf(shipped)
-    this.#own = await OwnModules.load(modules, this.#host, allowed)
-    this.#modules = new Map([...shipped, ...this.#own.modules])
+    this.#modules = shipped
+    this.#own = new OwnModules(modules, this.#host, allowed)
+    if (!this.#separate) await this.#loadOwn(null, begins)
+  }
+
+  /** Whether a module file has to be imported first. */
+  lacks(resources: readonly HeldResource[]): boolean {
+    return (this.#own?.missing(typesOf(resources)).length ?? 0) > 0
+  }
+
+  loadFor(resources: readonly HeldResource[], begins: Loading['begins']): Promise<void> {
+    return this.#loadOwn(typesOf(resources), begins)
+  }
+
+  async #loadOwn(types: ReadonlySet<string> | null, begins: Loading['begins']): Promise<void> {
+    await this.#own?.load(types, begins)
+    this.#modules = new Map([...this.#modules, ...(this.#own?.modules ?? [])])
   }
 
   get modules(): ReadonlyMap<string, ResourceModule> {
@@ -38,12 +61,23 @@ export class Shelf {
   }
 
   /** What this monitor hosts, and what it should and cannot. */
-  get told(): { types: HostedType[]; unloaded: string[]; prepares: string[] } {
+  get told(): Pick<
+    Extract<FromRhs, { t: 'ready' }>,
+    'types' | 'unloaded' | 'refused' | 'prepares'
+  > {
     const all = [...this.#shipped, ...(this.#own?.hosted() ?? [])]
     const types = all.map((one) => ({ ...one, allows: allowsText(this.#policy, one.type) }))
     const unloaded = types.map((t) => t.type).filter((type) => !this.#modules.has(type))
     const prepares = [...this.#modules.values()].filter((m) => m.prepareOnline).map((m) => m.type)
-    return { types, unloaded, prepares }
+    const refused = this.#own?.refused ?? []
+    return { types, unloaded, prepares, ...(refused.length > 0 && { refused }) }
+  }
+
+  /** S-50: by type, where a module gives some. */
+  get hints(): ReadonlyMap<string, StopHints> {
+    return new Map(
+      [...this.#modules].flatMap(([type, { hints }]) => (hints ? [[type, hints]] : [])),
+    )
   }
 
   /** S-57: what has become of the files since they were looked at last. */
@@ -69,6 +103,8 @@ export class Shelf {
     return `no module for type ${type}: ${this.#own?.problemOf(type) ?? 'none is here'}`
   }
 }
+
+const typesOf = (resources: readonly HeldResource[]) => new Set(resources.map((r) => r.type))
 
 /** Types with their modules loaded, each with the hash of the code that holds it. */
 function hostedOf(modules: ReadonlyMap<string, ResourceModule>): HostedType[] {

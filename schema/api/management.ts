@@ -50,8 +50,10 @@ export const settingsChanged = z.object({
   settings: z.json(),
   /**
    * `nextStart`: it runs, and goes on as it was started until the cluster starts it again; a reboot
-   * inside the guest is no start. `now`: nothing runs that would have to be started again.
+   * inside the guest is no start. `now`: nothing has to be started again for it.
    */
   takesEffect: z.enum(['now', 'nextStart']),
+  /** What was tried on what runs, by setting: null, it has it now; else why not. */
+  live: z.record(z.string(), z.string().nullable()),
 })
 export type SettingsChanged = z.infer<typeof settingsChanged>

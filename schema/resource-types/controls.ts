@@ -37,6 +37,14 @@ export const CONTROLS = {
       changes: false,
       input: nothing,
     },
+    resize: {
+      title: 'Memory (by its balloon) and CPUs that it has now, within what it was started with',
+      changes: true,
+      input: z.strictObject({
+        currentMemoryMib: z.int().min(1).max(67_108_864).optional(),
+        currentCpus: z.int().min(1).max(4_096).optional(),
+      }),
+    },
     reset: { title: 'Resets it, as its reset button does', changes: true, input: nothing },
   },
 } satisfies Readonly<Record<string, Controls>>

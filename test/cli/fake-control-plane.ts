@@ -247,6 +247,8 @@ const cannedEvidence: Response<'getEvidence'> = {
         { n: 7, type: 'process', fn: 'isAlive', of: 'nginx', atMs: 9_000, tookMs: 0.4 },
         { n: 8, type: 'process', fn: 'isAlive', of: 'nginx', atMs: 14_000 },
       ],
+      stack: ['isAlive (file:///opt/holdfast/holdfast-rhs.js:120:7)'],
+      said: ['Warning: \u001b[31mslow'],
     },
   ],
 }

@@ -59,6 +59,9 @@ const online = async (name: string) =>
 const resource = (name: string) =>
   demo.api('getResource', { params: { cluster: CLUSTER, resource: name } })
 
+const evidence = async () =>
+  (await demo.api('getEvidence', { params: { cluster: CLUSTER, resource: 'bad' } })).incidents
+
 test('a check that never returns: its monitor is replaced, its resource is alone, all others go on', async () => {
   const records = (await status()).guard.records
   const shared = (await monitor('rhs')) as Monitor
@@ -93,9 +96,7 @@ test('a check that never returns: its monitor is replaced, its resource is alone
   expect(bad.isolated?.detail).toMatch(
     /^it hangs: isAlive of process has not returned for \d+ ms.* under way: isAlive of process bad for/,
   )
-  const { incidents } = await demo.api('getEvidence', {
-    params: { cluster: CLUSTER, resource: 'bad' },
-  })
+  const incidents = await evidence()
   expect(incidents.at(-1)).toMatchObject({
     node: 'n1',
     monitor: 'rhs',
@@ -133,6 +134,8 @@ test('a check that blocks the whole monitor: it is known whose it was', async ()
   })
   await eventually('it is alone', async () => (await resource('bad')).separateMonitor)
   expect((await resource('bad')).isolated?.detail).toMatch(/no sign of life/)
+  const [blocked] = await evidence()
+  expect(blocked?.stack?.[0]).toMatch(/isAlive \(file:\/\/\S+holdfast-rhs\.js:\d+:\d+\)$/)
   rmSync(join(folder, 'blocks'))
 }, 60_000)
 
@@ -154,6 +157,7 @@ test('a module that leaks ends its monitor at the limit, and from then on its ow
   await eventually('it is alone', async () => (await resource('bad')).separateMonitor, 30_000)
   rmSync(join(folder, 'leaks'))
   expect((await resource('bad')).isolated?.detail).toMatch(/^SIGABRT; under way: .*process bad for/)
+  expect((await evidence())[0]?.said?.join('\n')).toMatch(/heap out of memory/)
   // It was there before when one ended (above), so that once is enough.
   await eventually('all are online', async () => (await online('rhs')).length === NEIGHBOURS)
   expect((await monitor('rhs'))?.generation).toBe(shared.generation + 1)

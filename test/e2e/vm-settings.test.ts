@@ -110,6 +110,46 @@ describe.skipIf(missing !== null)('settings of a virtual machine', () => {
     expect((await settings()).running?.differences).toEqual([])
   })
 
+  test('while it runs: CPUs and memory within what it was started with, and why not where not', async () => {
+    const running = async () => libvirt.migratable((await libvirt.lookup('vm')) as Domain)
+    const { properties } = await one()
+    const xml = String(properties['xml'])
+    expect((await holdfast('vm set vm cpus=2 current-cpus=1 memory=64M')).code).toBe(0)
+    await restarted()
+    expect(await running()).toMatch(/<vcpu [^>]*current='1'/)
+    const before = pid()
+
+    // Its domain has no balloon: said in libvirt's words, and the next start has it.
+    const refused = await holdfast('vm set vm current-memory=32M')
+    expect(refused.stdout).toMatch(/its next start has it/)
+    expect(refused.stdout).toMatch(/memory while it runs: no: .*balloon/)
+
+    // A CPU that there is room for is plugged in; nothing is started again for it.
+    const done = await holdfast('vm set vm current-cpus=2')
+    expect(done.stdout).toMatch(/it runs with it; nothing has to be started again/)
+    expect(done.stdout).toMatch(/CPUs while it runs: done/)
+    expect(await running()).not.toMatch(/<vcpu [^>]*current='1'/)
+    expect(pid()).toBe(before)
+
+    // More than it was started with: libvirt says so, and the next start has it.
+    const more = JSON.parse((await holdfast('vm set vm cpus=4 current-cpus=4 --json')).stdout)
+    expect(more).toMatchObject({ changed: true, takesEffect: 'nextStart' })
+    expect(more.live.currentCpus).toMatch(/greater than max/)
+    expect(pid()).toBe(before)
+
+    const { xml: now } = (await one()).properties
+    const withBalloon = String(now).replace(
+      "<memballoon model='none'/>",
+      "<memballoon model='virtio'/>",
+    )
+    await change({ properties: { ...properties, xml: withBalloon } })
+    await restarted()
+    const asked = JSON.parse((await holdfast('vm set vm current-memory=48M --json')).stdout)
+    expect(asked).toMatchObject({ takesEffect: 'now', live: { currentMemoryMib: null } })
+    await change({ properties: { ...properties, xml } })
+    await restarted()
+  }, 180_000)
+
   test('bad input: a disk that is not there, more memory than the host has: what runs goes on', async () => {
     const before = pid()
     await holdfast(`vm set vm disk.sdb.source=${demo.folder}/vm/none.img`)

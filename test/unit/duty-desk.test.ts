@@ -36,7 +36,8 @@ const desk = () => {
     made,
     told,
     drops,
-    act: (k: Known) => made.act({ hostOf: () => 'rhs', isReady: () => true }, k),
+    act: (k: Known) =>
+      made.act({ hostOf: () => 'rhs', aloneHostOf: () => 'rhs', isReady: () => true }, k),
   }
 }
 

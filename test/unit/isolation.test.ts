@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 
 const down = (monitor: string, nowMs: number, suspects = [A]) =>
-  isolation.down({ t: 'rhsDown', monitor, generation: 1, detail: 'it hangs', suspects }, nowMs)
+  isolation.down({ t: 'rhsDown', monitor, generation: 1, detail: 'it hangs', suspects }, [], nowMs)
 const hive = (times: number | null): ReadonlyMap<string, Resource> =>
   new Map([
     [
@@ -60,20 +60,20 @@ test('a monitor of its own that ends again and again is told of once a minute, a
 
 test('well alone for an hour: told once; its monitor ending in between begins the hour anew', () => {
   isolation.up(own, 0)
-  isolation.look(hive(1), HOUR_MS - 1)
+  isolation.look(hive(1), () => true, HOUR_MS - 1)
   down(own, HOUR_MS, [])
   isolation.up(own, HOUR_MS)
-  isolation.look(hive(1), 2 * HOUR_MS - 1)
+  isolation.look(hive(1), () => true, 2 * HOUR_MS - 1)
   expect(told).toEqual([])
-  isolation.look(hive(1), 2 * HOUR_MS)
-  isolation.look(hive(1), 2 * HOUR_MS + 60_000)
+  isolation.look(hive(1), () => true, 2 * HOUR_MS)
+  isolation.look(hive(1), () => true, 2 * HOUR_MS + 60_000)
   expect(told).toEqual([{ t: 'wellAlone', resources: [A] }])
 })
 
 test('what an operator wants alone is never released', () => {
   isolation.up(own, 0)
-  isolation.look(hive(null), 100 * HOUR_MS)
-  isolation.look(new Map(), 200 * HOUR_MS)
+  isolation.look(hive(null), () => true, 100 * HOUR_MS)
+  isolation.look(new Map(), () => true, 200 * HOUR_MS)
   expect(told).toEqual([])
 })
 
@@ -82,8 +82,8 @@ test('each time for longer, at most a day', () => {
     1, 2, 4, 16, 24, 24,
   ])
   isolation.up(own, 0)
-  isolation.look(hive(3), 4 * HOUR_MS - 1)
+  isolation.look(hive(3), () => true, 4 * HOUR_MS - 1)
   expect(told).toEqual([])
-  isolation.look(hive(3), 4 * HOUR_MS)
+  isolation.look(hive(3), () => true, 4 * HOUR_MS)
   expect(told).toHaveLength(1)
 })

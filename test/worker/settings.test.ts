@@ -55,7 +55,25 @@ test('S-58: configured is of the hive; what runs is asked of its module and comp
     node: 'n1',
     differences: [{ field: 'cpus', configured: 2, running: 1 }],
   })
-  expect(await set({ cpus: 3 })).toMatchObject({ changed: true, takesEffect: 'nextStart' })
+  const tried = async (change: object, says: object) => {
+    const done = set(change)
+    const { request, code, input } = await node.line.next('control')
+    node.line.send({ t: 'controlled', request, outcome: { answer: JSON.stringify(says) } })
+    return { code, input, done: await done }
+  }
+  // What it was not started with it cannot have while it runs, and says so.
+  expect(await tried({ cpus: 3 }, { currentCpus: 'greater than max' })).toMatchObject({
+    ...{ code: 'resize', input: { currentCpus: 3 } },
+    done: { changed: true, takesEffect: 'nextStart', live: { currentCpus: 'greater than max' } },
+  })
+  expect(await tried({ currentCpus: 2 }, { currentCpus: null })).toMatchObject({
+    done: { changed: true, takesEffect: 'now', live: { currentCpus: null } },
+  })
+  const odd = await tried({ currentCpus: 1 }, { currentCpus: 7 })
+  expect(odd.done).toMatchObject({
+    takesEffect: 'nextStart',
+    live: { currentCpus: expect.stringMatching(/n1 says of it cannot be read/) },
+  })
   // A module that does not answer, or says what nobody understands, hides nothing else.
   const fails = read()
   const { request } = await node.line.next('control')

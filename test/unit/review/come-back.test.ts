@@ -67,6 +67,9 @@ test('a group leaves although no monitor of this host has the type of a member a
   }
   expect(world.hive.groups.get(groupId)?.ownership.phase).toBe('releasing')
   const told: AgentToGuard[] = []
-  new DutyDesk((frame) => told.push(frame)).act({ hostOf: () => null, isReady: () => false }, known)
+  new DutyDesk((frame) => told.push(frame)).act(
+    { hostOf: () => null, aloneHostOf: () => null, isReady: () => false },
+    known,
+  )
   expect(told).toContainEqual({ t: 'stopGroup', groupId, epoch: 1 })
 })

@@ -6,6 +6,8 @@ import { expect, test } from 'vitest'
 import { type KillHandles, killHandles } from '../../../probe/guard/cgroup.ts'
 import { Monitors } from '../../../probe/guard/monitors.ts'
 
+const NODE = '00000000-0000-4000-8000-0000000000ed'
+
 test('a monitor that cannot be put into its kill group is ended, and another one is started', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-monitor-'))
   const file = join(folder, 'rhs.mjs')
@@ -13,7 +15,7 @@ test('a monitor that cannot be put into its kill group is ended, and another one
   const entered: number[] = []
   let failures = 4
   const handles: KillHandles = {
-    ...killHandles('00000000-0000-4000-8000-0000000000ed', { HOLDFAST_NO_CGROUP: '1' }),
+    ...killHandles(NODE, { HOLDFAST_NO_CGROUP: '1' }),
     enter(_, pid) {
       entered.push(pid)
       if (failures === 0) return
@@ -22,11 +24,16 @@ test('a monitor that cannot be put into its kill group is ended, and another one
     },
   }
   const told: string[] = []
-  const monitors = new Monitors({ rhsFile: file, runFolder: folder }, ['rhs-exec'], handles, {
-    message: () => {},
-    up: (_, generation) => void told.push(`up ${generation}`),
-    down: (_, generation) => void told.push(`down ${generation}`),
-  })
+  const monitors = new Monitors(
+    { rhsFile: file, runFolder: folder, nodeId: NODE },
+    ['rhs-exec'],
+    handles,
+    {
+      message: () => {},
+      up: (_, generation) => void told.push(`up ${generation}`),
+      down: (_, generation) => void told.push(`down ${generation}`),
+    },
+  )
   try {
     monitors.start()
     for (let n = 0; n < 500 && !told.includes('up 2'); n += 1)

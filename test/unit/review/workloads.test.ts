@@ -16,6 +16,7 @@ test('G5, G10: a start recorded without its process is not over while a kill gro
     kind: 'mark',
     enterScript: () => '',
     enter: () => {},
+    folder: () => null,
     mark: () => ({}),
     members: (group) => (group === 'w-9-1' ? alive : []),
     killAll: () => {
