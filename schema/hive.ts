@@ -173,7 +173,7 @@ export const group = z.strictObject({
   /** Absent: off. */
   failback: failback.optional(),
   /** It left a node that was drained; what an operator said on resuming that node. */
-  drained: z.strictObject({ from: guid, then: z.enum(['unsaid', 'now', 'never']) }).optional(),
+  drained: z.strictObject({ from: guid, back: z.enum(['unsaid', 'now', 'never']) }).optional(),
   priority: priority.optional(),
   /** What it takes of a node while it is wanted online. */
   needs: amounts.optional(),

@@ -12,7 +12,7 @@ import {
   whyNotTogether,
 } from './neighbours.ts'
 import { candidates } from './placement.ts'
-import { inOrder, priorityOf } from './precedence.ts'
+import { priorityOf } from './precedence.ts'
 import { beginRelease } from './releases.ts'
 import type { Seat } from './seats.ts'
 
@@ -90,8 +90,8 @@ function planOn(draft: Draft, group: Group, node: Node, question: Question): Pla
     .at(node.id)
     .filter((seat) => stays(seat) && seat.group.ownership.phase === 'owned')
     .map((seat) => seat.group)
-    .filter((other) => priorityOf(other) < priorityOf(group))
-    .sort((a, b) => inOrder(b, a))
+    .filter((other) => importance(draft, other) < importance(draft, group))
+    .sort((a, b) => draft.precedence.compare(b, a))
   const leave = enough(lower, lack.missing)
   if (!leave) return null
   const stranded = leave.filter(
@@ -99,6 +99,8 @@ function planOn(draft: Draft, group: Group, node: Node, question: Question): Pla
   )
   return { node, leave, stranded: stranded.length }
 }
+
+const importance = (draft: Draft, group: Group) => priorityOf(draft.precedence.first(group))
 
 /** The first ones that together give what is missing, without those that would leave for nothing. */
 function enough(

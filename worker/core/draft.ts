@@ -11,7 +11,7 @@ import type { Rule } from '../../schema/placement.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
-import { inOrder } from './precedence.ts'
+import { Precedence, priorityOf } from './precedence.ts'
 import { Seats } from './seats.ts'
 
 /**
@@ -39,6 +39,7 @@ export class Draft {
   #cluster: ClusterState['hive']['cluster']
   #members: Map<string, string[]> | null = null
   #nodeList: Node[] | null = null
+  #precedence: Precedence | null = null
   #groupList: Group[] | null = null
   #ruleList: Rule[] | null = null
 
@@ -75,8 +76,17 @@ export class Draft {
 
   /** All groups in the order in which they are placed, which does not depend on that of insertion. */
   groups(): readonly Group[] {
-    this.#groupList ??= merged(this.#groups, this.#state.hive.groups).sort(inOrder)
+    this.#groupList ??= this.precedence.ordered.map((id) => this.group(id) as Group)
     return this.#groupList
+  }
+
+  get precedence(): Precedence {
+    this.#precedence ??= new Precedence(merged(this.#groups, this.#state.hive.groups), this.rules())
+    return this.#precedence
+  }
+
+  precedes(a: Group, b: Group): boolean {
+    return this.precedence.compare(a, b) < 0
   }
 
   /** Oldest first. */
@@ -164,6 +174,7 @@ export class Draft {
         this.#nodeList = null
         break
       case 'group':
+        if (!sameOrder(this.group(change.id), change.value)) this.#precedence = null
         this.#groups.set(change.id, change.value)
         this.#groupList = null
         this.seats.touch(change.id)
@@ -178,6 +189,7 @@ export class Draft {
       case 'rule':
         this.#rules.set(change.id, change.value)
         this.#ruleList = null
+        this.#precedence = this.#groupList = null
         break
       case 'type':
         this.#types.set(change.id, change.value)
@@ -210,6 +222,11 @@ export class Draft {
     const seen = this.#seen.get(`${table} ${id}`)
     return seen ? ((seen.value as V | null) ?? undefined) : base.get(id)
   }
+}
+
+/** Whether it stands where it stood among the others. */
+function sameOrder(before: Group | undefined, now: Group | null): boolean {
+  return before !== undefined && now !== null && priorityOf(before) === priorityOf(now)
 }
 
 function read<V>(over: Map<string, V | null>, base: ReadonlyMap<string, V>, id: string) {

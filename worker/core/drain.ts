@@ -54,7 +54,7 @@ export function leaveDrained(draft: Draft, group: Group): boolean {
   if (carry?.method === 'live' && movesLive(draft, owner)) return false
   beginRelease(
     draft,
-    { ...group, drained: { from: owner.id, then: 'unsaid' } },
+    { ...group, drained: { from: owner.id, back: 'unsaid' } },
     { reason: 'move', to: null, ...(carry && { carry }) },
     {
       manager: 'FM',
@@ -82,7 +82,7 @@ export function resumeDrained(
     if (group.drained?.from !== nodeId) continue
     const { drained: _, ...rest } = group
     const value =
-      failback === 'policy' ? rest : { ...rest, drained: { from: nodeId, then: failback } }
+      failback === 'policy' ? rest : { ...rest, drained: { from: nodeId, back: failback } }
     draft.put(
       { table: 'group', id: group.id, value },
       { manager: 'FM', code: 'nodeResumed', rule: 'S-18', evidence: { failback } },

@@ -42,7 +42,7 @@ function better(draft: Draft, group: Group): Better {
 }
 
 /** It left that node when it was drained, and an operator has said that it does not go back. */
-const shunned = ({ drained }: Group) => (drained?.then === 'never' ? drained.from : null)
+const shunned = ({ drained }: Group) => (drained?.back === 'never' ? drained.from : null)
 
 /** Everything that is wanted is online: an interruption now would be the only one. */
 function isWhole(draft: Draft, { id, ownership }: Group): boolean {
@@ -86,7 +86,7 @@ export function failBack(draft: Draft, group: Group): boolean {
 /** S-18: to the node that it was drained from, because an operator has said so on resuming that. */
 function returnDrained(draft: Draft, group: Group): boolean {
   const { drained, ownership } = group
-  if (drained?.then !== 'now' || ownership.owner === drained.from) return false
+  if (drained?.back !== 'now' || ownership.owner === drained.from) return false
   const home = draft.node(drained.from)
   if (!home || whyNot(draft, group, home, { without: ownership.owner }) !== null) return false
   if (!mayGoBack(draft, group)) return false

@@ -3,7 +3,6 @@ import type { Group, Node } from '../../schema/hive.ts'
 import type { Rule } from '../../schema/placement.ts'
 import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
-import { precedes } from './precedence.ts'
 import type { Seat } from './seats.ts'
 
 /**
@@ -80,7 +79,7 @@ function anchorOf(draft: Draft, group: Group, mate: Group, question: Question): 
   const { ownership } = mate
   if (ownership.phase === 'owned')
     return ownership.owner === question.without ? null : ownership.owner
-  if (!precedes(mate, group)) return null
+  if (!draft.precedes(mate, group)) return null
   const bound = draft.seats.of(mate.id)?.bound ?? null
   return bound !== null && draft.node(bound)?.state === 'up' ? bound : null
 }
@@ -162,5 +161,5 @@ const round = (x: number) => Number(x.toPrecision(6))
 export function counts(draft: Draft, seat: Seat, nodeId: string, group: Group): boolean {
   if (seat.here === nodeId) return true
   if (seat.bound !== nodeId || draft.node(nodeId)?.state !== 'up') return false
-  return precedes(seat.group, group)
+  return draft.precedes(seat.group, group)
 }

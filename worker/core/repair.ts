@@ -4,7 +4,6 @@ import type { Draft } from './draft.ts'
 import type { Question } from './eligibility.ts'
 import { apartFrom, isJudged, shortfall, unitOf, whyNotTogether } from './neighbours.ts'
 import { candidates } from './placement.ts'
-import { precedes } from './precedence.ts'
 import { beginRelease } from './releases.ts'
 import type { Seat } from './seats.ts'
 
@@ -39,7 +38,7 @@ function leaveIfForbidden(draft: Draft, group: Group, owner: Node): boolean {
 
 /** To where its mates are; else all of them to where all may be; else it waits until there is a place. */
 function joinUnit(draft: Draft, group: Group, unit: readonly Group[], owner: Node): boolean {
-  const before = unit.filter((mate) => precedes(mate, group))
+  const before = unit.filter((mate) => draft.precedes(mate, group))
   const reason = whyNotTogether(draft, group, [...before, group], owner, {})
   if (reason === null) return false
   const because = broken(owner, reason)
@@ -81,7 +80,7 @@ function gather(
 
 /** The other one moves, if it can and this one cannot: then both stay up. */
 function standApart(draft: Draft, group: Group, unit: readonly Group[], owner: Node): boolean {
-  const first = (seat: Seat) => seat.here === owner.id && precedes(seat.group, group)
+  const first = (seat: Seat) => seat.here === owner.id && draft.precedes(seat.group, group)
   const found = apartFrom(draft, unit, (seat) => first(seat) && !seat.leaves)
   if (!found) return false
   const because = broken(owner, `kept apart from ${found.other.name} (rule ${found.rule.name})`)
@@ -91,16 +90,16 @@ function standApart(draft: Draft, group: Group, unit: readonly Group[], owner: N
   return true
 }
 
-/** What runs is not stopped because of sums: it leaves if there is a place, or as long as it is not up. */
+/**
+ * What runs is not stopped because of sums: it leaves if there is a place. What is to come up beside it
+ * leaves in any case, and may then displace it if it is more important.
+ */
 function leaveIfFull(draft: Draft, group: Group, owner: Node): boolean {
-  const found = shortfall(
-    draft,
-    group,
-    [group],
-    owner,
-    (seat) => seat.here === owner.id && precedes(seat.group, group),
-  )
-  if (!found || (isUp(draft, group) && !hasElsewhere(draft, group))) return false
+  const up = isUp(draft, group)
+  const takes = ({ here, group: other }: Seat) =>
+    here === owner.id && (draft.precedes(other, group) || (!up && isUp(draft, other)))
+  const found = shortfall(draft, group, [group], owner, takes)
+  if (!found || (up && !hasElsewhere(draft, group))) return false
   beginRelease(draft, group, MOVE, broken(owner, found.text))
   return true
 }
@@ -116,9 +115,9 @@ const broken = (owner: Node, detail: string) => ({
 const hasElsewhere = (draft: Draft, group: Group): boolean =>
   candidates(draft, group, { without: group.ownership.owner }).eligible.length > 0
 
-/** Whether any of it is seen to run, or may. */
+/** Whether any of it has been brought up where it is. */
 const isUp = (draft: Draft, { id, ownership }: Group): boolean =>
   draft.resourcesOf(id).some((r) => {
     const seen = draft.observed(r.id)
-    return seen?.epoch === ownership.epoch && seen.status !== 'offline' && seen.status !== 'failed'
+    return seen?.epoch === ownership.epoch && seen.status !== 'offline'
   })

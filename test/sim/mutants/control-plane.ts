@@ -31,6 +31,17 @@ export const CONTROL_PLANE_MUTANTS: readonly Mutant[] = [
     breaks: 'an accept places a group that is not free yet',
     edits: [
       {
+        file: 'worker/core/failover-manager.ts',
+        find: 'function commitOwner(',
+        replace: 'export function commitOwner(',
+      },
+      {
+        file: 'worker/core/offers.ts',
+        find: "import { placeForCopy } from './carrying.ts'\n",
+        replace:
+          "import { placeForCopy } from './carrying.ts'\nimport { commitOwner } from './failover-manager.ts'\n",
+      },
+      {
         file: 'worker/core/offers.ts',
         find: "  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })\n",
         replace: `  draft.observe({ table: 'offer', id: event.groupId, value: { ...offer, accepted: true } })

@@ -1,11 +1,12 @@
 /** Plays every mutant until it is found, and says which are not. */
 import { playAll } from '../fleet.ts'
 import { MUTANTS } from './index.ts'
+import type { Mutant } from './mutant.ts'
 
 export interface MutantsRun {
   readonly seeds: number
   readonly from: number
-  /** Only mutants of this rule, or with this in their text; null: all. */
+  /** Only mutants of this rule, with this in their text, or at these places (`70-94`); null: all. */
   readonly only: string | null
   readonly json: boolean
   say(line: string): void
@@ -15,16 +16,19 @@ export interface MutantsRun {
 const SECOND_LINE_SEEDS = 200
 
 export async function playMutants({ seeds, from, only, json, say }: MutantsRun): Promise<number> {
-  const chosen = MUTANTS.map((mutant, at) => ({ mutant, at })).filter(
-    ({ mutant }) => only === null || mutant.rule === only || mutant.breaks.includes(only),
-  )
+  const chosen = MUTANTS.map((mutant, at) => ({ mutant, at })).filter((one) => isMeant(one, only))
   const survived: string[] = []
   const secondLine: string[] = []
   let found = 0
   for (const { mutant, at } of chosen) {
     const most = mutant.secondLine ? Math.min(seeds, SECOND_LINE_SEEDS) : seeds
-    const within = await seedsUntilFound(at, most, from)
     const name = `${mutant.rule}: ${mutant.breaks}`
+    const within = await seedsUntilFound(at, most, from).catch((error: unknown) => {
+      if (!(error instanceof DoesNotRun)) throw error
+      survived.push(`${name} (${error.message})`)
+      say(`DOES NOT RUN        ${name}`)
+    })
+    if (within === undefined) continue
     if (within) {
       found += 1
       say(`found within ${String(within.seeds).padStart(4)}  ${name}  (${within.problem})`)
@@ -45,6 +49,15 @@ export async function playMutants({ seeds, from, only, json, say }: MutantsRun):
   return survived.length > 0 ? 1 : 0
 }
 
+function isMeant({ mutant, at }: { mutant: Mutant; at: number }, only: string | null): boolean {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(only ?? '') ?? []
+  if (first !== undefined) return at + 1 >= Number(first) && at + 1 <= Number(last)
+  return only === null || mutant.rule === only || mutant.breaks.includes(only)
+}
+
+/** The code has changed in a way that the change of it did not follow. */
+class DoesNotRun extends Error {}
+
 async function seedsUntilFound(
   mutant: number,
   seeds: number,
@@ -61,8 +74,7 @@ async function seedsUntilFound(
     (order, { result }) => {
       const [problem] = result.problems
       // A change that does not run is found by nobody's rule.
-      if (problem?.includes('ReferenceError'))
-        throw new Error(`${MUTANTS[mutant]?.breaks}: the changed code does not run: ${problem}`)
+      if (problem?.includes('ReferenceError')) throw new DoesNotRun(problem)
       const within = order.seed - from + 1
       if (problem !== undefined && (best === null || within < best.seeds))
         best = { seeds: within, problem }
