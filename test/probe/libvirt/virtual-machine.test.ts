@@ -174,6 +174,22 @@ describe.skipIf(missing !== null)('virtual-machine on a real libvirt', () => {
     await end()
   })
 
+  test('S-27, S-43: several are asked about at once, and one that hangs is the only one that does', async () => {
+    const vms = [await running('one'), await running('two'), await running('three')]
+    const calls = vms.map((vm) => vm.call)
+    const statuses = async () => (await module.isAlive(calls)).map((answer) => answer.status)
+    for (let n = 0; n < 8; n += 1) expect(await statuses()).toEqual(['online', 'online', 'online'])
+    process.kill(vms[1]?.pid as number, 'SIGSTOP')
+    await until(async () => (await statuses())[1] === 'failed', 3_000, 'not failed')
+    expect(await statuses()).toEqual(['online', 'failed', 'online'])
+    process.kill(vms[1]?.pid as number, 'SIGCONT')
+    await until(async () => (await statuses())[1] === 'online', 3_000, 'not online')
+    await admin.destroy(vms[0]?.domain as never)
+    expect((await statuses()).slice(1)).toEqual(['online', 'online'])
+    expect((await statuses())[0]).toBe('stopped')
+    for (const vm of vms) await vm.end()
+  }, 30_000)
+
   test('S-36: kill -9 of QEMU is told in milliseconds, and the restart is Online', async () => {
     const { call, pid, told, end, answers } = await running('crash')
     const before = performance.now()
