@@ -79,6 +79,8 @@ export class RhsRequests {
         return toAgent({ t: 'fromRhs', monitor, frame: frame.frame })
       case 'alive':
         return monitors.alive(monitor, frame.withinMs)
+      case 'late':
+        return monitors.late(monitor)
       case 'hangs':
         return monitors.hangs(monitor, frame.resources, frame.detail)
       case 'tables':
