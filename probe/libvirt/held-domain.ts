@@ -18,8 +18,8 @@ export class HeldDomain {
   persistentState: 0 | 1
   /** The copy that was gone on from here: paused again, it is somebody's wish (M4). */
   goneOnFrom: string | null = null
-  /** By the last look. */
-  seenPaused = false
+  /** By the last look; null: there was none. */
+  seenPaused: boolean | null = null
   /** The process has ended, and libvirt has not yet said why. */
   waitsForReason = false
   /** libvirt here has the definition that is wanted: false once that is another one. */
@@ -97,7 +97,10 @@ export class HeldDomain {
     }
   }
 
-  /** A copy that has come (M4), and that no Online has let go on yet. */
+  /**
+   * A copy that has come (M4), and that no Online of this monitor has let go on yet. Where that of an
+   * earlier monitor has, it is not paused.
+   */
   waitsToGoOn({ resume }: Pick<Call, 'resume'>): boolean {
     return resume?.method === 'live' && this.goneOnFrom !== resume.mid
   }

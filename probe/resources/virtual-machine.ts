@@ -173,7 +173,8 @@ class VirtualMachines {
     if (problem) throw new Error(`host policy: ${problem}`)
     const { domain } = held
     // Its guest stands still meanwhile; whose name it has was asked before it came, and it is paused.
-    const waits = held.waitsToGoOn(call) && held.seenPaused && call.workload.process !== null
+    const waits =
+      held.waitsToGoOn(call) && held.seenPaused === true && call.workload.process !== null
     if (waits && (await this.#goOn(held, call))) return
     await refuseForeign(this.#client, domain, call.signal)
     const current = await settled(this.#client, held.domain, call)
@@ -215,7 +216,6 @@ class VirtualMachines {
 
   /** M4: what was seen paused by the last look. @returns false: libvirt does not let it go on. */
   async #goOn(held: HeldDomain, call: VmCall): Promise<boolean> {
-    held.seenPaused = false
     // G3: a copy goes on as anything starts, with the guard's yes.
     await call.workload.permitGate(held.domain.name)
     try {
@@ -225,6 +225,7 @@ class VirtualMachines {
       throw error
     }
     held.goneOnFrom = call.resume?.mid ?? null
+    held.seenPaused = false
     return true
   }
 
@@ -364,7 +365,8 @@ class VirtualMachines {
     const held = this.#held.get(call.guid)
     // While it is moved libvirt lets nobody at it; and whatever writes to a copy that waits to go on
     // keeps libvirt from letting it go on: it has the note with the next step.
-    if (held === undefined || call.carry || held.waitsToGoOn(call)) return
+    if (held === undefined || call.carry) return
+    if (held.waitsToGoOn(call) && held.seenPaused !== false) return
     const deadline = { timeoutMs: NOTE_MS, signal: call.signal }
     held.note = metadataOf(call, step)
     await writeMetadata(this.#client, held.domain, held.note, deadline)
