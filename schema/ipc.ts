@@ -288,6 +288,8 @@ export const rhsToGuard = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('alive'), withinMs: z.int().positive().nullable() }),
   /** A module file that could not be imported in time, and is not to be tried again (S-32). */
   z.strictObject({ t: z.literal('notImported'), ...refusedModule.shape }),
+  /** A check has not returned in its time: this monitor may have to be replaced (S-32). */
+  z.strictObject({ t: z.literal('late') }),
   /** A module has not let go of a call that was given up: this monitor has to be replaced (S-32). */
   z.strictObject({ t: z.literal('hangs'), resources: z.array(guid).max(10_000), detail }),
 ])

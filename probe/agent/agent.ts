@@ -20,6 +20,7 @@ import type { Replica } from './replica.ts'
 import { Seldom } from './seldom.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { infoOf, logLine } from './session-words.ts'
+import { Soon } from './soon.ts'
 import { unhostedNews, whoLacks } from './unhosted.ts'
 
 /** A monitor that is not ready by then has its types told later: a session is not kept waiting. */
@@ -61,6 +62,7 @@ export class Agent {
   #compared = false
   /** Local changes that this session's report told of. */
   #toldIntents: readonly LocalIntent[] = []
+  readonly #acts = new Soon(() => this.#act())
   readonly #info = new Seldom(INFO_MS, () => this.#tellInfo())
   #mode: 'member' | 'shuttingDown' | 'leaving' = 'member'
 
@@ -203,7 +205,7 @@ export class Agent {
         for (const item of frame.items) this.#statuses.set(item.resourceId, item)
         for (const item of frame.items) this.#heardOf(item)
         this.#session.status(frame.items.filter((item) => this.#current(item)))
-        this.#act()
+        this.#acts.soon()
         break
       case 'couldHost':
       case 'controlled':

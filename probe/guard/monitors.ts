@@ -219,6 +219,11 @@ export class Monitors {
     this.#monitors.get(monitor)?.child.expectWords(withinMs)
   }
 
+  /** Its neighbours are not to wait for a new one to be started, should it come to that. */
+  late(monitor: string): void {
+    this.#monitors.get(monitor)?.child.prepare()
+  }
+
   /** Calls of these resources have not come back, and never will. */
   hangs(name: string, resources: readonly string[], detail: string): void {
     const monitor = this.#monitors.get(name)

@@ -83,6 +83,8 @@ export class RhsRequests {
         const { t: _, ...refused } = frame
         return monitors.notImported(monitor, refused)
       }
+      case 'late':
+        return monitors.late(monitor)
       case 'hangs':
         return monitors.hangs(monitor, frame.resources, frame.detail)
       case 'tables':

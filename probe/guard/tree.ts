@@ -27,6 +27,9 @@ export interface ChildLimits {
   readonly heapMb: number
 }
 
+/** One that was started for nothing is kept so long. */
+const SPARE_MS = 5_000
+
 export interface ChildEvents {
   message(frame: unknown): void
   up(generation: number): void
@@ -45,6 +48,8 @@ export class TreeChild {
   #words: LastWords | null = null
   #stack: string[] = []
   #child: ChildProcess | null = null
+  /** Started, and told nothing yet. */
+  #spare: ChildProcess | null = null
   #generation = 0
   #startedMs = 0
   #delayMs = RESTART_MIN_MS
@@ -87,7 +92,7 @@ export class TreeChild {
     const generation = this.#generation
     let child: ChildProcess
     try {
-      child = this.#fork()
+      child = this.#takeSpare() ?? this.#fork()
     } catch (error) {
       this.#events.down(generation, `cannot be started: ${error}`, 'meant', {})
       this.#again()
@@ -138,6 +143,36 @@ export class TreeChild {
     const said = this.#words?.last ?? []
     const stack = this.#stack
     return { ...(stack.length > 0 && { stack }), ...(said.length > 0 && { said }) }
+  }
+
+  /**
+   * It may have to be replaced: the next one is started at once, for that takes longer than to find out.
+   * Only for what does nothing before it is told something.
+   */
+  prepare(): void {
+    if (this.#ended || this.#spare) return
+    let spare: ChildProcess
+    try {
+      spare = this.#fork()
+    } catch {
+      // Whoever starts one when it is needed will say why.
+      return
+    }
+    this.#spare = spare
+    spare.on('error', () => this.#dismiss(spare))
+    setTimeout(() => this.#dismiss(spare), SPARE_MS)
+  }
+
+  #takeSpare(): ChildProcess | null {
+    const spare = this.#spare
+    this.#spare = null
+    return spare?.connected ? spare : null
+  }
+
+  #dismiss(spare: ChildProcess | null): void {
+    if (spare === null || this.#spare !== spare) return
+    this.#spare = null
+    spare.kill('SIGKILL')
   }
 
   #fork(): ChildProcess {
@@ -197,6 +232,7 @@ export class TreeChild {
 
   /** G5: it may hold an open yes. A new one follows. */
   kill(): void {
+    this.#dismiss(this.#spare)
     this.#kill({ ending: 'meant', detail: null })
   }
 

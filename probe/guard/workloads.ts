@@ -8,6 +8,7 @@ import type { ChildSpec, ProcessRef } from '../../schema/workload.ts'
 import { identityOf, isAlive } from '../gate/proc.ts'
 import type { KillHandles } from './cgroup.ts'
 import { Launchers } from './launchers.ts'
+import { Rounds } from './rounds.ts'
 import { type Noted, UndoNotes } from './undo/notes.ts'
 import { Undoer } from './undo/undoer.ts'
 import { permitUnit } from './undo/units.ts'
@@ -56,7 +57,8 @@ export class Workloads {
   readonly #notes: UndoNotes
   readonly #events: WorkloadEvents
   readonly #folder: string
-  readonly #watches = new Map<string, NodeJS.Timeout>()
+  readonly #watches = new Rounds(LOOK_MS)
+  readonly #costlyWatches = new Rounds(LOOK_BY_MARK_MS)
   /** Kills under way, by start: resource and process. */
   readonly #kills = new Map<string, string>()
   /** Starts whose exit event is still to come, and those that need it no more. */
@@ -147,7 +149,8 @@ export class Workloads {
       if (start.undo) this.#events.mainEnded(resourceId, start.process, UNKNOWN, true, true)
       else this.#ended(start, null)
     }
-    this.#watches.set(resourceId, setInterval(look, costly ? LOOK_BY_MARK_MS : LOOK_MS))
+    if (costly) this.#costlyWatches.set(resourceId, look)
+    else this.#watches.set(resourceId, look)
   }
 
   /** The gate's socket said so before the next look. */
@@ -283,8 +286,8 @@ export class Workloads {
   }
 
   #unwatch(resourceId: string): void {
-    clearInterval(this.#watches.get(resourceId))
     this.#watches.delete(resourceId)
+    this.#costlyWatches.delete(resourceId)
   }
 }
 

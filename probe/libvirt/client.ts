@@ -28,13 +28,14 @@ import {
   QEMU_MONITOR_COMMAND,
   RESTORE_PAUSED,
   START_FORCE_BOOT,
+  STATS_STATE,
   TYPED_STRING,
   UNDEFINE,
-  UUID_LENGTH,
   XML_INACTIVE,
   XML_MIGRATABLE,
   XML_SECURE,
 } from './constants.ts'
+import { readDomain, readStates, writeDomain } from './domain-words.ts'
 import { type XdrReader, XdrWriter } from './xdr.ts'
 
 export { type Deadline, LibvirtError, LibvirtGone, LibvirtTimeout } from './connection.ts'
@@ -132,6 +133,17 @@ export class LibvirtClient {
     const body = writeDomain(domain).int(0)
     const reply = await this.#call(PROCEDURE.getState, body, deadline)
     return { state: reply.int(), reason: reply.int() }
+  }
+
+  /** The same of many in one call, by UUID. One that is not defined is left out. */
+  async states(
+    domains: readonly Domain[],
+    deadline: Deadline = {},
+  ): Promise<ReadonlyMap<string, DomainState>> {
+    const body = new XdrWriter().int(domains.length)
+    for (const domain of domains) writeDomain(domain, body)
+    const asked = body.int(STATS_STATE).int(0)
+    return readStates(await this.#call(PROCEDURE.getAllDomainStats, asked, deadline))
   }
 
   /**
@@ -381,18 +393,4 @@ async function handshake(connection: LibvirtConnection, deadline: Deadline): Pro
   await call(PROCEDURE.open, new XdrWriter().optionalString('qemu:///system').int(0))
   // No domain: the events of all of them.
   await call(PROCEDURE.eventRegister, new XdrWriter().int(EVENT_ID_LIFECYCLE).int(0))
-}
-
-function writeDomain(domain: Domain): XdrWriter {
-  return new XdrWriter()
-    .string(domain.name)
-    .opaque(Buffer.from(domain.uuid.replaceAll('-', ''), 'hex'))
-    .int(domain.id)
-}
-
-function readDomain(body: XdrReader): Domain {
-  const name = body.string()
-  const hex = body.opaque(UUID_LENGTH).toString('hex')
-  const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  return { name, uuid, id: body.int() }
 }

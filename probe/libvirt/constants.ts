@@ -61,6 +61,7 @@ export const PROCEDURE = {
   migratePerform3Params: 305,
   eventRegister: 316,
   lifecycleEvent: 318,
+  getAllDomainStats: 344,
   getIothreadInfo: 351,
 } as const
 
@@ -89,6 +90,10 @@ export const MIGRATE_UNSAFE = 1 << 9
 /** virDomainSaveRestoreFlags: it does not execute before it is resumed. */
 export const RESTORE_PAUSED = 1 << 2
 export const TYPED_STRING = 7
+/** virTypedParameterType, by how many bytes each takes; a string says its own length. */
+export const TYPED_BYTES: Readonly<Record<number, number>> = { 1: 4, 2: 4, 3: 8, 4: 8, 5: 8, 6: 4 }
+/** virDomainStatsTypes: what `getState` says. It is not asked of QEMU. */
+export const STATS_STATE = 1 << 0
 /** As long as it takes: whoever has enough aborts the job. */
 export const JOB_MS = 24 * 3_600_000
 /** virDomainJobType: one of known length, or of unknown. */

@@ -1,8 +1,9 @@
 /** What the module keeps of one domain between calls. */
-import type { Call } from '../../schema/resource-type.ts'
+import type { Call, ProcessRef } from '../../schema/resource-type.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { type Domain, type LibvirtClient, LibvirtError, type LifecycleEvent } from './client.ts'
 import { type PreparedDomain, prepareDomainXml } from './domain-xml.ts'
+import { SignsOfLife } from './signs-of-life.ts'
 import { afterEvent, afterExit, NEW_RUN, type Run, type Verdict } from './verdict.ts'
 
 type VmCall = Call<VirtualMachineProperties>
@@ -17,6 +18,8 @@ export class HeldDomain {
   persistentState: 0 | 1
   /** The copy that was gone on from here: paused again, it is somebody's wish (M4). */
   goneOnFrom: string | null = null
+  /** By the last look; null: there was none. */
+  seenPaused: boolean | null = null
   /** The process has ended, and libvirt has not yet said why. */
   waitsForReason = false
   /** libvirt here has the definition that is wanted: false once that is another one. */
@@ -30,6 +33,7 @@ export class HeldDomain {
   #prepared: PreparedDomain
   #properties: VirtualMachineProperties
   #gate: string
+  readonly #signs = new SignsOfLife()
   #question: Promise<boolean> | null = null
   #silentSinceMs: number | null = null
   #leaves = false
@@ -93,6 +97,14 @@ export class HeldDomain {
     }
   }
 
+  /**
+   * A copy that has come (M4), and that no Online of this monitor has let go on yet. Where that of an
+   * earlier monitor has, it is not paused.
+   */
+  waitsToGoOn({ resume }: Pick<Call, 'resume'>): boolean {
+    return resume?.method === 'live' && this.goneOnFrom !== resume.mid
+  }
+
   lifecycle(event: LifecycleEvent): void {
     if (event.domain.uuid !== this.#prepared.uuid) return
     this.#become(afterEvent(this.run, event, this.#properties.onGuestShutdown))
@@ -116,14 +128,23 @@ export class HeldDomain {
 
   forget(): void {
     clearTimeout(this.#timer)
+    this.#signs.forget()
     this.#tell = null
   }
 
   /**
-   * @returns 0 when QEMU answers in time, else for how many milliseconds it has not
+   * @param process looked at for a sign of life before it is asked; null: it is asked
+   * @returns 0 when QEMU lives, or answers in time; else for how many milliseconds it has not
    * @throws {LibvirtGone} the daemon is gone
    */
-  async reach(client: LibvirtClient, timeoutMs: number): Promise<number> {
+  async reach(
+    client: LibvirtClient,
+    timeoutMs: number,
+    process: ProcessRef | null,
+  ): Promise<number> {
+    // Whoever owes an answer has to give it. That it is still being moved is for libvirt to say.
+    const owes = this.#silentSinceMs !== null || this.run.moves
+    if (process !== null && this.#signs.seen(process) && !owes) return 0
     this.#silentSinceMs ??= performance.now()
     this.#question ??= this.#ask(client)
     let timer: NodeJS.Timeout | undefined

@@ -2,8 +2,8 @@
  * What one action of a script runs in, so that all of it can be ended. The guard has no record of
  * an action (G3): what it leaves behind, with `setsid` too, would run on after "nothing runs".
  */
-import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityOf } from '../gate/proc.ts'
 import { MARK } from '../os/marks.ts'
@@ -12,7 +12,9 @@ export interface ActionGroup {
   readonly kind: 'cgroup' | 'mark'
   /** By which its processes, and those of the monitor that calls it, are found again. */
   readonly env: Readonly<Record<string, string>>
-  /** Puts a process in that waits for it. */
+  /** For a shell: puts the shell itself in, and fails where that cannot be done. */
+  readonly enterScript: string
+  /** Puts a process in that waits for it, for it may not do so itself. */
   enter(pid: number): Promise<void>
   /** Kills what runs of it. True: nothing does, and its place is given back. */
   end(): boolean
@@ -29,7 +31,7 @@ let tidied = ''
 let killable = ''
 
 /** Below the cgroup of this process, which the guard kills whole with it; else by mark. */
-export async function actionGroup(): Promise<ActionGroup> {
+export function actionGroup(): ActionGroup {
   const name = `${PREFIX}${process.pid}-${next}`
   next += 1
   const mark = process.env[MARK]
@@ -40,7 +42,7 @@ export async function actionGroup(): Promise<ActionGroup> {
   tidied = base
   const folder = join(base, name)
   try {
-    await mkdir(folder)
+    mkdirSync(folder)
     if (base !== killable) tryKill(folder)
     killable = base
   } catch {
@@ -52,6 +54,7 @@ export async function actionGroup(): Promise<ActionGroup> {
   return {
     kind: 'cgroup',
     env,
+    enterScript: `echo 0 2>/dev/null >'${join(folder, 'cgroup.procs').replaceAll("'", "'\\''")}'`,
     enter: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
     end() {
       // It was empty, and nothing enters a cgroup that is not there.
@@ -80,6 +83,7 @@ function byMark(name: string, env: Record<string, string>): ActionGroup {
   return {
     kind: 'mark',
     env: { ...env, [RUN_MARK]: name },
+    enterScript: 'true',
     enter: () => Promise.resolve(),
     end() {
       try {

@@ -39,8 +39,11 @@ const KILLED_MS = 2_000
 const LOOK_FIRST_MS = 1
 const LOOK_MAX_MS = 500
 
-/** It waits until it is where it belongs, so that nothing it does is done anywhere else. */
+/** Another user must be let in: it waits until it is where it belongs. */
 const WAIT = 'read -r go && exec "$@" </dev/null'
+/** It has not got to where it belongs, and has done nothing. */
+const NOT_IN = 'holdfast: it cannot enter its group'
+const NOT_IN_CODE = 126
 
 /**
  * In a group of its own, all of which is killed at the deadline, when the call is cancelled, and
@@ -56,24 +59,31 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
   } catch (error) {
     throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
   }
-  const group = await actionGroup()
-  const child = spawn('/bin/sh', ['-c', WAIT, 'sh', spec.command, ...spec.args], {
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...spec.env, ...group.env },
-    ...(spec.cwd !== undefined && { cwd: spec.cwd }),
-    ...(spec.uid !== undefined && { uid: spec.uid }),
-    ...(spec.gid !== undefined && { gid: spec.gid }),
-  })
+  const group = actionGroup()
+  const isOther = spec.uid !== undefined || spec.gid !== undefined
+  // Each pipe costs a wake-up of this process: only those that are needed are made.
+  const isApart = spec.stdoutBytes !== undefined
+  const child = spawn(
+    '/bin/sh',
+    ['-c', script(group, isOther, isApart), 'sh', spec.command, ...spec.args],
+    {
+      detached: true,
+      stdio: [isOther ? 'pipe' : 'ignore', 'pipe', isApart ? 'pipe' : 'ignore'],
+      env: { ...spec.env, ...group.env },
+      ...(spec.cwd !== undefined && { cwd: spec.cwd }),
+      ...(spec.uid !== undefined && { uid: spec.uid }),
+      ...(spec.gid !== undefined && { gid: spec.gid }),
+    },
+  )
   const tail = new Tail(OUTPUT_BYTES_MAX)
   const stdout = new Tail(spec.stdoutBytes ?? 0)
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     tail.add(chunk)
     stdout.add(chunk)
   })
-  child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
+  child.stderr?.on('data', (chunk: Buffer) => tail.add(chunk))
   // Killed while it waits.
-  child.stdin.on('error', () => {})
+  child.stdin?.on('error', () => {})
   // What holds its pipes open is killed with it, and is then waited for no longer.
   const closed = new Promise((resolve) => child.once('close', resolve))
   const { ended, timedOut } = watched(spec, child, group)
@@ -85,14 +95,22 @@ export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
       await Promise.race([gone, sleep(KILLED_MS, undefined, { ref: false })])
     }
     await drained(closed)
+    if (code === NOT_IN_CODE && tail.text().includes(NOT_IN)) throw new Error(NOT_IN)
     return { code, timedOut: timedOut(), output: tail.text(), stdout: stdout.text(), gone }
   } catch (error) {
     await untilGone(group)
     throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
   } finally {
-    child.stdout.destroy()
-    child.stderr.destroy()
+    child.stdout?.destroy()
+    child.stderr?.destroy()
   }
+}
+
+/** Nothing that it does is done anywhere else than in its group. */
+function script(group: ActionGroup, isOther: boolean, isApart: boolean): string {
+  const joined = isApart ? '' : 'exec 2>&1; '
+  if (isOther) return `${joined}${WAIT}`
+  return `${joined}${group.enterScript} || { echo '${NOT_IN}'; exit ${NOT_IN_CODE}; }; exec "$@"`
 }
 
 /**
@@ -142,6 +160,7 @@ function watched(
     })
     if (child.pid === undefined) return
     if (spec.signal.aborted) kill()
+    if (child.stdin === null) return
     group.enter(child.pid).then(
       () => child.stdin?.end('go\n'),
       (error) => {

@@ -12,15 +12,18 @@ import type { Answer, Call, ResourceModule, Step } from '../../schema/resource-t
 import { CONTROLS } from '../../schema/resource-types/controls.ts'
 import type { VirtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
 import { virtualMachineProperties } from '../../schema/resource-types/virtual-machine.ts'
+import { aliveOf } from '../libvirt/alive.ts'
 import {
   DOMAIN,
+  type DomainState,
   defaultSocket,
   LibvirtClient,
+  LibvirtError,
   LibvirtGone,
   LibvirtTimeout,
 } from '../libvirt/client.ts'
 import { definitionsOf } from '../libvirt/definitions.ts'
-import { refuseForeign, settled, stateOf } from '../libvirt/domain-state.ts'
+import { refuseForeign, settled } from '../libvirt/domain-state.ts'
 import { prepareDomainXml } from '../libvirt/domain-xml.ts'
 import { HeldDomain } from '../libvirt/held-domain.ts'
 import { DEFAULT_PATHS, pathProblem } from '../libvirt/host-paths.ts'
@@ -29,8 +32,9 @@ import { metadataOf, writeMetadata } from '../libvirt/metadata.ts'
 import { forgetSaved, migrate, restore, save } from '../libvirt/move.ts'
 import { resize, type Sizes } from '../libvirt/resize.ts'
 import { shutDown } from '../libvirt/shut-down.ts'
+import { States } from '../libvirt/states.ts'
 import { checkFiles, memoryProblem, thoroughCheck } from '../libvirt/thorough-check.ts'
-import { isActive, NEW_RUN, statusOfState, verdictOfShutoff } from '../libvirt/verdict.ts'
+import { isActive, NEW_RUN } from '../libvirt/verdict.ts'
 import { letGo, messageOf } from '../libvirt/waits.ts'
 
 export interface VirtualMachineOptions {
@@ -85,8 +89,8 @@ export function createVirtualMachine(
     save: (call) => vms.save(call),
     controls: CONTROLS['virtual-machine'],
     control: (call, code, input) => vms.control(call, code, input),
-    isAlive: (calls) => Promise.all(calls.map((call) => vms.isAlive(call))),
-    looksAlive: (calls) => Promise.all(calls.map((call) => vms.looksAlive(call))),
+    isAlive: (calls) => vms.areAlive(calls, (call, known) => vms.isAlive(call, known)),
+    looksAlive: (calls) => vms.areAlive(calls, (call, known) => vms.looksAlive(call, known)),
     watch: (call, push) => vms.watch(call, push),
     notify: (call, step) => vms.notify(call, step),
   }
@@ -95,6 +99,7 @@ export function createVirtualMachine(
 class VirtualMachines {
   readonly #options: VirtualMachineOptions
   readonly #client: LibvirtClient
+  readonly #states: States
   readonly #held = new Map<string, HeldDomain>()
 
   constructor(options: VirtualMachineOptions) {
@@ -102,6 +107,7 @@ class VirtualMachines {
     this.#client = new LibvirtClient(
       () => options.socket ?? process.env['HOLDFAST_LIBVIRT_SOCKET'] ?? defaultSocket(),
     )
+    this.#states = new States(this.#client)
     this.#client.onLifecycle((event) => {
       for (const held of this.#held.values()) held.lifecycle(event)
     })
@@ -170,6 +176,10 @@ class VirtualMachines {
     const problem = pathProblem(held.prepared.xml, this.#options.paths ?? DEFAULT_PATHS)
     if (problem) throw new Error(`host policy: ${problem}`)
     const { domain } = held
+    // Its guest stands still meanwhile; whose name it has was asked before it came, and it is paused.
+    const waits =
+      held.waitsToGoOn(call) && held.seenPaused === true && call.workload.process !== null
+    if (waits && (await this.#goOn(held, call))) return
     await refuseForeign(this.#client, domain, call.signal)
     const current = await settled(this.#client, held.domain, call)
     if (current !== null && isActive(current.state)) {
@@ -206,6 +216,21 @@ class VirtualMachines {
       throw error
     }
     call.log(`domain "${domain.name}" runs`)
+  }
+
+  /** M4: what was seen paused by the last look. @returns false: libvirt does not let it go on. */
+  async #goOn(held: HeldDomain, call: VmCall): Promise<boolean> {
+    // G3: a copy goes on as anything starts, with the guard's yes.
+    await call.workload.permitGate(held.domain.name)
+    try {
+      await this.#client.resume(held.domain, { timeoutMs: CALL_MS })
+    } catch (error) {
+      if (error instanceof LibvirtError) return false
+      throw error
+    }
+    held.goneOnFrom = call.resume?.mid ?? null
+    held.seenPaused = false
+    return true
   }
 
   /** S-40. The guest is asked; what is left after its time is killed. */
@@ -270,10 +295,28 @@ class VirtualMachines {
     }
   }
 
-  /** S-43. libvirt's word alone is not enough: it calls a QEMU that hangs "running". */
-  async isAlive(call: VmCall): Promise<Answer> {
+  /** S-27: libvirt is asked once about all of them. */
+  async areAlive(
+    calls: readonly VmCall[],
+    check: (call: VmCall, known: DomainState | undefined) => Promise<Answer>,
+  ): Promise<Answer[]> {
+    const domains = calls.flatMap(({ guid }) => this.#held.get(guid)?.domain ?? [])
+    const states = await this.#states.of(domains, this.#answerMs / 4)
+    return Promise.all(
+      calls.map((call) => {
+        const uuid = this.#held.get(call.guid)?.domain.uuid
+        return check(call, uuid === undefined ? undefined : states.get(uuid))
+      }),
+    )
+  }
+
+  /** S-43. */
+  async isAlive(call: VmCall, known: DomainState | undefined, thorough = false): Promise<Answer> {
+    const { hungMs = HUNG_MS } = this.#options
+    const options = { known, thorough, hungMs, answerMs: this.#answerMs }
     try {
-      return { guid: call.guid, ...(await letGo(this.#alive(this.#hold(call), call), call.signal)) }
+      const work = aliveOf(this.#client, this.#hold(call), call, options)
+      return { guid: call.guid, ...(await letGo(work, call.signal)) }
     } catch (error) {
       if (call.signal.aborted) return { guid: call.guid, status: 'unknown', detail: 'given up' }
       if (error instanceof LibvirtGone || error instanceof LibvirtTimeout)
@@ -283,8 +326,8 @@ class VirtualMachines {
   }
 
   /** S-44. The definition is put back when it was changed; a file that it runs on and is gone is a failure. */
-  async looksAlive(call: VmCall): Promise<Answer> {
-    const answer = await this.isAlive(call)
+  async looksAlive(call: VmCall, known: DomainState | undefined): Promise<Answer> {
+    const answer = await this.isAlive(call, known, true)
     if (answer.status !== 'online') return answer
     const held = this.#hold(call)
     try {
@@ -324,8 +367,10 @@ class VirtualMachines {
   /** S-86. Only of a domain that is held: after a close it is another host's to tell of it. */
   async notify(call: VmCall, step: Step): Promise<void> {
     const held = this.#held.get(call.guid)
-    // While it is moved libvirt lets nobody at it.
+    // While it is moved libvirt lets nobody at it; and whatever writes to a copy that waits to go on
+    // keeps libvirt from letting it go on: it has the note with the next step.
     if (held === undefined || call.carry) return
+    if (held.waitsToGoOn(call) && held.seenPaused !== false) return
     const deadline = { timeoutMs: NOTE_MS, signal: call.signal }
     held.note = metadataOf(call, step)
     await writeMetadata(this.#client, held.domain, held.note, deadline)
@@ -345,28 +390,7 @@ class VirtualMachines {
     return known
   }
 
-  async #alive(held: HeldDomain, { resume }: VmCall): Promise<Omit<Answer, 'guid'>> {
-    const answerMs = this.#options.answerMs ?? ANSWER_MS
-    const current = await stateOf(this.#client, held.domain, answerMs)
-    if (current === null) return { status: 'offline', detail: 'the domain is not defined here' }
-    if (!isActive(current.state)) {
-      const verdict = verdictOfShutoff(held.run, current.reason)
-      const wanted = held.persistentState === 1 && !held.run.ours
-      return wanted ? verdict : { ...verdict, status: 'offline' }
-    }
-    if (held.waitsForReason) return { status: 'offlinePending', detail: 'the emulator has ended' }
-    // It has come to wait for the guard's yes (M4): Online is what lets it go on.
-    const waits = resume?.method === 'live' && held.goneOnFrom !== resume.mid
-    if (waits && current.state === DOMAIN.paused)
-      return { status: 'offline', detail: 'a copy that waits to go on' }
-    const { status, detail, askQemu } = statusOfState(current.state, current.reason)
-    if (!askQemu) return { status, detail }
-    const silentMs = await held.reach(this.#client, answerMs)
-    if (silentMs === 0) return detail === '' ? { status } : { status, detail }
-    const hung = `QEMU has not answered for ${(silentMs / 1000).toFixed(1)} s`
-    return {
-      status: silentMs >= (this.#options.hungMs ?? HUNG_MS) ? 'failed' : 'unknown',
-      detail: hung,
-    }
+  get #answerMs(): number {
+    return this.#options.answerMs ?? ANSWER_MS
   }
 }

@@ -303,6 +303,8 @@ class Rhs {
     if (!module) return
     // After that RHS no longer waits for the answer (S-32), and the module need not look on.
     const signal = AbortSignal.timeout(Math.min(...runs.map((run) => run.held.poll.deadlockMs)))
+    const late = () => process.send?.({ t: 'late' })
+    signal.addEventListener('abort', late, { once: true })
     const startedMs = roughBootMs()
     const ended = this.#book.begin(module.type, fn, namesOf(runs), guids, startedMs)
     let answers: readonly Answer[]
@@ -317,6 +319,7 @@ class Rhs {
       ended(roughBootMs(), detail)
       answers = guids.map((guid) => ({ guid, status: 'unknown', detail }))
     }
+    signal.removeEventListener('abort', late)
     const [groupId] = runs.map((run) => run.held.groupId)
     if (groupId !== undefined) this.#book.checked(groupId, fn, startedMs, roughBootMs() - startedMs)
     this.#step({ type: 'pollEnded', key, id, answers: answers.map((a) => this.#seen(a)) })

@@ -3,7 +3,7 @@ import { renameSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { identityOf } from '../../../probe/gate/proc.ts'
-import { LibvirtClient, LibvirtError } from '../../../probe/libvirt/client.ts'
+import { DOMAIN, LibvirtClient, LibvirtError } from '../../../probe/libvirt/client.ts'
 import { createVirtualMachine } from '../../../probe/resources/virtual-machine.ts'
 import type { Answer } from '../../../schema/resource-type.ts'
 import {
@@ -173,6 +173,45 @@ describe.skipIf(missing !== null)('virtual-machine on a real libvirt', () => {
     await until(async () => (await alive(call))?.status === 'online', 3_000, 'not online')
     await end()
   })
+
+  test('S-27, S-43: several are asked about at once, and one that hangs is the only one that does', async () => {
+    const vms = [await running('one'), await running('two'), await running('three')]
+    const calls = vms.map((vm) => vm.call)
+    const statuses = async () => (await module.isAlive(calls)).map((answer) => answer.status)
+    for (let n = 0; n < 8; n += 1) expect(await statuses()).toEqual(['online', 'online', 'online'])
+    process.kill(vms[1]?.pid as number, 'SIGSTOP')
+    await until(async () => (await statuses())[1] === 'failed', 3_000, 'not failed')
+    expect(await statuses()).toEqual(['online', 'failed', 'online'])
+    process.kill(vms[1]?.pid as number, 'SIGCONT')
+    await until(async () => (await statuses())[1] === 'online', 3_000, 'not online')
+    await admin.destroy(vms[0]?.domain as never)
+    expect((await statuses()).slice(1)).toEqual(['online', 'online'])
+    expect((await statuses())[0]).toBe('stopped')
+    for (const vm of vms) await vm.end()
+  }, 30_000)
+
+  test('M4, S-86: a copy goes on before it gets its note; one that has gone on gets it from a later monitor too', async () => {
+    const { call, domain, end } = await running('copy')
+    const resume = { mid: 'm1', method: 'live' as const }
+    const came = { ...call, resume }
+    const step = { step: 'open', status: 'offline', atMs: 1, reason: 'r' } as const
+    const note = async (text: string) => (await admin.description(domain)).includes(text)
+    await admin.suspend(domain)
+    expect(await alive(came)).toMatchObject({ status: 'offline' })
+    await module.notify?.(came, { ...step, reason: 'while it waits' })
+    expect(await note('while it waits')).toBe(false)
+    await module.online?.(came)
+    expect(await admin.state(domain)).toMatchObject({ state: DOMAIN.running })
+    expect(await alive(came)).toMatchObject({ status: 'online' })
+    await module.notify?.(came, { ...step, reason: 'it goes on' })
+    expect(await note('it goes on')).toBe(true)
+    await module.close?.(came)
+    await module.open?.(came)
+    expect(await alive(came)).toMatchObject({ status: 'online' })
+    await module.notify?.(came, { ...step, reason: 'a later monitor' })
+    expect(await note('a later monitor')).toBe(true)
+    await end()
+  }, 20_000)
 
   test('S-36: kill -9 of QEMU is told in milliseconds, and the restart is Online', async () => {
     const { call, pid, told, end, answers } = await running('crash')
