@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { GroupView } from '../../schema/api/bodies.ts'
 import { type Failback, failbackText, parseFailback } from '../../schema/api/bodies.ts'
 import type { Body } from '../../schema/api/routes.ts'
-import { amountsOrNone, amountsText } from '../amounts.ts'
+import { type AmountsOption, amountsOrNone, amountsText } from '../amounts.ts'
 import { duration, list, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { formatDuration } from '../duration.ts'
@@ -16,7 +16,7 @@ interface Settings {
   failoverPeriod?: number
   failback?: Failback
   priority?: number
-  needs?: Record<string, number> | null
+  needs?: AmountsOption
 }
 
 export function addGroup(program: Command, runner: Runner): void {
@@ -83,7 +83,7 @@ const settingsOf = (options: Settings): Omit<Body<'changeGroup'>, 'name'> => ({
   ...(options.failoverPeriod !== undefined && { failoverPeriodMs: options.failoverPeriod }),
   ...(options.failback && { failback: options.failback }),
   ...(options.priority !== undefined && { priority: options.priority }),
-  ...(options.needs !== undefined && { needs: options.needs ?? {} }),
+  ...(options.needs !== undefined && { needs: options.needs === 'none' ? {} : options.needs }),
 })
 
 async function listGroups(session: Session): Promise<undefined> {

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { NodeView } from '../../schema/api/bodies.ts'
-import { amountsOrNone, amountsText } from '../amounts.ts'
+import { type AmountsOption, amountsOrNone, amountsText } from '../amounts.ts'
 import { noun, type Runner } from '../command.ts'
 import { heldBack } from '../diff-views.ts'
 import { formatDuration } from '../duration.ts'
@@ -60,14 +60,14 @@ async function resume(
 
 async function set(
   session: Session,
-  options: { capacity?: Record<string, number> | null; faultDomain?: string },
+  options: { capacity?: AmountsOption; faultDomain?: string },
   node: string,
 ): Promise<undefined> {
   const { capacity, faultDomain } = options
   const answer = await session.inCluster('changeNode', {
     params: { node },
     body: {
-      ...(capacity !== undefined && { capacity }),
+      ...(capacity !== undefined && { capacity: capacity === 'none' ? null : capacity }),
       ...(faultDomain !== undefined && {
         faultDomain: faultDomain === 'none' ? null : faultDomain,
       }),
