@@ -14,6 +14,7 @@ import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
 import { addRule } from './commands/rule.ts'
 import { addSim } from './commands/sim.ts'
+import { addSimulate } from './commands/simulate.ts'
 import { addStatus } from './commands/status.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
@@ -64,6 +65,7 @@ export function makeProgram(runner: Runner): Command {
     addWait,
     addHive,
     addSim,
+    addSimulate,
     addExplain,
     addApi,
     addCompletion,

@@ -24,6 +24,7 @@ import { join } from './join.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
+import { simulateHandlers } from './simulate-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
 
@@ -88,6 +89,7 @@ export const handlers: Record<RouteName, Handler> = {
 
   ...nodeHandlers,
   ...ruleHandlers,
+  ...simulateHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),

@@ -1,6 +1,8 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
+import type { SimulateAsk, SimulatedGroup, Simulation } from '../schema/api/simulate.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
+import type { Refusal } from '../schema/errors.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
@@ -8,6 +10,7 @@ import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
 import { type CatalogueEntry, typeViews } from './core/type-views.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
+import { survivability, whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
 import type { Sockets } from './sockets.ts'
@@ -42,6 +45,8 @@ export type Read =
   | { what: 'nodeByKey'; publicKey: string }
   | { what: 'evidence'; resourceId: string }
   | { what: 'types' }
+  | { what: 'simulate'; ask: SimulateAsk }
+  | { what: 'survivability' }
 
 interface ReadAnswers {
   cluster: ClusterView
@@ -52,6 +57,8 @@ interface ReadAnswers {
   why: WhyView | null
   evidence: EvidenceView
   types: CatalogueEntry[]
+  simulate: Simulation | { refused: Refusal }
+  survivability: { node: string; groups: SimulatedGroup[] }[]
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -103,6 +110,10 @@ export class ObjectReads {
         return this.#evidence(r.resourceId)
       case 'types':
         return typeViews(this.#state())
+      case 'simulate':
+        return whatIf(this.#state(), r.ask, Date.now())
+      case 'survivability':
+        return survivability(this.#state(), Date.now())
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,

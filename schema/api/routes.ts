@@ -8,6 +8,7 @@ import * as b from './bodies.ts'
 import * as f from './fencing.ts'
 import * as m from './management.ts'
 import * as p from './placement.ts'
+import * as s from './simulate.ts'
 import * as t from './types.ts'
 import { whyView } from './why.ts'
 
@@ -163,6 +164,20 @@ export const routes = {
     summary: 'What the fence agent of the node says, run by its helpers; switches nothing',
     body: f.testFence,
     response: f.fenceTested,
+  },
+  simulate: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/simulate',
+    summary:
+      'What would happen if nodes were lost or drained, or a group failed or was moved; nothing does',
+    body: s.simulate,
+    response: s.simulation,
+  },
+  survivability: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/survivability',
+    summary: 'For each node: who would land where if it were lost, and what could not start',
+    response: s.survivabilityView,
   },
   listRules: {
     method: 'GET',

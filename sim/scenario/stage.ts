@@ -107,7 +107,10 @@ class Setting {
     }
     await this.#declare()
     const stage = this.#stage()
-    for (const { host } of this.#living()) host.powerOn()
+    for (const { host, network } of this.#living()) {
+      host.powerOn()
+      if (network) await this.#until(() => host.inSession)
+    }
     return stage
   }
 

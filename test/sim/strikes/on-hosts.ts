@@ -66,10 +66,11 @@ export const ON_HOSTS = {
     const gone = () => {
       if (guard !== null && host.guard === guard) host.killGuardForGood()
     }
-    if (random.chance(0.5)) return later(scene, random.between(0.7, 1) * (ttlMs - stopMs), gone)
+    if (random.chance(0.3)) return later(scene, random.between(0.7, 1) * (ttlMs - stopMs), gone)
     // Just before no start is allowed any more; until then nothing runs, and an idle host feeds its device.
     const idleMs = 0.3 * (ttlMs - stopMs)
-    const earlyMs = random.between(15, 60)
+    // Late enough for the device to outlast the lease, early enough for the start to be let through.
+    const earlyMs = random.between(40, 240)
     const restart = (triesLeft: number): void => {
       const dueMs = guard?.dueInMs ?? null
       if (guard === null || guard !== host.guard || dueMs === null || triesLeft === 0) return
@@ -77,7 +78,7 @@ export const ON_HOSTS = {
       if (inMs > 2) return later(scene, inMs, () => restart(triesLeft - 1))
       host.modules.slowMs = idleMs
       for (const { pid } of host.processes.list()) host.processes.kill(pid, 0)
-      later(scene, idleMs + random.between(5, earlyMs), () => {
+      later(scene, idleMs + random.between(0.5, 1) * earlyMs, () => {
         host.modules.slowMs = 0
         gone()
       })

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import type { SimulateAsk, SimulatedGroup } from '../../schema/api/simulate.ts'
+import { noun, type Runner } from '../command.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { Session } from '../session.ts'
+import { table } from '../text.ts'
+
+export function addSimulate(program: Command, runner: Runner): void {
+  const simulate = noun('simulate', 'what the cluster would do now; nothing is changed')
+  simulate
+    .command('node-down')
+    .description('hosts are lost, all at the same time')
+    .argument('<nodes...>')
+    .action(
+      runner.action((session, _: unknown, nodes: string[]) =>
+        play(session, { what: 'nodeDown', nodes }),
+      ),
+    )
+  simulate
+    .command('drain')
+    .description('nodes are drained')
+    .argument('<nodes...>')
+    .action(
+      runner.action((session, _: unknown, nodes: string[]) =>
+        play(session, { what: 'drain', nodes }),
+      ),
+    )
+  simulate
+    .command('fail')
+    .description('a group fails beyond its restarts')
+    .argument('<group>')
+    .action(
+      runner.action((session, _: unknown, group: string) => play(session, { what: 'fail', group })),
+    )
+  simulate
+    .command('move')
+    .description('a group is moved')
+    .argument('<group>')
+    .option('--to <node>', 'to this node; else to the best other one')
+    .action(
+      runner.action((session, { to }: { to?: string }, group: string) =>
+        play(session, { what: 'move', group, to: to ?? null }),
+      ),
+    )
+  program.addCommand(simulate)
+  program
+    .command('survivability')
+    .description('for each node: who would land where if it were lost, and what could not start')
+    .action(runner.action(survivability))
+}
+
+/** Exit code 3: something that is wanted online could not be. */
+async function play(session: Session, body: SimulateAsk): Promise<number> {
+  const answer = await session.inCluster('simulate', { body })
+  const { groups } = answer
+  session.out.answer(answer, () =>
+    groups.length === 0
+      ? 'nothing would change'
+      : table(['group', 'from', 'to', 'why not'], groups.map(row)),
+  )
+  return codeOf(groups)
+}
+
+async function survivability(session: Session): Promise<number> {
+  const answer = await session.inCluster('survivability')
+  const rows = answer.nodes.flatMap(({ node, groups }) =>
+    groups.length === 0
+      ? [[node, '-', '-', 'nothing would change']]
+      : groups.map((group) => {
+          const [name = '', , to = '', why = ''] = row(group)
+          return [node, name, to, why]
+        }),
+  )
+  session.out.answer(answer, () => table(['if lost', 'group', 'to', 'why not'], rows))
+  return codeOf(answer.nodes.flatMap(({ groups }) => groups))
+}
+
+const codeOf = (groups: readonly SimulatedGroup[]): number =>
+  groups.some((group) => group.wanted && group.to === null) ? EXIT.problems : EXIT.done
+
+const row = ({ group, from, to, wanted, reasons }: SimulatedGroup): string[] => [
+  wanted ? group : `${group} (offline)`,
+  from ?? '-',
+  to ?? 'nowhere',
+  reasons.map((one) => `${one.node} ${one.reason}`).join('; '),
+]

@@ -1,0 +1,45 @@
+/** Bodies of `simulate` and `survivability`: what would happen, and nothing does. */
+import * as z from 'zod'
+import { LIMITS } from '../limits.ts'
+import { reference } from './reference.ts'
+
+const nodes = z.array(reference).min(1).max(LIMITS.nodesMax)
+
+export const simulate = z.discriminatedUnion('what', [
+  z.strictObject({ what: z.literal('nodeDown'), nodes: nodes.describe('Lost at the same time.') }),
+  z.strictObject({ what: z.literal('drain'), nodes }),
+  z.strictObject({
+    what: z.literal('fail'),
+    group: reference.describe('It fails where it is, beyond its restarts.'),
+  }),
+  z.strictObject({
+    what: z.literal('move'),
+    group: reference,
+    to: reference.nullable().default(null).describe('Null: the best other node.'),
+  }),
+])
+export type SimulateAsk = z.output<typeof simulate>
+
+const reason = z.object({ node: z.string(), reason: z.string() })
+
+/** A group that would not stay as it is. */
+export const simulatedGroup = z.object({
+  group: z.string(),
+  from: z.string().nullable(),
+  /** Null: no node could take it. */
+  to: z.string().nullable(),
+  /** Whether any of it is wanted online: else nobody would notice. */
+  wanted: z.boolean(),
+  /** Why no node could take it, one row a node. */
+  reasons: z.array(reason),
+})
+export type SimulatedGroup = z.infer<typeof simulatedGroup>
+
+/** In the order in which they are placed. */
+export const simulation = z.object({ groups: z.array(simulatedGroup) })
+export type Simulation = z.infer<typeof simulation>
+
+/** What the loss of each node that is up would come to, in list order. */
+export const survivabilityView = z.object({
+  nodes: z.array(z.object({ node: z.string(), groups: z.array(simulatedGroup) })),
+})

@@ -1,0 +1,79 @@
+/** `holdfast simulate` and `survivability`: what they say is what happens, and nothing does. */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { toDocument } from '../../schema/hive.ts'
+import { survivability, whatIf } from '../../worker/core/what-if.ts'
+import { act, type Cluster, form, GROUP, id, NODE, plan } from './instant-cluster.ts'
+
+const owners = ({ state }: Cluster) =>
+  new Map([...state.hive.groups.values()].map((g) => [g.name, g.ownership.owner]))
+
+test('what is said of a lost node is what comes of its loss', () => {
+  fc.assert(
+    fc.property(plan, fc.nat(4), (drawn, n) => {
+      const cluster = form(drawn)
+      for (const one of drawn.actions) act(cluster, drawn, one)
+      const node = n % drawn.capacities.length
+      const before = toDocument(cluster.state.hive)
+      const said = whatIf(
+        cluster.state,
+        { what: 'nodeDown', nodes: [id(NODE, node)] },
+        cluster.nowMs,
+      )
+      expect(toDocument(cluster.state.hive)).toEqual(before)
+      if ('refused' in said) throw new Error('it is no request')
+      const was = owners(cluster)
+      cluster.lose(node)
+      const names = new Map([...cluster.state.hive.nodes.values()].map((x) => [x.id, x.name]))
+      for (const [group, owner] of owners(cluster)) {
+        const row = said.groups.find((one) => one.group === group)
+        expect(row ? row.to : (names.get(was.get(group) ?? '') ?? null), group).toBe(
+          names.get(owner ?? '') ?? null,
+        )
+      }
+    }),
+    { numRuns: 200 },
+  )
+})
+
+const two = () =>
+  form({
+    ...{ capacities: [8, 4], policy: 'list', rules: [], actions: [] },
+    groups: [
+      { needs: 2, priority: 0, prefers: 0, failback: false },
+      { needs: 6, priority: 0, prefers: 0, failback: false },
+    ],
+  })
+
+test('survivability: for each node who lands where, and what cannot start, with reasons', () => {
+  const { state, nowMs } = two()
+  expect(survivability(state, nowMs)).toEqual([
+    {
+      node: 'n0',
+      groups: [
+        { group: 'g0', from: 'n0', to: 'n1', wanted: true, reasons: [] },
+        {
+          ...{ group: 'g1', from: 'n0', to: null, wanted: true },
+          reasons: [
+            { node: 'n0', reason: 'down' },
+            { node: 'n1', reason: 'no room: 6 mem needed, 2 of 4 left' },
+          ],
+        },
+      ],
+    },
+    { node: 'n1', groups: [] },
+  ])
+})
+
+test('a move and a failover that are refused say so', () => {
+  const { state, nowMs } = two()
+  const group = id(GROUP, 1)
+  const move = whatIf(state, { what: 'move', group, to: id(NODE, 1) }, nowMs)
+  expect(move).toMatchObject({ refused: { code: 'RULE_FORBIDS' } })
+  expect(whatIf(state, { what: 'fail', group }, nowMs)).toMatchObject({
+    refused: { code: 'NO_ELIGIBLE_NODE' },
+  })
+  expect(whatIf(state, { what: 'drain', nodes: [id(NODE, 0)] }, nowMs)).toEqual({
+    groups: [{ group: 'g0', from: 'n0', to: 'n1', wanted: true, reasons: [] }],
+  })
+})

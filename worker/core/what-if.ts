@@ -1,0 +1,144 @@
+/**
+ * What would happen: the cluster's own decisions, played on from its state of now with hosts that do at
+ * once what they are asked for. Nothing of it is kept, and nothing leaves.
+ */
+import type { SimulateAsk, SimulatedGroup, Simulation } from '../../schema/api/simulate.ts'
+import type { Refusal } from '../../schema/errors.ts'
+import type { Event } from '../../schema/event.ts'
+import type { Group, Hive, Node } from '../../schema/hive.ts'
+import { applyObservation, type Observed } from '../../schema/observed.ts'
+import type { StatusItem } from '../../schema/session.ts'
+import { applyUpdate } from '../../schema/update.ts'
+import type { ClusterState, Decision } from './decision.ts'
+import { Draft } from './draft.ts'
+import { candidates } from './placement.ts'
+import { step } from './step.ts'
+
+/** Steps of one simulation; more, and it would never settle. */
+const STEPS_MAX = 100_000
+/** Long enough for every lease to have surely ended. */
+const WAITED_MS = 10 * 60_000
+
+/** @param ask with GUIDs in place of names */
+export function whatIf(
+  state: ClusterState,
+  ask: SimulateAsk,
+  nowMs: number,
+): Simulation | { refused: Refusal } {
+  const copy = copied(state)
+  for (const event of eventsOf(copy, ask)) {
+    const refused = play(copy, event, nowMs)
+    if (refused) return { refused }
+  }
+  return { groups: differences(state, copy, nowMs) }
+}
+
+/** Of each node that is up: where its groups would land, and what could not start (N−1). */
+export function survivability(
+  state: ClusterState,
+  nowMs: number,
+): { node: string; groups: SimulatedGroup[] }[] {
+  const up = [...state.hive.nodes.values()].filter((node) => node.state !== 'down')
+  return up
+    .sort((a, b) => a.position - b.position)
+    .map((node) => {
+      const lost = whatIf(state, { what: 'nodeDown', nodes: [node.id] }, nowMs)
+      return { node: node.name, groups: 'refused' in lost ? [] : lost.groups }
+    })
+}
+
+function copied({ hive, observed }: ClusterState): ClusterState {
+  const { nodes, groups, resources, types, rules } = hive
+  const copy: Hive = {
+    ...{ ...hive, nodes: new Map(nodes), groups: new Map(groups), resources: new Map(resources) },
+    ...{ types: new Map(types), rules: new Map(rules) },
+  }
+  const tables = Object.entries(observed).map(([name, table]) => [name, new Map(table)])
+  return { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
+}
+
+function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
+  switch (ask.what) {
+    case 'nodeDown':
+      return ask.nodes.map((nodeId): Event => {
+        const node = hive.nodes.get(nodeId)
+        // As if whatever has to be confirmed about its loss had been.
+        if (node?.under !== undefined) hive.nodes.set(nodeId, withoutPolicy(node))
+        const evidence = {
+          path: 'pong' as const,
+          waitedMs: WAITED_MS,
+          lastAnswerMs: 0,
+          closedMs: 0,
+        }
+        return { type: 'nodeLost', nodeId, evidence: { ...evidence, cause: 'silent' } }
+      })
+    case 'drain':
+      return ask.nodes.map((nodeId) => asked({ type: 'drainNode', nodeId }))
+    case 'fail':
+      return [asked({ type: 'failoverGroup', groupId: ask.group })]
+    case 'move':
+      return [asked({ type: 'moveGroup', groupId: ask.group, to: ask.to })]
+  }
+}
+
+function withoutPolicy({ under: _, ...node }: Node): Node {
+  return node
+}
+
+const asked = (request: Extract<Event, { type: 'requested' }>['request']): Event => ({
+  ...{ type: 'requested', request, by: 'simulation' },
+})
+
+/** @returns the refusal of what was asked for */
+function play(state: ClusterState, first: Event, nowMs: number): Refusal | null {
+  const queue: Event[] = [first]
+  for (let steps = 0; queue.length > 0; steps += 1) {
+    if (steps > STEPS_MAX) throw new Error('the simulation does not settle')
+    const decision = step(state, queue.shift() as Event, nowMs)
+    if (decision.refused) return decision.refused
+    for (const update of decision.updates) applyUpdate(state.hive, update)
+    for (const o of decision.observations) applyObservation(state.observed, o)
+    queue.push(...answersTo(state.hive, decision))
+  }
+  return null
+}
+
+/** Offers are accepted, what is to stop has stopped, and what is to run is online. */
+function answersTo(hive: Hive, decision: Decision): Event[] {
+  const sessionOf = (nodeId: string) => hive.nodes.get(nodeId)?.session ?? 0
+  const accepts = decision.effects.flatMap((effect): Event[] => {
+    if (effect.type !== 'offer') return []
+    const { nodeId, groupId, epoch } = effect
+    return [{ type: 'offerAccepted', nodeId, groupId, epoch, session: sessionOf(nodeId) }]
+  })
+  const rest = decision.updates.flatMap(({ change }): Event[] => {
+    if (change.table !== 'group' || !change.value) return []
+    const { phase, owner: nodeId, epoch } = change.value.ownership
+    if (phase === 'free') return []
+    const session = sessionOf(nodeId)
+    if (phase === 'owned')
+      return [{ type: 'resourceReported', nodeId, session, items: online(hive, change.id, epoch) }]
+    return [{ type: 'groupReleased', nodeId, groupId: change.id, epoch, session, why: 'asked' }]
+  })
+  return [...accepts, ...rest]
+}
+
+function online(hive: Hive, groupId: string, epoch: number): StatusItem[] {
+  return [...hive.resources.values()]
+    .filter((r) => r.groupId === groupId && r.persistentState === 1)
+    .map((r) => ({ resourceId: r.id, epoch, status: 'online', restarts: 0, gaveUp: false }))
+}
+
+function differences(before: ClusterState, after: ClusterState, nowMs: number): SimulatedGroup[] {
+  const draft = new Draft(after, nowMs, '')
+  const name = (id: string | null) => (id === null ? null : (after.hive.nodes.get(id)?.name ?? id))
+  return draft.groups().flatMap((group: Group): SimulatedGroup[] => {
+    const was = before.hive.groups.get(group.id)?.ownership
+    const from = was?.owner ?? null
+    const to = group.ownership.owner
+    if (from === to && was?.epoch === group.ownership.epoch) return []
+    const wanted = draft.resourcesOf(group.id).some((r) => r.persistentState === 1)
+    const reasons = to === null ? [...candidates(draft, group).rejected] : []
+    return [{ group: group.name, from: name(from), to: name(to), wanted, reasons }]
+  })
+}

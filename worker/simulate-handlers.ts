@@ -1,0 +1,38 @@
+/** What would happen; nothing does. */
+import type * as z from 'zod'
+import type { SimulateAsk, simulate } from '../schema/api/simulate.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import { type Call, ids, open, view } from './calls.ts'
+
+export const simulateHandlers = {
+  simulate: async (call: Call<z.output<typeof simulate>>) => {
+    const { stub } = await open(call)
+    const cluster = await view(stub)
+    const one = (kind: 'node' | 'group', name: string) => ids(cluster, kind, [name])[0] as string
+    const said = await stub.read({ what: 'simulate', ask: withIds(call.body, one) })
+    if ('refused' in said) throw new HoldfastError(said.refused)
+    return said
+  },
+  survivability: async (call: Call) => ({
+    nodes: await (await open(call)).stub.read({ what: 'survivability' }),
+  }),
+}
+
+function withIds(
+  ask: SimulateAsk,
+  one: (kind: 'node' | 'group', name: string) => string,
+): SimulateAsk {
+  switch (ask.what) {
+    case 'nodeDown':
+    case 'drain':
+      return { ...ask, nodes: ask.nodes.map((name) => one('node', name)) }
+    case 'fail':
+      return { ...ask, group: one('group', ask.group) }
+    case 'move':
+      return {
+        ...ask,
+        group: one('group', ask.group),
+        to: ask.to === null ? null : one('node', ask.to),
+      }
+  }
+}
