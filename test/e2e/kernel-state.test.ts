@@ -35,7 +35,8 @@ describe.skipIf(missing !== null)('addresses, mounts and OCF agents', () => {
     islands = new Islands(['n1', 'n2'])
     demo = await startDemo({
       hosts: ['n1', 'n2'],
-      profile: 'fast',
+      // A guard that is killed has to be back within the lease, also where starting one takes a second.
+      profile: 'standard',
       policy: {
         ocf: { agents: ['ocf:heartbeat:*'] },
         'ip-address': { networks: ['10.88.0.0/24', 'fd00:88::/64'] },
