@@ -4,6 +4,7 @@ import type { changeSettings as changeSettingsBody } from '../schema/api/managem
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
 import { HoldfastError } from '../schema/errors.ts'
+import type { Request } from '../schema/event.ts'
 import {
   ask,
   type Call,
@@ -62,9 +63,13 @@ export const handlers: Record<RouteName, Handler> = {
   changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
     const { takeover, placement } = call.body
     const { stub } = await open(call)
-    if (placement) await ask(stub, call.by, { type: 'setPlacement', placement }, null)
-    if (takeover) return ask(stub, call.by, { type: 'setTakeover', takeover }, null)
-    return { seq: (await view(stub)).seq, id: null }
+    const requests: Request[] = [
+      ...(placement ? [{ type: 'setPlacement' as const, placement }] : []),
+      ...(takeover ? [{ type: 'setTakeover' as const, takeover }] : []),
+    ]
+    let done = { seq: 0, id: null as string | null }
+    for (const request of requests) done = await ask(stub, call.by, request, null)
+    return done
   },
 
   getHive: async (call: Call<unknown, { path?: string; version?: number }>) => {

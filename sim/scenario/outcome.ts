@@ -1,7 +1,7 @@
 /** What came of a scenario, and whether that is what was expected. */
 import { applyObservation, emptyObserved, type Observation } from '../../schema/observed.ts'
 import { viewGroup } from '../../worker/core/view.ts'
-import type { Move, Record, Run } from './record.ts'
+import type { Move, Recorder, Run } from './recorder.ts'
 import type { Scenario, STATES } from './schema.ts'
 import type { Stage } from './stage.ts'
 
@@ -23,7 +23,6 @@ export interface Outcome {
 
 export interface Played {
   readonly stage: Stage
-  readonly record: Record
   readonly refused: ReadonlyMap<number, string>
   /** When each event happened, milliseconds of the kernel. */
   readonly eventsMs: readonly number[]
@@ -31,18 +30,17 @@ export interface Played {
 }
 
 export function outcomeOf(scenario: Scenario, played: Played): Outcome {
-  const { stage, record } = played
-  const { startMs } = stage
+  const { recorder, startMs } = played.stage
   const atSeconds = (atMs: number) => Math.max(0, Math.round(atMs - startMs)) / 1_000
   const since = <T extends { atMs: number }>(all: readonly T[]) =>
     all
       .filter((one) => one.atMs >= startMs)
       .map(({ atMs, ...rest }) => ({ atSeconds: atSeconds(atMs), ...rest }))
-  const moves = since(record.moves)
+  const moves = since(recorder.moves)
   const { placement, states } = finalState(scenario, played)
   const refused = [...played.refused.keys()].sort((a, b) => a - b)
   const because = Object.fromEntries(moves.map((move) => [move.group, move.because]))
-  const runs = since(record.runs)
+  const runs = since(recorder.runs)
   const found = { placement, states, refused, moves, runs }
   const unmet = unmetOf(scenario, played, found)
   const { violations } = played
@@ -51,8 +49,8 @@ export function outcomeOf(scenario: Scenario, played: Played): Outcome {
 
 type Found = Pick<Outcome, 'placement' | 'states' | 'refused' | 'moves' | 'runs'>
 
-function finalState(scenario: Scenario, { stage, record }: Played) {
-  const { hive } = record
+function finalState(scenario: Scenario, { stage }: Played) {
+  const { hive } = stage.recorder
   const { disk } = stage.scene.platform
   const observed = emptyObserved()
   for (const row of disk.db.prepare('select "table", id, body from observed').all())
@@ -92,7 +90,7 @@ function unmetOf({ expect = {}, events }: Scenario, played: Played, found: Found
       )
   }
   for (const [group, path] of Object.entries(expect.path ?? {}))
-    differs(`the path of ${group}`, pathOf(played.record, group), path)
+    differs(`the path of ${group}`, pathOf(played.stage.recorder, group), path)
   for (const one of expect.never ?? []) unmet.push(...broken(one, played, found))
   for (const [group, seconds] of Object.entries(expect.withinSeconds ?? {})) {
     const tookMs = outageMs(played, group)
@@ -106,8 +104,8 @@ function unmetOf({ expect = {}, events }: Scenario, played: Played, found: Found
 }
 
 /** Its owners in order, beginning with the one that it had at the start. */
-function pathOf(record: Record, group: string): string[] {
-  return record.moves.flatMap((m) => (m.group === group && m.to !== null ? [m.to] : []))
+function pathOf(recorder: Recorder, group: string): string[] {
+  return recorder.moves.flatMap((m) => (m.group === group && m.to !== null ? [m.to] : []))
 }
 
 type Never = NonNullable<NonNullable<Scenario['expect']>['never']>[number]
@@ -121,11 +119,16 @@ function broken(
   const move =
     moved === undefined ? undefined : found.moves.find((m) => m.group === moved && m.from)
   if (move) said.push(`${moved} moved to ${move.to} after ${move.atSeconds} s: ${move.because}`)
-  if (group !== undefined && node !== undefined && pathOf(played.record, group).includes(node))
+  if (
+    group !== undefined &&
+    node !== undefined &&
+    pathOf(played.stage.recorder, group).includes(node)
+  )
     said.push(`${group} was on ${node}`)
   for (const [n, a] of together.entries())
     for (const b of together.slice(n + 1))
-      if (played.record.together.has(`${a} ${b}`)) said.push(`${a} and ${b} ran on one node`)
+      if (played.stage.recorder.together.has(`${a} ${b}`))
+        said.push(`${a} and ${b} ran on one node`)
   return said
 }
 
@@ -134,12 +137,12 @@ function broken(
  *
  * @returns milliseconds; 0: it was never down; null: it still is
  */
-function outageMs({ record, stage, eventsMs }: Played, group: string): number | null {
+function outageMs({ stage, eventsMs }: Played, group: string): number | null {
   const up = new Set<string>()
   let downMs: number | null = null
   let most = 0
   let tookMs = 0
-  for (const run of record.runs) {
+  for (const run of stage.recorder.runs) {
     if (run.group !== group) continue
     if (run.what === 'start') up.add(run.resource)
     else up.delete(run.resource)

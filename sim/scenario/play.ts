@@ -1,10 +1,7 @@
 /** Plays a scenario: production code of control plane and nodes, virtual time. */
-import { Mirror } from '../check/mirror.ts'
 import type { Code } from '../world/code.ts'
-import type { Scene } from '../world/scene.ts'
 import { happen } from './happen.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
-import { Record } from './record.ts'
 import type { Scenario } from './schema.ts'
 import { setStage } from './stage.ts'
 
@@ -19,13 +16,8 @@ const MOVES_MAX = 2_000
 
 /** @throws {Error} it contradicts itself before anything happens in it */
 export async function playScenario(scenario: Scenario, code: Code): Promise<PlayedScenario> {
-  let record: Record | null = null
-  let mirror: Mirror | null = null
-  const stage = await setStage(scenario, code, (scene: Scene) => {
-    mirror = new Mirror(scene.kernel, scene.platform.disk, scene.witness)
-    record = new Record(scene)
-  })
-  const made = { record: record as unknown as Record, mirror: mirror as unknown as Mirror }
+  const stage = await setStage(scenario, code)
+  const { recorder, mirror } = stage
   const { kernel, witness } = stage.scene
   const refused = new Map<number, string>()
   const beginMs = kernel.nowMs
@@ -35,14 +27,14 @@ export async function playScenario(scenario: Scenario, code: Code): Promise<Play
     const whenMs = Math.max(atMs, beginMs)
     kernel.at(whenMs, null, () => {
       const { type, afterSeconds: _, ...rest } = event
-      made.record.say(
+      recorder.say(
         `EVENT ${n} ${type} ${Object.entries(rest)
           .map(([k, v]) => `${k}=${v}`)
           .join(' ')}`,
       )
       happen(stage, event, (why) => {
         refused.set(n, why)
-        made.record.say(`EVENT ${n} refused: ${why}`)
+        recorder.say(`EVENT ${n} refused: ${why}`)
       })
     })
     return whenMs
@@ -52,21 +44,21 @@ export async function playScenario(scenario: Scenario, code: Code): Promise<Play
   for (let ms = kernel.nowMs; ms < endMs && violations.length === 0; ) {
     ms = Math.min(ms + 10_000, endMs)
     await kernel.runUntil(ms)
-    if (made.record.moves.length > MOVES_MAX)
-      violations.push(`it does not settle: ${made.record.moves.length} moves so far`)
+    if (recorder.moves.length > MOVES_MAX)
+      violations.push(`it does not settle: ${recorder.moves.length} moves so far`)
   }
   violations.push(
     ...witness.overlaps.map(
       (o) => `overlap of ${o.group} after ${seconds(o.atMs)} s on ${o.hosts.join(' and ')}`,
     ),
     ...witness.doubles,
-    ...made.mirror.problems,
+    ...mirror.problems,
     ...kernel.faults.map(
       (f) => `thrown by ${f.actor} after ${seconds(f.atMs)} s: ${String(f.error)}`,
     ),
   )
-  const outcome = outcomeOf(scenario, { stage, record: made.record, refused, eventsMs, violations })
-  const transcript = made.record.lines
+  const outcome = outcomeOf(scenario, { stage, refused, eventsMs, violations })
+  const transcript = recorder.lines
     .filter((line) => line.atMs >= stage.startMs)
     .map((line) => `${seconds(line.atMs).padStart(10)} s  ${line.text}`)
   return { outcome, transcript }

@@ -1,15 +1,20 @@
 /** The cluster of a scenario, up to the moment at which its events begin. */
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
+import { Mirror } from '../check/mirror.ts'
 import type { Code } from '../world/code.ts'
 import type { SimHost } from '../world/host.ts'
 import { makeScene } from '../world/make-scene.ts'
 import type { Scene } from '../world/scene.ts'
 import type { WorldPlan } from '../world/setting.ts'
+import { Recorder } from './recorder.ts'
 import type { Scenario, ScenarioGroup } from './schema.ts'
 
 export interface Stage {
   readonly scene: Scene
+  /** What judges it, whatever the scenario expects. */
+  readonly mirror: Mirror
+  readonly recorder: Recorder
   readonly hosts: ReadonlyMap<string, SimHost>
   /** GUIDs by name. */
   readonly groups: ReadonlyMap<string, string>
@@ -45,12 +50,7 @@ const STEP_MS = 5
 const SETTLES_MS = 120_000
 const ASK_MS = 1
 
-/** @param watch told of the scene before anything happens in it */
-export async function setStage(
-  scenario: Scenario,
-  code: Code,
-  watch: (scene: Scene) => void,
-): Promise<Stage> {
+export async function setStage(scenario: Scenario, code: Code): Promise<Stage> {
   const names = scenario.nodes.map((n) => n.name)
   const { scene, calm } = makeScene(
     {
@@ -61,8 +61,9 @@ export async function setStage(
   )
   calm()
   scene.operator.delayMs = () => ASK_MS
-  watch(scene)
-  const setting = new Setting(scenario, scene)
+  // Before anything happens in it.
+  const mirror = new Mirror(scene.kernel, scene.platform.disk, scene.witness)
+  const setting = new Setting(scenario, scene, mirror, new Recorder(scene))
   await setting.form()
   if (scenario.start === 'cold') return setting.cold()
   return setting.settled()
@@ -74,10 +75,14 @@ class Setting {
   readonly #hosts: ReadonlyMap<string, SimHost>
   readonly #groups: Map<string, string>
   readonly #resources: Map<string, Map<string, string>>
+  readonly #mirror: Mirror
+  readonly #recorder: Recorder
 
-  constructor(scenario: Scenario, scene: Scene) {
+  constructor(scenario: Scenario, scene: Scene, mirror: Mirror, recorder: Recorder) {
     this.#scenario = scenario
     this.#scene = scene
+    this.#mirror = mirror
+    this.#recorder = recorder
     const { random } = scene.kernel
     this.#hosts = new Map(scene.hosts.map((host) => [host.name, host]))
     this.#groups = new Map(scenario.groups.map((g) => [g.name, random.uuid()]))
@@ -138,6 +143,8 @@ class Setting {
   #stage(): Stage {
     return {
       scene: this.#scene,
+      mirror: this.#mirror,
+      recorder: this.#recorder,
       hosts: this.#hosts,
       groups: this.#groups,
       resources: this.#resources,
@@ -155,20 +162,12 @@ class Setting {
       })
   }
 
-  #isOwned(groupId: string): boolean {
-    const { db } = this.#scene.platform.disk
-    const row = db
-      .prepare(
-        "select json_extract(body, '$.change.value.ownership.phase') as phase from updates where json_extract(body, '$.change.id') = ? order by seq desc limit 1",
-      )
-      .get(groupId)
-    return row?.['phase'] === 'owned'
-  }
-
   #isThere(g: ScenarioGroup): boolean {
     const groupId = this.#groups.get(g.name) ?? ''
     const running = this.#scene.witness.runningOf(groupId)
-    return g.wanted === 'offline' ? this.#isOwned(groupId) : running.length === membersOf(g).length
+    return g.wanted === 'offline'
+      ? this.#recorder.hive.groups.get(groupId)?.ownership.phase === 'owned'
+      : running.length === membersOf(g).length
   }
 
   async #make(g: ScenarioGroup, possibleOwners: readonly string[] | null): Promise<void> {

@@ -6,8 +6,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
-import type { HostStatus } from '../../demo/host.ts'
 import { endDemo, eventually, startDemo } from './demo.ts'
+import { type Monitor, monitorsOf } from './monitors-of.ts'
 
 const NEIGHBOURS = 5
 const TYPE = 'keeper'
@@ -60,14 +60,7 @@ const register = async () => {
 }
 const type = async () =>
   (await demo.api('listTypes', { params: { cluster: CLUSTER } })).types.find((t) => t.type === TYPE)
-type Monitor = HostStatus['monitors'][number]
-const status = async () => (await demo.host('n1').status()) as HostStatus
-const monitor = async (name: string) => (await status()).monitors.find((m) => m.monitor === name)
-const online = async (name: string) => {
-  const tables = (await monitor(name))?.tables
-  const groups = tables === undefined || tables === 'no answer' ? [] : tables.groups
-  return groups.flatMap((g) => g.members).filter((m) => m.status === 'online')
-}
+const { status, monitor, online } = monitorsOf(() => demo)
 const kept = () => demo.api('getResource', { params: { cluster: CLUSTER, resource: 'kept' } })
 const evidence = async () => {
   const params = { cluster: CLUSTER, resource: 'kept' }

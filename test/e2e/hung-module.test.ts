@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
-import type { HostStatus } from '../../demo/host.ts'
 import { bundleProbe } from '../../tools/bundle-probe.ts'
 import { endDemo, eventually, startDemo } from './demo.ts'
+import { type Monitor, monitorsOf } from './monitors-of.ts'
 
 const NEIGHBOURS = 20
 const DEADLOCK_MS = 1_000
@@ -47,15 +47,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-type Monitor = HostStatus['monitors'][number]
-const status = async () => (await demo.host('n1').status()) as HostStatus
-const monitor = async (name: string) => (await status()).monitors.find((m) => m.monitor === name)
-const groups = async (name: string) => {
-  const tables = (await monitor(name))?.tables
-  return tables === undefined || tables === 'no answer' ? [] : tables.groups
-}
-const online = async (name: string) =>
-  (await groups(name)).flatMap((g) => g.members).filter((m) => m.status === 'online')
+const { status, monitor, online } = monitorsOf(() => demo)
 const resource = (name: string) =>
   demo.api('getResource', { params: { cluster: CLUSTER, resource: name } })
 

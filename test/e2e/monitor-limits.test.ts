@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
-import type { HostStatus } from '../../demo/host.ts'
 import { CgroupLimits } from '../../probe/guard/monitor-limits.ts'
 import { bundleProbe } from '../../tools/bundle-probe.ts'
 import { endDemo, eventually, startDemo } from './demo.ts'
+import { type Monitor, monitorsOf } from './monitors-of.ts'
 
 const NEIGHBOURS = 5
 const MEMORY_MB = 160
@@ -54,14 +54,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-type Monitor = HostStatus['monitors'][number]
-const status = async () => (await demo.host('n1').status()) as HostStatus
-const monitor = async (name: string) => (await status()).monitors.find((m) => m.monitor === name)
-const online = async (name: string) => {
-  const tables = (await monitor(name))?.tables
-  const groups = tables === undefined || tables === 'no answer' ? [] : tables.groups
-  return groups.flatMap((g) => g.members).filter((m) => m.status === 'online')
-}
+const { status, monitor, online } = monitorsOf(() => demo)
 const bad = () => demo.api('getResource', { params: { cluster: CLUSTER, resource: 'bad' } })
 
 test.skipIf(missing !== null)('the limits are there before it has begun anything', async () => {

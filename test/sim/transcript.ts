@@ -1,7 +1,8 @@
 /** What happened in a history, in words: faults, updates, starts and ends, the cluster log. */
 
 import { emptyHive } from '../../schema/hive.ts'
-import { applyUpdate, type Update } from '../../schema/update.ts'
+import { applyUpdate } from '../../schema/update.ts'
+import { follow } from '../../sim/world/follow.ts'
 import type { Scene } from '../../sim/world/scene.ts'
 import { explain } from '../../worker/core/explain.ts'
 import type { Plan } from './plan.ts'
@@ -20,24 +21,14 @@ export function transcribe(scene: Scene, plan: Plan): () => string[] {
     lines.push({ atMs, text: `FAULT ${kind} n${(host % plan.nodes) + 1}` })
   for (const { atMs, kind } of plan.asks) lines.push({ atMs, text: `ASK   ${kind}` })
   kernel.complained = (actor, text) => say(`${actor.name}: ${text}`)
-  const { onCommit } = platform.disk
   const hive = emptyHive()
-  let logId = 0
-  platform.disk.onCommit = () => {
-    onCommit()
-    if (!platform.disk.hasTables) return
-    const db = platform.disk.db
-    const rows = db.prepare('select body from updates where seq > ? order by seq').all(hive.seq)
-    for (const row of rows) {
-      const update = JSON.parse(String(row['body'])) as Update
+  follow(platform.disk, {
+    update(update) {
       say(`${update.seq}  ${explain(update, hive).message}`)
       applyUpdate(hive, update)
-    }
-    for (const row of db.prepare('select * from log where id > ? order by id').all(logId)) {
-      logId = Number(row['id'])
-      say(`        [${row['component']}] ${row['node']}: ${row['message']}`)
-    }
-  }
+    },
+    line: ({ component, node, message }) => say(`        [${component}] ${node}: ${message}`),
+  })
   const { onStart } = witness
   witness.onStart = (running) => {
     onStart(running)

@@ -1,5 +1,6 @@
 /** Higher priority displaces lower when room is short (DESIGN section 4). */
 import type { Group, Node, Ownership } from '../../schema/hive.ts'
+import { LIMITS } from '../../schema/limits.ts'
 import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
 import {
@@ -36,6 +37,7 @@ export function makeRoom(draft: Draft, group: Group, free: Free, question: Quest
   const [best] = plans.sort((a, b) => a.stranded - b.stranded || a.leave.length - b.leave.length)
   if (!best) return
   const { node, leave } = best
+  const names = leave.map((one) => one.name).join(', ')
   const value: Group = { ...group, ownership: { ...free, to: node.id, room: true } }
   draft.put(
     { table: 'group', id: group.id, value },
@@ -44,10 +46,7 @@ export function makeRoom(draft: Draft, group: Group, free: Free, question: Quest
       code: 'makesRoom',
       evidence: {
         node: node.name,
-        leave: leave
-          .map((g) => g.name)
-          .join(', ')
-          .slice(0, 500),
+        leave: names.slice(0, LIMITS.detailLengthMax),
       },
     },
     free.correlationId,

@@ -5,8 +5,9 @@ import { LIMITS } from '../../schema/limits.ts'
 import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts'
 import { carryFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
+import { whyNotItself } from './eligibility.ts'
 import { whyNotBeside } from './neighbours.ts'
-import { candidates, recentFailovers, whyNot } from './placement.ts'
+import { candidates, recentFailovers } from './placement.ts'
 import { operatorWants } from './rcm.ts'
 import {
   busy,
@@ -160,26 +161,24 @@ function cannotTravel(group: Group, method: string, why: string): Refusal {
 }
 
 function refuseTarget(draft: Draft, group: Group, to: Node): Refusal | null {
-  const reason = whyNot(draft, group, to, { without: group.ownership.owner })
+  const question = { without: group.ownership.owner }
+  const itself = whyNotItself(draft, group, to, question)
+  const reason = itself ?? whyNotBeside(draft, group, to, question)
   if (reason === null) return null
-  const code =
-    to.state === 'down'
-      ? 'NODE_DOWN'
-      : to.state === 'leaving'
-        ? 'NODE_LEAVING'
-        : to.paused
-          ? 'NODE_PAUSED'
-          : whyNotBeside(draft, group, to, { without: group.ownership.owner }) !== null
-            ? 'RULE_FORBIDS'
-            : 'NOT_POSSIBLE_OWNER'
-  const others = candidates(draft, group, { without: group.ownership.owner }).eligible
+  const others = candidates(draft, group, question).eligible
   return {
-    code,
+    code: itself === null ? 'RULE_FORBIDS' : codeOf(to),
     message: `cannot move ${group.name} to ${to.name}: ${reason}`,
     remedy: others[0]
       ? `It could go to ${others.map((n) => n.name).join(', ')}: holdfast move ${group.name} --to ${others[0].name}`
       : `No other node can take it now: holdfast status ${group.name}`,
   }
+}
+
+function codeOf({ state, paused }: Node): Refusal['code'] {
+  if (state === 'down') return 'NODE_DOWN'
+  if (state === 'leaving') return 'NODE_LEAVING'
+  return paused ? 'NODE_PAUSED' : 'NOT_POSSIBLE_OWNER'
 }
 
 function refuseAnywhere(draft: Draft, group: Group): Refusal | null {

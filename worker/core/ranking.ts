@@ -98,16 +98,14 @@ function policyRank(draft: Draft, group: Group, node: Node): number {
  * what the group needs counts, if it needs anything.
  */
 function roomLeft(draft: Draft, group: Group, node: Node): number {
-  const others = draft.seats.at(node.id).map((seat) => seat.group)
+  const others = draft.seats
+    .at(node.id)
+    .map((seat) => seat.group)
+    .filter((other) => other.id !== group.id)
   const names = Object.keys(node.capacity ?? {})
   const needed = names.filter((name) => (group.needs?.[name] ?? 0) > 0)
   const lefts = (needed.length > 0 ? needed : names).map((name) => {
-    const left =
-      (node.capacity?.[name] ?? 0) -
-      sum(
-        others.filter((g) => g.id !== group.id),
-        name,
-      )
+    const left = (node.capacity?.[name] ?? 0) - sum(others, name)
     return left / Math.max(most(draft, name), Number.MIN_VALUE)
   })
   return Math.min(...lefts, Number.MAX_VALUE)

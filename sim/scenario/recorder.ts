@@ -2,6 +2,7 @@
 import { emptyHive, type Group, type Hive } from '../../schema/hive.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
 import { explain } from '../../worker/core/explain.ts'
+import { follow } from '../world/follow.ts'
 import type { Scene } from '../world/scene.ts'
 import type { Running } from '../world/witness.ts'
 
@@ -21,7 +22,7 @@ export interface Run {
   readonly what: 'start' | 'stop'
 }
 
-export class Record {
+export class Recorder {
   readonly #scene: Scene
   readonly hive: Hive = emptyHive()
   readonly moves: Move[] = []
@@ -32,16 +33,13 @@ export class Record {
   /** Who owned a group last, by name. */
   readonly #owners = new Map<string, string | null>()
   readonly #freed = new Map<string, string>()
-  #logId = 0
 
   constructor(scene: Scene) {
     this.#scene = scene
-    const { disk } = scene.platform
-    const { onCommit } = disk
-    disk.onCommit = () => {
-      onCommit()
-      if (disk.hasTables) this.#read()
-    }
+    follow(scene.platform.disk, {
+      update: (update) => this.#update(update),
+      line: ({ component, node, message }) => this.say(`[${component}] ${node}: ${message}`),
+    })
     const { onStart, onEnd } = scene.witness
     scene.witness.onStart = (running) => {
       onStart(running)
@@ -55,18 +53,6 @@ export class Record {
 
   say(text: string): void {
     this.lines.push({ atMs: this.#scene.kernel.nowMs, text })
-  }
-
-  #read(): void {
-    const { db } = this.#scene.platform.disk
-    const rows = db
-      .prepare('select body from updates where seq > ? order by seq')
-      .all(this.hive.seq)
-    for (const row of rows) this.#update(JSON.parse(String(row['body'])) as Update)
-    for (const row of db.prepare('select * from log where id > ? order by id').all(this.#logId)) {
-      this.#logId = Number(row['id'])
-      this.say(`[${row['component']}] ${row['node']}: ${row['message']}`)
-    }
   }
 
   #update(update: Update): void {
