@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
@@ -15,6 +16,9 @@ const realProcesses = (name: string, order: number): TestProjectInlineConfigurat
     sequence: { groupOrder: order },
   },
 })
+
+/** Both cores of a small machine; of its own accord vitest leaves one of two free. */
+const maxWorkers = Math.max(2, availableParallelism() - 1)
 
 const D1_MIGRATIONS = 'worker/d1-migrations'
 const WORKER_SETUP = './test/worker/migrate.ts'
@@ -37,6 +41,7 @@ const worker: TestProjectInlineConfiguration = {
     include: ['test/worker/**/*.test.ts'],
     setupFiles: existsSync(WORKER_SETUP) ? [WORKER_SETUP] : [],
     testTimeout: 30_000,
+    maxWorkers,
     sequence: { groupOrder: 2 },
     deps: {
       optimizer: {
@@ -74,6 +79,7 @@ export default defineConfig({
           ],
           environment: 'node',
           testTimeout: 30_000,
+          maxWorkers,
         },
       },
       {
@@ -82,6 +88,7 @@ export default defineConfig({
           include: ['test/cli/**/*.test.ts'],
           environment: 'node',
           testTimeout: 30_000,
+          maxWorkers,
           sequence: { groupOrder: 1 },
         },
       },
@@ -89,10 +96,22 @@ export default defineConfig({
       {
         test: {
           name: 'long',
-          include: ['test/many/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/model/**/*.test.ts'],
+          include: ['test/fuzz/**/*.test.ts', 'test/model/**/*.test.ts'],
           environment: 'node',
           testTimeout: 900_000,
+          maxWorkers,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          // Takes all cores itself.
+          name: 'many',
+          include: ['test/many/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 900_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
         },
       },
       realProcesses('probe', 5),

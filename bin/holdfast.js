@@ -1,21 +1,44 @@
 #!/usr/bin/env node
 /**
- * The `holdfast` command. Its sources are TypeScript, which Node.js 24 runs as they are; on an
- * older one it starts itself again on the Node.js that the project's packages bring along.
+ * The `holdfast` command. It runs the bundle that `npm run build` made, or else, when a source is
+ * newer, the TypeScript itself, which Node.js 24 takes as it is; on an older Node.js it starts itself
+ * again on the one that the project's packages bring along.
  */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-const own = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
+const own = `${root}node_modules/.bin/node`
+const bundle = `${root}dist/cli/holdfast.js`
 
-if (process.features.typescript) await import('../cli/main.ts')
-else if (existsSync(own)) runAgain()
+if (process.features.typescript) {
+  // Beside the code, which whoever runs it trusts already; where that cannot be written, without one.
+  if (!process.env.NODE_COMPILE_CACHE) enableCompileCache(`${root}dist/cli/compiled`)
+  await import(isFresh() ? bundle : '../cli/main.ts')
+} else if (existsSync(own)) runAgain()
 else {
   process.stderr.write(
     `error: holdfast needs Node.js 24, this is ${process.version}\n  try: npm ci\n`,
   )
   process.exitCode = 1
+}
+
+/** A package that was installed has no sources that could be newer. */
+function isFresh() {
+  const builtMs = statSync(bundle, { throwIfNoEntry: false })?.mtimeMs
+  if (builtMs === undefined) return false
+  return ['package-lock.json', ...sources('cli'), ...sources('schema')].every(
+    (path) => (statSync(root + path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < builtMs,
+  )
+}
+
+function sources(folder) {
+  if (!existsSync(root + folder)) return []
+  return readdirSync(root + folder, { recursive: true })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `${folder}/${path}`)
 }
 
 function runAgain() {

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { failureOf, renderFailure } from '../cli/render-error.ts'
 import { renderStatus } from '../cli/render-status.ts'
 import { profileName } from '../schema/timing.ts'
+import { bundleCli } from '../tools/bundle-cli.ts'
 import { CLUSTER, Demo, program } from './cluster.ts'
 import { startControlPlane } from './control-plane.ts'
 
@@ -80,6 +81,7 @@ async function bare(): Promise<void> {
 async function demo(): Promise<void> {
   say('starting the control plane and three hosts …')
   const begun = performance.now()
+  const command = bundleCli()
   const d = await Demo.start({
     folder,
     port,
@@ -94,7 +96,7 @@ async function demo(): Promise<void> {
     say('stopped. The next start goes on from here.')
   })
   if (d.control.port !== port) say(`port ${port} is taken: using ${d.control.port}`)
-  await d.allUp()
+  await Promise.all([d.allUp(), command])
   await firstGroups(d)
   await d
     .until(

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { bundleWorker } from './bundle.ts'
+import { bundleCli } from './bundle-cli.ts'
 import { bundleProbe } from './bundle-probe.ts'
 
 const extensions = !process.argv.includes('--without-extensions')
@@ -11,7 +12,8 @@ const dist = new URL('../dist/', import.meta.url).pathname
 mkdirSync(dist, { recursive: true })
 writeFileSync(`${dist}worker.js`, await bundleWorker({ extensions }))
 const probe = await bundleProbe(dist.replace(/\/$/, ''))
-for (const file of [`${dist}worker.js`, probe.probe, probe.agent, probe.rhs])
+const cli = await bundleCli()
+for (const file of [`${dist}worker.js`, cli, probe.probe, probe.agent, probe.rhs])
   process.stdout.write(
     `${file.slice(dist.length - 5)}  ${Math.round(statSync(file).size / 1024)} KB\n`,
   )

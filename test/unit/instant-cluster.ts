@@ -39,7 +39,9 @@ export class Cluster {
     this.event({
       ...{ type: 'nodeReported', nodeId, session, bootId: `boot-${n}-${session}-aaaa` },
       ...{ guard: id(8, n), held: [], intents: [] },
-      types: [{ type: 'process', version: '1', sha256: '0'.repeat(64) }],
+      types: ['process', 'virtual-machine'].map((type) => ({
+        ...{ type, version: '1', sha256: '0'.repeat(64) },
+      })),
     } as unknown as Event)
   }
 

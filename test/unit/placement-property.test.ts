@@ -90,3 +90,35 @@ test('RULE_FORBIDS: a move that would break a hard rule is refused, and says whi
   })
   expect(said.updates).toEqual([])
 })
+
+test('S-92: what can move while it runs does, when a hard rule is repaired', () => {
+  const cluster = form({
+    ...{ capacities: [8, 8], policy: 'list', rules: [], actions: [] },
+    groups: [{ needs: 0, priority: 0, prefers: null, failback: false }],
+  })
+  const groupId = id(GROUP, 7)
+  cluster.ask({ type: 'createGroup', groupId, name: 'vm', settings: {} })
+  cluster.ask({
+    ...{ type: 'createResource', resourceId: id(9, 7), groupId, name: 'guest' },
+    ...{ resourceType: 'virtual-machine', persistentState: 1 },
+    settings: { properties: { domain: 'guest', xml: '<domain/>' } },
+  })
+  const { hive, observed } = cluster.state
+  const { epoch, owner: nodeId } = hive.groups.get(groupId)?.ownership ?? {}
+  const items = [{ resourceId: id(9, 7), epoch, status: 'online', restarts: 0, gaveUp: false }]
+  cluster.event({ type: 'resourceReported', nodeId, session: 1, items } as unknown as Event)
+  const request: Request = {
+    ...{ type: 'createRule', ruleId: id(RULE, 7), name: 'pair', kind: 'keepApart', hard: true },
+    groups: [id(GROUP, 0), groupId],
+  }
+  const said = step({ hive, observed }, { type: 'requested', request, by: 'x' }, cluster.nowMs)
+  expect(said.updates.map((u) => u.change.value)).toContainEqual(
+    expect.objectContaining({
+      name: 'vm',
+      ownership: expect.objectContaining({
+        ...{ phase: 'releasing', to: id(NODE, 1) },
+        carry: expect.objectContaining({ method: 'live', asked: 'auto' }),
+      }),
+    }),
+  )
+})

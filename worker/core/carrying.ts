@@ -37,6 +37,12 @@ export function carryFor(
   return null
 }
 
+/** The best way there is for a group to leave where it is: empty is by stop and start. */
+export function bestCarry(draft: Draft, group: Group): { carry?: Carry } {
+  const carry = carryFor(draft, group, 'auto', midFor(draft, group))
+  return carry === null || typeof carry === 'string' ? {} : { carry }
+}
+
 function whyNotCarried(draft: Draft, group: Group, method: Carry['method']): string | null {
   const members = draft.resourcesOf(group.id).filter((r) => r.persistentState === 1)
   const able = members.filter((r) => canTravel(draft, r, method))

@@ -57,6 +57,7 @@ export function makeRoom(draft: Draft, group: Group, free: Free, question: Quest
     beginRelease(
       draft,
       lower,
+      // By stop and start: what is more important does not wait for memory to travel.
       { reason: 'displaced', to: null },
       { manager: 'FM', code: 'displaced', evidence: { by: group.name, node: node.name } },
     )

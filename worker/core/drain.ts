@@ -2,7 +2,7 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
-import { carryFor, midFor } from './carrying.ts'
+import { bestCarry } from './carrying.ts'
 import { couldMakeRoom } from './displacement.ts'
 import type { Draft } from './draft.ts'
 import { ownedBy } from './membership-manager.ts'
@@ -49,8 +49,7 @@ export function leaveDrained(draft: Draft, group: Group): boolean {
   const question = { without: owner.id }
   const found = candidates(draft, group, question)
   if (found.eligible.length === 0 && !couldMakeRoom(draft, group, question)) return false
-  const carry = carryFor(draft, group, 'auto', midFor(draft, group))
-  if (typeof carry === 'string') return false
+  const { carry } = bestCarry(draft, group)
   if (carry?.method === 'live' && movesLive(draft, owner)) return false
   beginRelease(
     draft,

@@ -4,7 +4,7 @@ import type { Request } from '../../schema/event.ts'
 import { isOpen, opensAtMs } from '../../schema/failback.ts'
 import type { Group, Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import { carryFor, midFor } from './carrying.ts'
+import { bestCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import { unitOf } from './neighbours.ts'
 import { candidates, recentFailovers, whyNot } from './placement.ts'
@@ -108,11 +108,10 @@ function note(draft: Draft, { id }: Group, dueMs: number | null): void {
 }
 
 function goBack(draft: Draft, group: Group, to: Node, evidence: Record<string, string>): void {
-  const carry = carryFor(draft, group, 'auto', midFor(draft, group))
   beginRelease(
     draft,
     group,
-    { reason: 'failback', to: to.id, ...(typeof carry === 'object' && carry && { carry }) },
+    { reason: 'failback', to: to.id, ...bestCarry(draft, group) },
     { manager: 'FM', code: 'failedBack', rule: 'S-19', evidence: { ...evidence, to: to.name } },
   )
 }

@@ -2,7 +2,7 @@
 import type { Carry } from '../../schema/carry.ts'
 import type { Group, Ownership, ReleaseReason } from '../../schema/hive.ts'
 import type { Because } from '../../schema/update.ts'
-import { carryFor, copyOf, midFor } from './carrying.ts'
+import { bestCarry, copyOf } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import { unitOf } from './neighbours.ts'
 import { logNodeList, makeOffer } from './offers.ts'
@@ -31,12 +31,7 @@ export function beginRelease(draft: Draft, group: Group, how: Release, because: 
     const mate = draft.group(id)
     if (!mate || id === group.id || mate.ownership.phase !== 'owned') continue
     if (mate.ownership.owner !== ownership.owner) continue
-    const carry = how.carry ? carryFor(draft, mate, 'auto', midFor(draft, mate)) : null
-    const along = {
-      reason: 'move' as const,
-      to,
-      ...(typeof carry === 'object' && carry && { carry }),
-    }
+    const along = { reason: 'move' as const, to, ...(how.carry && bestCarry(draft, mate)) }
     release(draft, mate, mate.ownership, along, {
       manager: 'FM',
       code: 'keptTogether',

@@ -1,5 +1,6 @@
 /** Hard rules hold always: one that is found broken is repaired, by a move if there is a place. */
 import type { Group, Node } from '../../schema/hive.ts'
+import { bestCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import type { Question } from './eligibility.ts'
 import { apartFrom, isJudged, shortfall, unitOf, whyNotTogether } from './neighbours.ts'
@@ -32,7 +33,11 @@ function leaveIfForbidden(draft: Draft, group: Group, owner: Node): boolean {
     .find((r) => r.possibleOwners && !r.possibleOwners.includes(owner.id))
   if (!rule || !hasElsewhere(draft, group)) return false
   const evidence = { node: owner.name, resource: rule.name }
-  beginRelease(draft, group, MOVE, { manager: 'FM', code: 'notPossibleOwner', evidence })
+  beginRelease(draft, group, leaving(draft, group), {
+    manager: 'FM',
+    code: 'notPossibleOwner',
+    evidence,
+  })
   return true
 }
 
@@ -50,7 +55,7 @@ function joinUnit(draft: Draft, group: Group, unit: readonly Group[], owner: Nod
       return true
     }
   }
-  beginRelease(draft, group, MOVE, because)
+  beginRelease(draft, group, leaving(draft, group), because)
   return true
 }
 
@@ -74,7 +79,7 @@ function gather(
   for (const { id } of unit) {
     const mate = draft.group(id)
     if (mate?.ownership.phase === 'owned' && mate.ownership.owner !== home.id)
-      beginRelease(draft, mate, { reason: 'move', to: home.id }, because)
+      beginRelease(draft, mate, leaving(draft, mate, home.id), because)
   }
 }
 
@@ -86,7 +91,7 @@ function standApart(draft: Draft, group: Group, unit: readonly Group[], owner: N
   const because = broken(owner, `kept apart from ${found.other.name} (rule ${found.rule.name})`)
   const other = draft.group(found.other.id)
   const gives = !hasElsewhere(draft, group) && other && hasElsewhere(draft, other) ? other : group
-  beginRelease(draft, gives, MOVE, because)
+  beginRelease(draft, gives, leaving(draft, gives), because)
   return true
 }
 
@@ -100,11 +105,14 @@ function leaveIfFull(draft: Draft, group: Group, owner: Node): boolean {
     here === owner.id && (draft.precedes(other, group) || (!up && isUp(draft, other)))
   const found = shortfall(draft, group, [group], owner, takes)
   if (!found || (up && !hasElsewhere(draft, group))) return false
-  beginRelease(draft, group, MOVE, broken(owner, found.text))
+  beginRelease(draft, group, leaving(draft, group), broken(owner, found.text))
   return true
 }
 
-const MOVE = { reason: 'move', to: null } as const
+/** What runs is interrupted as little as can be. */
+const leaving = (draft: Draft, group: Group, to: string | null = null) => ({
+  ...{ reason: 'move' as const, to, ...bestCarry(draft, group) },
+})
 
 const broken = (owner: Node, detail: string) => ({
   manager: 'FM' as const,
