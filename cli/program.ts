@@ -9,6 +9,7 @@ import { addExplain } from './commands/explain.ts'
 import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
 import { addLog } from './commands/log.ts'
+import { addMaintenance } from './commands/maintenance.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addResource } from './commands/resource.ts'
@@ -56,6 +57,7 @@ export function makeProgram(runner: Runner): Command {
     addFence,
     addGroup,
     addRule,
+    addMaintenance,
     addResource,
     addVm,
     addToken,

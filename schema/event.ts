@@ -20,6 +20,7 @@ import {
 } from './ids.ts'
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
+import { maintenanceReason, maintenanceScope } from './maintenance.ts'
 import { moduleManifest } from './module-manifest.ts'
 import { amounts, faultDomain, placementPolicy, priority, ruleKind } from './placement.ts'
 import { heldGroup, localIntent, statusItem } from './session.ts'
@@ -88,6 +89,18 @@ export const request = z.discriminatedUnion('type', [
     /** Null: no limits are known, no fault domain. Absent: as it was. */
     capacity: amounts.nullable().optional(),
     faultDomain: faultDomain.nullable().optional(),
+  }),
+  z.strictObject({
+    type: z.literal('setMaintenance'),
+    scope: maintenanceScope,
+    id: guid,
+    /** Null: it is over. */
+    on: z
+      .strictObject({
+        reason: maintenanceReason,
+        forMs: durationMs.min(1_000).max(LIMITS.maintenanceMaxMs),
+      })
+      .nullable(),
   }),
   z.strictObject({ type: z.literal('setPlacement'), placement: placementPolicy }),
   z.strictObject({

@@ -18,6 +18,7 @@ import {
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
+import { maintenances } from './maintenance.ts'
 import { moduleManifest, version } from './module-manifest.ts'
 import { amounts, faultDomain, placementPolicy, priority, type Rule, rule } from './placement.ts'
 import { pollPolicy } from './poll-policy.ts'
@@ -35,6 +36,8 @@ export const cluster = z.strictObject({
   policyNumber: z.int().nonnegative().optional(),
   /** Absent: `list`. */
   placement: placementPolicy.optional(),
+  /** What is observed only, each until its time. */
+  maintenance: maintenances.optional(),
   /** Membership view number: grows by one with each join and evict (S-03). */
   view: z.int().nonnegative(),
   formedAtMs: instantMs,

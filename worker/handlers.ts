@@ -23,6 +23,7 @@ import {
   withIds,
 } from './calls.ts'
 import { join } from './join.ts'
+import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
@@ -95,6 +96,7 @@ export const handlers: Record<RouteName, Handler> = {
 
   ...nodeHandlers,
   ...ruleHandlers,
+  ...maintenanceHandlers,
   ...simulateHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),

@@ -6,6 +6,7 @@ import { isUnplaced } from '../../schema/carry.ts'
 import { hasNeeded } from '../../schema/dependency.ts'
 import type { Group, Hive, Resource } from '../../schema/hive.ts'
 import type { HeldResource } from '../../schema/ipc.ts'
+import { maintenanceOf } from '../../schema/maintenance.ts'
 import { typeInfo } from '../../schema/resource-types/index.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
@@ -83,6 +84,7 @@ function heldResource(known: Known, group: Group, r: Resource, target: 0 | 1): H
     persistentState: override ? 0 : r.persistentState,
     target,
     leaving: leaves(known, group),
+    ...(isObserved(known, r) && { observe: true as const }),
     ...(inHurry(known, group) && { hurry: true as const }),
     stopHere: override?.how ?? 'no',
     ...travel(known, group, r),
@@ -157,7 +159,11 @@ function targetsOf(
   const isThere = (r: Resource, id: string) =>
     isWanted(id) && isReady(known, r, byId.get(id), epoch)
   return (r) => {
-    if (isWanted(r.id)) return hasNeeded(r, (id) => isThere(r, id)) ? 1 : 0
+    if (isWanted(r.id)) {
+      // In maintenance nothing is stopped because of the health of something else.
+      const stays = isObserved(known, r) && hasBegun(known, r, epoch)
+      return stays || hasNeeded(r, (id) => isThere(r, id)) ? 1 : 0
+    }
     const isHeldBy = (m: Resource) =>
       m.dependsOn.includes(r.id) &&
       runs(known, m, epoch) &&
@@ -206,6 +212,14 @@ function runs(known: Known, r: Resource, epoch: number): boolean {
     case 'unknown':
       return true
   }
+}
+
+const isObserved = ({ hive, nodeId }: Known, { id, groupId }: Resource): boolean =>
+  maintenanceOf(hive.cluster?.maintenance, { nodeId, groupId, resourceId: id }) !== undefined
+
+/** It runs, or has failed here: in both cases it was started. */
+function hasBegun(known: Known, r: Resource, epoch: number): boolean {
+  return runs(known, r, epoch) || statusOf(known, r.id, epoch) === 'failed'
 }
 
 function overrideOf(known: Known, r: Resource, epoch: number): Override | undefined {

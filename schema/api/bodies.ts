@@ -11,6 +11,7 @@ import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
 import { fenceView, lostView } from './fencing.ts'
+import { maintenanceView } from './maintenance.ts'
 import { ruleView } from './placement.ts'
 import { reference } from './reference.ts'
 import { groupSettings, pollSettings, restartSettings } from './settings.ts'
@@ -91,6 +92,8 @@ export const groupView = z.object({
   waitsFor: z.array(z.string()),
   /** Failovers because of failures within the period. */
   recentFailovers: z.int(),
+  /** That of itself, its node or the cluster: nothing is done about its health. */
+  maintenance: maintenanceView.nullable(),
   /** Why nobody can take it, one row a node; empty unless waiting. */
   waitingReasons: z.array(reason),
   resources: z.array(resourceView),
@@ -168,6 +171,8 @@ export const clusterView = z.object({
   nowMs: instantMs,
   health: z.enum(['healthy', 'warning', 'outage']),
   problems: z.array(z.object({ subject: z.string(), message: z.string(), remedy: z.string() })),
+  /** What is observed only. */
+  maintenance: z.array(maintenanceView),
   nodes: z.array(nodeView),
   groups: z.array(groupView),
 })
@@ -304,6 +309,7 @@ export const changeResource = createResource
     dependsOn: dependsOn.optional(),
   })
 export type { MoveMethod } from '../carry.ts'
+export { isExpression } from '../dependency.ts'
 export { type Failback, failbackText, parseFailback } from '../failback.ts'
 
 export const moveGroup = z.strictObject({

@@ -8,8 +8,8 @@ import * as b from './bodies.ts'
 import * as f from './fencing.ts'
 import * as m from './management.ts'
 import * as p from './placement.ts'
-import * as s from './simulate.ts'
 import * as t from './types.ts'
+import { upkeepRoutes } from './upkeep-routes.ts'
 import { whyView } from './why.ts'
 
 interface Route {
@@ -165,20 +165,7 @@ export const routes = {
     body: f.testFence,
     response: f.fenceTested,
   },
-  simulate: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/simulate',
-    summary:
-      'What would happen if nodes were lost or drained, or a group failed or was moved; nothing does',
-    body: s.simulate,
-    response: s.simulation,
-  },
-  survivability: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/survivability',
-    summary: 'For each node: who would land where if it were lost, and what could not start',
-    response: s.survivabilityView,
-  },
+  ...upkeepRoutes,
   listRules: {
     method: 'GET',
     path: '/v1/clusters/:cluster/rules',

@@ -73,6 +73,7 @@ export const sampleGroup = (n: number, change: Partial<GroupView> = {}): GroupVi
   after: [],
   onlyWhile: [],
   waitsFor: [],
+  maintenance: null,
   waitingReasons: [],
   resources: [],
   ...change,
@@ -91,6 +92,7 @@ export const sampleView = (change: Partial<ClusterView> = {}): ClusterView => ({
   nowMs: NOW_MS,
   health: 'healthy',
   problems: [],
+  maintenance: [],
   nodes: [sampleNode(1, { groups: 1 }), sampleNode(2), sampleNode(3)],
   groups: [
     sampleGroup(1, {

@@ -13,6 +13,7 @@ import {
   moveGroup,
   setGroupState,
 } from './group-requests.ts'
+import { setMaintenance } from './maintenance.ts'
 import { evictNode, formCluster, joinNode, pauseNode } from './node-requests.ts'
 import {
   changeResource,
@@ -64,6 +65,8 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return unregisterType(draft, request, by)
     case 'changeNode':
       return changeNode(draft, request, by)
+    case 'setMaintenance':
+      return setMaintenance(draft, request, by)
     case 'setPlacement':
       return setPlacement(draft, request, by)
     case 'createRule':

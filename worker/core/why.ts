@@ -27,11 +27,29 @@ export function whyGroup(
   const view = viewGroup(state, group, nowMs)
   const nodes = nodeRows(draft, state, group)
   return {
-    ...(waitsForFence(state, view, group) ?? {
-      verdict: groupVerdict(draft, view, group, trail, nodes),
-      change: groupAdvice(view, nodes),
-    }),
+    ...(waitsForFence(state, view, group) ??
+      inMaintenance(view) ?? {
+        verdict: groupVerdict(draft, view, group, trail, nodes),
+        change: groupAdvice(view, nodes),
+      }),
     nodes,
+  }
+}
+
+/** Nothing is done about it because somebody has said so: that is the whole reason. */
+function inMaintenance(view: GroupView): Pick<Why, 'verdict' | 'change'> | null {
+  const { maintenance, name, state, owner } = view
+  if (!maintenance || state === 'online' || state === 'offline') return null
+  const { scope, by, reason, name: of } = maintenance
+  const where = owner ? `on ${owner}` : 'on no node'
+  const end = new Date(maintenance.untilMs).toISOString().slice(0, 16).replace('T', ' ')
+  const subject = scope === 'cluster' ? scope : `${scope}/${of}`
+  return {
+    verdict: `${name} is ${state} ${where}, and nothing is done about it: ${scope} ${of} is in maintenance until ${end}Z, by ${by} (${reason})`,
+    change: [
+      `holdfast maintenance off ${subject} --dry-run`,
+      `holdfast maintenance off ${subject}`,
+    ],
   }
 }
 
