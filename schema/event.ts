@@ -22,7 +22,14 @@ import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
 import { maintenanceReason, maintenanceScope } from './maintenance.ts'
 import { moduleManifest } from './module-manifest.ts'
-import { amounts, faultDomain, placementPolicy, priority, ruleKind } from './placement.ts'
+import {
+  amounts,
+  faultDomain,
+  placementPolicy,
+  priority,
+  ruleKind,
+  startsPerNode,
+} from './placement.ts'
 import { heldGroup, localIntent, statusItem } from './session.ts'
 import { profileName } from './timing.ts'
 
@@ -102,6 +109,7 @@ export const request = z.discriminatedUnion('type', [
       })
       .nullable(),
   }),
+  z.strictObject({ type: z.literal('setStarts'), startsPerNode }),
   z.strictObject({ type: z.literal('setPlacement'), placement: placementPolicy }),
   z.strictObject({
     type: z.literal('createRule'),

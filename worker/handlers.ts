@@ -63,10 +63,11 @@ export const handlers: Record<RouteName, Handler> = {
   getCluster: async (call: Call) => view((await open(call)).stub),
 
   changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
-    const { takeover, placement } = call.body
+    const { takeover, placement, startsPerNode } = call.body
     const { stub } = await open(call)
     const requests: Request[] = [
       ...(placement ? [{ type: 'setPlacement' as const, placement }] : []),
+      ...(startsPerNode ? [{ type: 'setStarts' as const, startsPerNode }] : []),
       ...(takeover ? [{ type: 'setTakeover' as const, takeover }] : []),
     ]
     let done = { seq: 0, id: null as string | null }

@@ -10,6 +10,7 @@ import { maintenanceOf } from '../../schema/maintenance.ts'
 import { typeInfo } from '../../schema/resource-types/index.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
+import { inStartOrder, startState } from './start-order.ts'
 
 export interface Duties {
   /** Resources that RHS is to hold, and what each is to do now. */
@@ -45,6 +46,8 @@ export interface Known {
   readonly overrides?: ReadonlyMap<string, Override>
   /** Resources that no monitor of this host has: nobody can be asked to stop one. */
   readonly unhosted?: (resource: Pick<Resource, 'id' | 'type'>) => boolean
+  /** Whether RHS was told to bring it online at this epoch: such a start is not taken back. */
+  readonly wasTold?: (resourceId: string, epoch: number) => boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -67,7 +70,15 @@ export function duties(known: Known): Duties {
     hold.push(...resources.map((r) => heldResource(known, group, r, target(r))))
     if (leaves(known, group) && resources.every((r) => !runs(known, r, epoch))) stop.push(grant)
   }
-  return { hold, stop }
+  const wasTold = ({ guid, epoch }: HeldResource) => known.wasTold?.(guid, epoch) === true
+  const inOrder = inStartOrder(known.hive, hold, (one) =>
+    startState(
+      statusOf(known, one.guid, one.epoch),
+      wasTold(one),
+      known.adopted?.has(one.guid) === true,
+    ),
+  )
+  return { hold: inOrder, stop }
 }
 
 function heldResource(known: Known, group: Group, r: Resource, target: 0 | 1): HeldResource {

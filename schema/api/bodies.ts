@@ -6,7 +6,7 @@ import { fenceOutcome, takeover } from '../fencing.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'
-import { amounts, placementPolicy, priority } from '../placement.ts'
+import { amounts, placementPolicy, priority, startsPerNode } from '../placement.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
@@ -163,6 +163,8 @@ export const clusterView = z.object({
   profile: profileName,
   takeover,
   placement: placementPolicy,
+  /** Resources that one node starts at the same time. */
+  startsPerNode,
   rules: z.array(ruleView),
   /** Number of the last global update. */
   seq: z.int(),
@@ -331,9 +333,12 @@ export const changeCluster = z
     placement: placementPolicy
       .optional()
       .describe('Which node is asked first, after those that a group prefers.'),
+    startsPerNode: startsPerNode
+      .optional()
+      .describe('Resources that one node starts at the same time; the most important ones first.'),
   })
-  .refine((body) => body.takeover !== undefined || body.placement !== undefined, {
-    error: 'nothing to change: give takeover or placement',
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    error: 'nothing to change: give takeover, placement or startsPerNode',
   })
 
 export const nothing = z.strictObject({})

@@ -155,6 +155,8 @@ export const scenario = z.strictObject({
   why: z.string().max(1_000).optional(),
   tags: z.array(z.string().max(64)).max(32).optional(),
   policy: z.enum(['list', 'least-active', 'capacity']).default('list'),
+  /** Resources that one node starts at the same time. */
+  startsPerNode: z.int().min(1).max(1_000).optional(),
   /** `settled`: what is wanted online and has a living owner runs there. `cold`: nothing runs. */
   start: z.enum(['settled', 'cold']).default('settled'),
   nodes: z.array(node).min(1).max(64),

@@ -95,6 +95,7 @@ const CASES: readonly Case[] = [
   of('maintenance off cache --yes', 'maintenance off nosuch --yes', notFound),
   of('node set n2 --capacity mem=8 --fault-domain rack-1', 'node set n9 --capacity none', notFound),
   of('cluster change --placement capacity', 'cluster change', usage),
+  of('cluster change --starts-per-node 20', 'cluster change --starts-per-node 0', usage),
   of(
     'rule create near --keep-together web,cache',
     'rule create near --keep-apart web,db',

@@ -85,6 +85,7 @@ export const sampleView = (change: Partial<ClusterView> = {}): ClusterView => ({
   profile: 'standard',
   takeover: 'lease',
   placement: 'list',
+  startsPerNode: 100,
   rules: [],
   seq: 41,
   hash: 'f'.repeat(64),

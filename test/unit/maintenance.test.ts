@@ -41,7 +41,9 @@ test('it says whose it is, why and until when: in status, in why, with what to d
   expect(web()).toMatchObject({ owner: 'n0', maintenance: { scope: 'node', name: 'n0' } })
   fails(false)
   expect(view()).toMatchObject({ health: 'warning' })
-  expect(view().problems[0]?.message).toMatch(/node n0 is in maintenance until .*by somebody/)
+  expect(view().problems[0]?.message).toMatch(
+    /node n0 is in maintenance for another 1 min, by somebody/,
+  )
   const group = cluster.state.hive.groups.get(WEB)
   if (!group) throw new Error('it is gone')
   expect(whyGroup(cluster.state, group, [], cluster.nowMs)).toMatchObject({

@@ -185,6 +185,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   displaced: 'it makes room for what is of higher priority',
   nodeChanged: 'changed by an operator',
   placementChanged: 'the placement policy was changed by an operator',
+  startsChanged: 'how many starts a node makes at a time was changed by an operator',
   ruleCreated: 'made by an operator',
   ruleDeleted: 'removed by an operator',
   operatorMove: 'moved by an operator',

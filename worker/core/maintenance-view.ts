@@ -12,15 +12,25 @@ export function viewMaintenance({ hive }: ClusterState, one: Maintenance): Maint
 }
 
 /** Nobody is to wonder why nothing is done. */
-export function maintenanceProblems(state: ClusterState): ClusterView['problems'] {
+export function maintenanceProblems(state: ClusterState, nowMs: number): ClusterView['problems'] {
   return (state.hive.cluster?.maintenance ?? []).map((one) => {
     const { scope, name } = viewMaintenance(state, one)
     return {
       subject: name,
-      message: `${scope} ${name} is in maintenance until ${utc(one.untilMs)}, by ${one.by} (${one.reason}): nothing is done about its health`,
+      message: `${scope} ${name} is in maintenance ${leftText(one, nowMs)}, by ${one.by} (${one.reason}): nothing is done about its health`,
       remedy: `When it is over: holdfast maintenance off ${scope === 'cluster' ? scope : `${scope}/${name}`}`,
     }
   })
 }
 
-const utc = (atMs: number) => `${new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')}Z`
+/** `for another 1 h 5 min`. */
+export function leftText({ untilMs }: Pick<Maintenance, 'untilMs'>, nowMs: number): string {
+  const minutes = Math.max(1, Math.ceil((untilMs - nowMs) / 60_000))
+  const [days, hours] = [Math.floor(minutes / 1_440), Math.floor(minutes / 60) % 24]
+  const parts = [
+    days > 0 ? `${days} d` : '',
+    hours > 0 ? `${hours} h` : '',
+    days === 0 && minutes % 60 > 0 ? `${minutes % 60} min` : '',
+  ]
+  return `for another ${parts.filter(Boolean).join(' ')}`
+}

@@ -21,7 +21,7 @@ import {
   deleteResource,
   setResourceState,
 } from './resource-requests.ts'
-import { changeNode, createRule, deleteRule, setPlacement } from './rule-requests.ts'
+import { changeNode, createRule, deleteRule, setPlacement, setStarts } from './rule-requests.ts'
 import { registerType, unregisterType } from './type-requests.ts'
 
 /** What an operator asked for: carried out, or refused with a reason and nothing changed. */
@@ -67,6 +67,8 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return changeNode(draft, request, by)
     case 'setMaintenance':
       return setMaintenance(draft, request, by)
+    case 'setStarts':
+      return setStarts(draft, request, by)
     case 'setPlacement':
       return setPlacement(draft, request, by)
     case 'createRule':

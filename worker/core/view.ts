@@ -7,6 +7,7 @@ import type {
 } from '../../schema/api/bodies.ts'
 import { needsOf, needsText } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { STARTS_PER_NODE } from '../../schema/placement.ts'
 import { isDegraded } from '../../schema/status.ts'
 import { PROFILES } from '../../schema/timing.ts'
 import { isSpare } from './alternatives.ts'
@@ -41,7 +42,7 @@ export function viewCluster(
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((group) => viewGroup(state, group, nowMs))
   const problems = [
-    ...maintenanceProblems(state),
+    ...maintenanceProblems(state, nowMs),
     ...findProblems(nodes, groups, PROFILES[cluster.profile].ttlMs),
     ...fenceProblems(state, nodes, groups),
   ]
@@ -51,6 +52,7 @@ export function viewCluster(
     profile: cluster.profile,
     takeover: cluster.takeover,
     placement: cluster.placement ?? 'list',
+    startsPerNode: cluster.startsPerNode ?? STARTS_PER_NODE,
     rules: viewRules(state),
     seq: hive.seq,
     hash,

@@ -9,6 +9,7 @@ import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { REASONS } from './explain.ts'
 import { fenceRemedy, heldByFence, lostText } from './fence-view.ts'
+import { leftText } from './maintenance-view.ts'
 import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { type Sessions, stillHeard, viewGroup, viewNode, viewResource } from './view.ts'
@@ -28,7 +29,7 @@ export function whyGroup(
   const nodes = nodeRows(draft, state, group)
   return {
     ...(waitsForFence(state, view, group) ??
-      inMaintenance(view) ?? {
+      inMaintenance(view, nowMs) ?? {
         verdict: groupVerdict(draft, view, group, trail, nodes),
         change: groupAdvice(view, nodes),
       }),
@@ -37,15 +38,14 @@ export function whyGroup(
 }
 
 /** Nothing is done about it because somebody has said so: that is the whole reason. */
-function inMaintenance(view: GroupView): Pick<Why, 'verdict' | 'change'> | null {
+function inMaintenance(view: GroupView, nowMs: number): Pick<Why, 'verdict' | 'change'> | null {
   const { maintenance, name, state, owner } = view
   if (!maintenance || state === 'online' || state === 'offline') return null
   const { scope, by, reason, name: of } = maintenance
   const where = owner ? `on ${owner}` : 'on no node'
-  const end = new Date(maintenance.untilMs).toISOString().slice(0, 16).replace('T', ' ')
   const subject = scope === 'cluster' ? scope : `${scope}/${of}`
   return {
-    verdict: `${name} is ${state} ${where}, and nothing is done about it: ${scope} ${of} is in maintenance until ${end}Z, by ${by} (${reason})`,
+    verdict: `${name} is ${state} ${where}, and nothing is done about it: ${scope} ${of} is in maintenance ${leftText(maintenance, nowMs)}, by ${by} (${reason})`,
     change: [
       `holdfast maintenance off ${subject} --dry-run`,
       `holdfast maintenance off ${subject}`,
