@@ -3,6 +3,7 @@ import type { Runner } from './command.ts'
 import { addApi } from './commands/api.ts'
 import { addCluster, addToken } from './commands/cluster.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addConfig } from './commands/config.ts'
 import { addDescribe } from './commands/describe.ts'
 import { addEvents, addHive } from './commands/events.ts'
 import { addExplain } from './commands/explain.ts'
@@ -64,6 +65,7 @@ export function makeProgram(runner: Runner): Command {
     addOnline,
     addWait,
     addHive,
+    addConfig,
     addSim,
     addSimulate,
     addExplain,

@@ -7,6 +7,12 @@ export const LIMITS = {
   /** A row of a Durable Object holds 2 MB: snapshots travel and rest in parts of this size. */
   snapshotPartBytes: 512 * 1024,
   bodyBytesMax: 256 * 1024,
+  /** A whole cluster's configuration. */
+  configBytesMax: 4 * 1024 * 1024,
+  /** Requests that are carried out as one, and their size in the journal, whose rows hold 2 MB. */
+  batchMax: 1_000,
+  batchBytesMax: 1024 * 1024,
+  sourceLengthMax: 220,
   nodesMax: 1_000,
   /** Groups of a cluster that go back to where they belong at the same time. */
   failbacksAtOnce: 4,

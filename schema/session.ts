@@ -19,7 +19,7 @@ import { timing } from './timing.ts'
 import { moduleText, typeChange } from './type-asks.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 7
+export const PROTOCOL = 8
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */

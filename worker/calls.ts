@@ -1,8 +1,10 @@
 /** What handlers are made from: the object of a cluster, its view, and names that become GUIDs. */
 import type * as b from '../schema/api/bodies.ts'
+import type { PlanView } from '../schema/api/config.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { Tested } from './fence-tests.ts'
 import type { Target } from './move-checks.ts'
@@ -27,6 +29,9 @@ export interface Stub {
   testFence(nodeId: string, helper: string | null): Promise<Tested>
   control(ask: ControlAsk): Promise<Controlled>
   targetOf(groupId: string, named: string | null): Promise<Target>
+  exportConfig(): Promise<{ seq: number; config: unknown }>
+  planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
+  applyConfig(ask: ApplyAsk, by: string): Promise<Applied | { refused: Refusal }>
 }
 
 export const stubOf = (env: Env, objectId: string): Stub =>

@@ -21,6 +21,7 @@ import {
   why,
   withIds,
 } from './calls.ts'
+import { configHandlers } from './config-handlers.ts'
 import { join } from './join.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { ruleHandlers } from './rule-handlers.ts'
@@ -95,6 +96,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...nodeHandlers,
   ...ruleHandlers,
   ...simulateHandlers,
+  ...configHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),

@@ -5,21 +5,14 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
+import { configRoutes } from './config-routes.ts'
 import * as f from './fencing.ts'
 import * as m from './management.ts'
 import * as p from './placement.ts'
+import type { Route } from './route.ts'
 import * as s from './simulate.ts'
 import * as t from './types.ts'
 import { whyView } from './why.ts'
-
-interface Route {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  readonly path: string
-  readonly summary: string
-  readonly body?: z.ZodType
-  readonly query?: z.ZodType
-  readonly response: z.ZodType
-}
 
 const page = {
   /** Only what came after this number. */
@@ -179,6 +172,7 @@ export const routes = {
     summary: 'For each node: who would land where if it were lost, and what could not start',
     response: s.survivabilityView,
   },
+  ...configRoutes,
   listRules: {
     method: 'GET',
     path: '/v1/clusters/:cluster/rules',

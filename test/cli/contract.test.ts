@@ -26,6 +26,7 @@ beforeAll(async () => {
   await real.lost('n4')
   const [image, serialLog] = ['/vm/box.img', '/vm/box.log']
   writeFileSync(join(real.folder, 'box.xml'), tinyDomainXml({ name: 'box', image, serialLog }))
+  writeFileSync(join(real.folder, 'cluster.yaml'), 'groups: { coded: { priority: 3 } }\n')
 }, 60_000)
 afterAll(() => real?.stop())
 
@@ -101,6 +102,11 @@ const CASES: readonly Case[] = [
   of('simulate fail web', 'simulate fail nosuch', notFound),
   of('survivability', 'survivability --cluster nosuch', notFound),
   of('simulate move web', 'simulate move nosuch', notFound),
+  of('simulate apply -f @CONFIG@', 'simulate apply -f nosuch.yaml', usage),
+  of('plan -f @CONFIG@', 'plan', usage),
+  of('diff -f @CONFIG@', 'diff -f nosuch.yaml', usage),
+  of('apply -f @CONFIG@ --yes', 'apply', usage),
+  of('export', 'export --cluster nosuch', notFound),
   of(`sim run ${SCENARIO}`, 'sim run nosuch.yaml', usage),
   of('rule delete near --yes', 'rule delete near --yes', notFound),
   of('group change cache --failover-threshold default', 'group change nosuch', notFound),
@@ -162,7 +168,10 @@ const CASES: readonly Case[] = [
 
 const run = (line: string, more: readonly string[] = [], env: Record<string, string> = {}) => {
   // Before the words: what follows `--` belongs to the command.
-  const [first = '', ...rest] = line.replace('@XML@', join(real.folder, 'box.xml')).split(' ')
+  const [first = '', ...rest] = line
+    .replace('@XML@', join(real.folder, 'box.xml'))
+    .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
+    .split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
 }
 

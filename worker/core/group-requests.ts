@@ -204,6 +204,7 @@ function given(settings: GroupSettings) {
     ...(settings.failback !== undefined && { failback: settings.failback }),
     ...(settings.priority !== undefined && { priority: settings.priority }),
     ...(settings.needs !== undefined && { needs: settings.needs }),
+    ...(settings.source !== undefined && { source: settings.source }),
   }
 }
 

@@ -47,6 +47,17 @@ export function survivability(
     })
 }
 
+/** The state in which the cluster would come to rest; the refusal of what was asked for. */
+export function played(
+  state: ClusterState,
+  event: Event,
+  nowMs: number,
+): ClusterState | { refused: Refusal } {
+  const copy = copied(state)
+  const refused = play(copy, event, nowMs)
+  return refused ? { refused } : copy
+}
+
 function copied({ hive, observed }: ClusterState): ClusterState {
   const { nodes, groups, resources, types, rules } = hive
   const copy: Hive = {
