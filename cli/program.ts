@@ -17,6 +17,7 @@ import { addRule } from './commands/rule.ts'
 import { addSim } from './commands/sim.ts'
 import { addSimulate } from './commands/simulate.ts'
 import { addStatus } from './commands/status.ts'
+import { addTimeline } from './commands/timeline.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
 import { addWhy } from './commands/why.ts'
@@ -49,6 +50,7 @@ export function makeProgram(runner: Runner): Command {
   for (const add of [
     addStatus,
     addWhy,
+    addTimeline,
     addDescribe,
     addEvents,
     addLog,

@@ -1,5 +1,6 @@
 /** A plan for people: what changes, what the cluster does because of it, what to think of. */
 import type { ConfigChange, ConfigEffect, PlanView } from '../schema/api/config.ts'
+import { formatDuration } from './duration.ts'
 import { clean, table } from './text.ts'
 
 const SIGN = { create: '+', change: '~', delete: '-' } as const
@@ -45,12 +46,13 @@ function short(value: unknown): string {
 export function effectsText(effects: readonly ConfigEffect[]): string {
   if (effects.length === 0) return 'Nothing starts, stops or moves because of it.'
   return table(
-    ['group', 'what', 'from', 'to', 'why'],
+    ['group', 'what', 'from', 'to', 'away', 'why'],
     effects.map((one) => [
       one.group,
       one.what === 'members' ? memberText(one) : one.what,
       one.from ?? '-',
       one.to ?? (one.what === 'waits' ? 'nowhere' : '-'),
+      one.outageMs === null ? '-' : `about ${formatDuration(one.outageMs)}`,
       one.reasons.map(({ node, reason }) => `${node} ${reason}`).join('; '),
     ]),
   )

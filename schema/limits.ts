@@ -41,6 +41,8 @@ export const LIMITS = {
   snapshotEvery: 1_000,
   updatesPerFrameMax: 500,
   pageSizeMax: 1_000,
+  /** Changes of owner that are told at once. */
+  timelinesMax: 100,
   /** Open event streams of one cluster. */
   watchersMax: 64,
   /** Updates replayed to a watcher that comes back; one that missed more is told to fetch them. */

@@ -31,6 +31,7 @@ import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-rea
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
+import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
 
@@ -82,6 +83,7 @@ export class Cluster extends DurableObject<Env> {
     this.#config = new Configurations({
       state: () => this.#loaded(),
       carryOut: (request, by) => this.ask(request, by),
+      outagesOf: (group) => outagesOf(this.#store, this.#loaded(), group),
     })
     this.#modules = new ModuleRelay({
       sockets: this.#sockets,

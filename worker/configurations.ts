@@ -1,6 +1,12 @@
 /** The configuration of the cluster as one document: planned and applied, all of it or nothing. */
 import type * as z from 'zod'
-import type { applied, applyConfig, PlanView, planConfig } from '../schema/api/config.ts'
+import type {
+  applied,
+  applyConfig,
+  ConfigEffect,
+  PlanView,
+  planConfig,
+} from '../schema/api/config.ts'
 import type { Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import type { Wanted } from './core/config/compiled.ts'
@@ -15,6 +21,8 @@ export type Applied = z.output<typeof applied>
 interface Around {
   state(): ClusterState
   carryOut(request: Request, by: string): { refused: Refusal } | { seq: number }
+  /** How long a group was away when it changed its owner lately, newest first. */
+  outagesOf(group: string): readonly number[]
 }
 
 export class Configurations {
@@ -31,7 +39,14 @@ export class Configurations {
 
   plan(ask: PlanAsk): PlanView | { refused: Refusal } {
     const planned = plan(this.#around.state(), wantedOf(ask), Date.now())
-    return 'refused' in planned ? planned : planned.view
+    if ('refused' in planned) return planned
+    return { ...planned.view, effects: planned.view.effects.map((one) => this.#timed(one)) }
+  }
+
+  #timed(effect: ConfigEffect): ConfigEffect {
+    if (effect.what !== 'move' && effect.what !== 'restart') return effect
+    const known = this.#around.outagesOf(effect.group).toSorted((a, b) => a - b)
+    return { ...effect, outageMs: known[Math.floor(known.length / 2)] ?? null }
   }
 
   /** No `await` between planning and carrying out: what was judged is what is changed. */

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
 import type { SimulateAsk, SimulatedGroup, Simulation } from '../schema/api/simulate.ts'
+import type { TimelineView } from '../schema/api/timeline.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import type { Refusal } from '../schema/errors.ts'
 import { fromDocument } from '../schema/hive.ts'
@@ -14,6 +15,7 @@ import { survivability, whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
 import type { Sockets } from './sockets.ts'
+import { readTimelines, type TimelineAsk } from './timeline-reads.ts'
 import { eventView, readWhy } from './why-reads.ts'
 
 export interface Waiter {
@@ -47,6 +49,7 @@ export type Read =
   | { what: 'types' }
   | { what: 'simulate'; ask: SimulateAsk }
   | { what: 'survivability' }
+  | ({ what: 'timelines' } & TimelineAsk)
 
 interface ReadAnswers {
   cluster: ClusterView
@@ -59,6 +62,7 @@ interface ReadAnswers {
   types: CatalogueEntry[]
   simulate: Simulation | { refused: Refusal }
   survivability: { node: string; groups: SimulatedGroup[] }[]
+  timelines: TimelineView[]
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -114,6 +118,8 @@ export class ObjectReads {
         return whatIf(this.#state(), r.ask, Date.now())
       case 'survivability':
         return survivability(this.#state(), Date.now())
+      case 'timelines':
+        return readTimelines(this.#store, this.#state(), r)
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,

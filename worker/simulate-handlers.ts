@@ -1,4 +1,4 @@
-/** What would happen; nothing does. */
+/** What would happen and what has happened; nothing does. */
 import type * as z from 'zod'
 import type { SimulateAsk, simulate } from '../schema/api/simulate.ts'
 import { HoldfastError } from '../schema/errors.ts'
@@ -12,6 +12,12 @@ export const simulateHandlers = {
     const said = await stub.read({ what: 'simulate', ask: withIds(call.body, one) })
     if ('refused' in said) throw new HoldfastError(said.refused)
     return said
+  },
+  listTimelines: async (call: Call<unknown, { group?: string; id?: string; limit?: number }>) => {
+    const { stub } = await open(call)
+    const { group, ...rest } = call.query
+    const groupId = group === undefined ? undefined : ids(await view(stub), 'group', [group])[0]
+    return { timelines: await stub.read({ what: 'timelines', groupId, ...rest }) }
   },
   survivability: async (call: Call) => ({
     nodes: await (await open(call)).stub.read({ what: 'survivability' }),

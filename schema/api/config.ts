@@ -169,6 +169,8 @@ export const configEffect = z.object({
   starts: z.array(z.string()),
   stops: z.array(z.string()),
   reasons: z.array(z.object({ node: z.string(), reason: z.string() })),
+  /** How long it would be away: the median of its last changes of owner. Null: none was measured. */
+  outageMs: z.number().nonnegative().nullable(),
 })
 export type ConfigEffect = z.infer<typeof configEffect>
 

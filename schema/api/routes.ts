@@ -5,10 +5,10 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
-import { configRoutes } from './config-routes.ts'
 import * as f from './fencing.ts'
 import * as m from './management.ts'
 import * as p from './placement.ts'
+import { planningRoutes } from './planning-routes.ts'
 import type { Route } from './route.ts'
 import * as s from './simulate.ts'
 import * as t from './types.ts'
@@ -172,7 +172,7 @@ export const routes = {
     summary: 'For each node: who would land where if it were lost, and what could not start',
     response: s.survivabilityView,
   },
-  ...configRoutes,
+  ...planningRoutes,
   listRules: {
     method: 'GET',
     path: '/v1/clusters/:cluster/rules',

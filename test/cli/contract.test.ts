@@ -54,6 +54,7 @@ const CASES: readonly Case[] = [
   of('status n1', 'status --color pink', usage),
   on('status --watch', 'status --watch --cluster nosuch', notFound),
   of('why web', 'why nosuch', notFound),
+  of('timeline last web', 'timeline u99999', notFound),
   of('why node/n1', 'why node/web', notFound),
   of('why nginx', 'why', usage),
   of('describe cluster', 'describe cluster nosuch', notFound),

@@ -112,7 +112,7 @@ function effectOn(
   const names = (some: readonly Resource[], without: readonly Resource[]) =>
     some.filter((r) => !without.some((other) => other.id === r.id)).map((r) => r.name)
   const [starts, stops] = [names(is, was), names(was, is)]
-  const common = { group: group.name, from, to, starts, stops, reasons: [] }
+  const common = { group: group.name, from, to, starts, stops, reasons: [], outageMs: null }
   if (is.length === 0) return was.length === 0 ? null : { ...common, what: 'stop' }
   if (to === null) {
     const waited = was.length > 0 && from === null && starts.length === 0

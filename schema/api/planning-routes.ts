@@ -1,9 +1,11 @@
-/** The configuration of a cluster as one document. */
+/** What an operator plans by: the configuration as one document, and how changes of owner went. */
+import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as c from './config.ts'
 import type { Route } from './route.ts'
+import { timelineQuery, timelineView } from './timeline.ts'
 
-export const configRoutes = {
+export const planningRoutes = {
   getConfig: {
     method: 'GET',
     path: '/v1/clusters/:cluster/config',
@@ -27,5 +29,13 @@ export const configRoutes = {
     body: c.applyConfig,
     bytesMax: LIMITS.configBytesMax,
     response: c.applied,
+  },
+  listTimelines: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/timelines',
+    summary:
+      'Changes of owner, newest first: detected, decided, stopped, placed, started, with their times',
+    query: timelineQuery,
+    response: z.object({ timelines: z.array(timelineView) }),
   },
 } as const satisfies Record<string, Route>
