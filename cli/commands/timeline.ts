@@ -52,6 +52,12 @@ async function timeline(
 
 const utc = (atMs: number) => new Date(atMs).toISOString()
 
+/** Milliseconds of this size are instants. */
+const INSTANT_MIN = 1e12
+
+const valueText = (value: string | number): string =>
+  typeof value === 'number' && value > INSTANT_MIN ? utc(value) : String(value)
+
 const outageText = ({ outage }: TimelineView): string =>
   outage === null ? '-' : `${outage.is === 'atMost' ? 'at most ' : ''}${formatDuration(outage.ms)}`
 
@@ -83,7 +89,10 @@ function rowsOf({ phases }: TimelineView): string[][] {
 
 function timelineText(one: TimelineView): string {
   const rows = rowsOf(one)
-  const evidence = Object.entries(one.evidence).map(([key, value]) => [`  ${key}`, String(value)])
+  const evidence = Object.entries(one.evidence).map(([key, value]) => [
+    `  ${key}`,
+    valueText(value),
+  ])
   const rejected = one.rejected.map(({ node, reason }) => [`  ${node}`, reason])
   const lines = [
     `${one.group}  ${clean(one.verdict)}`,
@@ -111,7 +120,7 @@ function markdown(one: TimelineView): string {
     ...(Object.keys(one.evidence).length > 0
       ? ['', `Evidence${one.rule === null ? '' : ` (rule ${one.rule})`}:`, '']
       : []),
-    ...Object.entries(one.evidence).map(([key, value]) => `* ${key}: ${clean(String(value))}`),
+    ...Object.entries(one.evidence).map(([key, value]) => `* ${key}: ${clean(valueText(value))}`),
     ...(one.rejected.length > 0 ? ['', 'Nodes that were not taken:', ''] : []),
     ...one.rejected.map(({ node, reason }) => `* ${node}: ${clean(reason)}`),
     '',
