@@ -176,7 +176,7 @@ function resourceRow(one: ResourceView, last: boolean, look: Look, wide: boolean
   if (one.restarts > 0) notes.push(`${one.restarts} ${one.restarts === 1 ? 'restart' : 'restarts'}`)
   if (one.detail) notes.push(clean(one.detail))
   cells.push(notes.join('; '))
-  if (wide) cells.push(one.dependsOn.length > 0 ? `needs ${one.dependsOn.join(',')}` : '', one.id)
+  if (wide) cells.push(one.needs === '' ? '' : `needs ${one.needs}`, one.id)
   return { indent: 4, cells, spare: 0 }
 }
 

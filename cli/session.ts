@@ -199,4 +199,6 @@ const KIND_OF: Readonly<Record<string, Kind>> = {
   group: 'group',
   resource: 'resource',
   dependsOn: 'resource',
+  after: 'group',
+  onlyWhile: 'group',
 }

@@ -115,8 +115,27 @@ export const ERRORS = {
     http: 409,
     exit: 8,
     title: 'The dependencies would form a cycle',
-    cause: 'With the dependency asked for, a resource would have to be online before itself.',
+    cause:
+      'With the dependency asked for, a resource or a group would have to be online before itself.',
     remedy: 'Leave out one of the dependencies along the cycle that the error names.',
+  },
+  GROUP_IN_USE: {
+    http: 409,
+    exit: 8,
+    title: 'Other groups depend on the group',
+    cause:
+      'A group was to be deleted that others come online after, or are online only while it is. They would wait for it for ever.',
+    remedy:
+      'Change what those depend on first: `holdfast group change GROUP --after … --only-while …`.',
+  },
+  BAD_EXPRESSION: {
+    http: 400,
+    exit: 2,
+    title: 'The expression of dependencies cannot be read',
+    cause:
+      'What a resource depends on was given as an expression that is not well-formed: a name or parenthesis is missing, "and" and "or" stand in one row without parentheses, or it says too much.',
+    remedy:
+      'Write names joined by "and" or "or", with parentheses where both are used: (a or b) and c.',
   },
   BAD_DEPENDENCY: {
     http: 400,

@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { moveMethod, receiver } from './carry.ts'
 import { failback } from './failback.ts'
 import { fenceConfig, fenceOutcome, fenceRequest, takeover } from './fencing.ts'
-import { hostedType, pollPolicy, restartPolicy, sha256 } from './hive.ts'
+import { alternatives, hostedType, pollPolicy, restartPolicy, sha256 } from './hive.ts'
 import {
   bootId,
   detail,
@@ -57,6 +57,8 @@ export type LossEvidence = z.infer<typeof lossEvidence>
 export const resourceSettings = z.strictObject({
   properties: properties.optional(),
   dependsOn: z.array(guid).max(LIMITS.dependenciesMax).optional(),
+  /** Given with `dependsOn`, of the same resources: of each list one. Absent: all. */
+  anyOf: alternatives.optional(),
   possibleOwners: z.array(guid).max(LIMITS.nodesMax).nullable().optional(),
   restart: restartPolicy.partial().optional(),
   poll: pollPolicy.partial().optional(),
@@ -73,6 +75,8 @@ export const groupSettings = z.strictObject({
   priority: priority.optional(),
   needs: amounts.optional(),
   source: source.optional(),
+  after: z.array(guid).max(LIMITS.groupDependenciesMax).optional(),
+  onlyWhile: z.array(guid).max(LIMITS.groupDependenciesMax).optional(),
 })
 export type GroupSettings = z.infer<typeof groupSettings>
 

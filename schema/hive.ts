@@ -176,6 +176,16 @@ export const group = z.strictObject({
   /** It left a node that was drained; what an operator said on resuming that node. */
   drained: z.strictObject({ from: guid, back: z.enum(['unsaid', 'now', 'never']) }).optional(),
   priority: priority.optional(),
+  /** Groups that have to be online before it comes online; it goes on without them (S-93). */
+  after: z.array(guid).max(LIMITS.groupDependenciesMax).optional(),
+  /** Groups without which it is taken offline. */
+  onlyWhile: z.array(guid).max(LIMITS.groupDependenciesMax).optional(),
+  /** Those of them that it waits for now: until they are online nothing of it is to run. */
+  waitsFor: z
+    .array(guid)
+    .min(1)
+    .max(2 * LIMITS.groupDependenciesMax)
+    .optional(),
   /** What it takes of a node while it is wanted online. */
   needs: amounts.optional(),
   /** Failovers because of a failure within the period: when, and where it had failed. */
@@ -199,6 +209,12 @@ export const restartPolicy = z.strictObject({
 })
 export type RestartPolicy = z.infer<typeof restartPolicy>
 
+/** S-93: lists of GUIDs, of each of which one is needed. */
+export const alternatives = z
+  .array(z.array(guid).min(1).max(LIMITS.dependenciesMax))
+  .min(1)
+  .max(LIMITS.dependenciesMax)
+
 export const resource = z.strictObject({
   id: guid,
   groupId: guid,
@@ -209,8 +225,10 @@ export const resource = z.strictObject({
   persistentState: z.union([z.literal(0), z.literal(1)]),
   /** The update that last changed it: what was decided in ignorance of it does not undo it. */
   stateSeq: z.int().nonnegative().optional(),
-  /** Resources of the same group that must be online first (AND). */
+  /** Resources of the same group that it has to do with: they come online first, and go after it. */
   dependsOn: z.array(guid).max(LIMITS.dependenciesMax),
+  /** Of each list one has to be online. Absent: all of `dependsOn`. */
+  anyOf: alternatives.optional(),
   /** Nodes that may host it; null means all. A group runs where all its resources may. */
   possibleOwners: z.array(guid).max(LIMITS.nodesMax).nullable(),
   restart: restartPolicy,

@@ -24,6 +24,10 @@ export const LIMITS = {
   resourcesMax: 10_000,
   resourcesPerGroupMax: 1_000,
   dependenciesMax: 100,
+  /** Groups that one group comes online after, or runs only while they do. */
+  groupDependenciesMax: 100,
+  /** Names in one expression of dependencies, once it is lists of alternatives. */
+  dependencyNamesMax: 400,
   /** Types of one's own in one cluster, and files that count as one of them. */
   typesMax: 100,
   /** Of one node: its own, and those that come with the probe. */

@@ -2,6 +2,7 @@
 import type * as b from '../schema/api/bodies.ts'
 import type { PlanView } from '../schema/api/config.ts'
 import type { WhyView } from '../schema/api/why.ts'
+import { neededFields, parseNeeds } from '../schema/dependency.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
@@ -97,15 +98,50 @@ export function ids(cluster: b.ClusterView, kind: Kind, references: readonly str
   })
 }
 
-export function withIds<
-  T extends { dependsOn?: string[] | undefined; possibleOwners?: string[] | null | undefined },
->(cluster: b.ClusterView, settings: T): T {
-  const { dependsOn, possibleOwners } = settings
+interface Named {
+  dependsOn?: string[] | string | undefined
+  possibleOwners?: string[] | null | undefined
+}
+
+export function withIds<T extends Named>(cluster: b.ClusterView, settings: T) {
+  const { dependsOn, possibleOwners, ...rest } = settings
+  return {
+    ...rest,
+    ...(dependsOn !== undefined && needed(cluster, dependsOn)),
+    ...(possibleOwners !== undefined && {
+      possibleOwners: possibleOwners && ids(cluster, 'node', possibleOwners),
+    }),
+  }
+}
+
+interface NamedGroup {
+  preferredOwners?: string[] | undefined
+  after?: string[] | undefined
+  onlyWhile?: string[] | undefined
+}
+
+export function groupWithIds<T extends NamedGroup>(cluster: b.ClusterView, settings: T): T {
+  const { preferredOwners, after, onlyWhile } = settings
   return {
     ...settings,
-    ...(dependsOn && { dependsOn: ids(cluster, 'resource', dependsOn) }),
-    ...(possibleOwners && { possibleOwners: ids(cluster, 'node', possibleOwners) }),
+    ...(preferredOwners && { preferredOwners: ids(cluster, 'node', preferredOwners) }),
+    ...(after && { after: ids(cluster, 'group', after) }),
+    ...(onlyWhile && { onlyWhile: ids(cluster, 'group', onlyWhile) }),
   }
+}
+
+function needed(cluster: b.ClusterView, said: string[] | string) {
+  if (typeof said !== 'string') return { dependsOn: ids(cluster, 'resource', said) }
+  const parsed = parseNeeds(said)
+  if ('problem' in parsed)
+    throw new HoldfastError({
+      code: 'BAD_EXPRESSION',
+      message: `the dependencies "${said.slice(0, 200)}" cannot be read: ${parsed.problem}`,
+      why: `at character ${parsed.at + 1}`,
+      remedy: 'Write names joined by "and" or "or", with parentheses: (a or b) and c',
+      errors: [{ pointer: '/dependsOn', message: parsed.problem }],
+    })
+  return neededFields(parsed.needs.map((some) => ids(cluster, 'resource', some)))
 }
 
 export function notFound(what: string, reference: string): HoldfastError {

@@ -9,6 +9,7 @@ import {
   ask,
   type Call,
   find,
+  groupWithIds,
   ids,
   type Kind,
   notFound,
@@ -103,22 +104,18 @@ export const handlers: Record<RouteName, Handler> = {
   whyGroup: async (call: Call) => why(call, 'group'),
   createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
     const { stub } = await open(call)
-    const { name, preferredOwners, ...rest } = call.body
-    const owners = preferredOwners && ids(await view(stub), 'node', preferredOwners)
+    const { name, ...rest } = call.body
     const groupId = crypto.randomUUID()
-    const settings = { ...rest, ...(owners && { preferredOwners: owners }) }
+    const settings = groupWithIds(await view(stub), rest)
     return ask(stub, call.by, { type: 'createGroup', groupId, name, settings }, groupId)
   },
   changeGroup: async (call: Call<z.output<typeof b.changeGroup>>) => {
-    const { name, preferredOwners, ...rest } = call.body
+    const { name, ...rest } = call.body
     return onThing(call, 'group', (groupId, cluster) => ({
       type: 'changeGroup',
       groupId,
       ...(name !== undefined && { name }),
-      settings: {
-        ...rest,
-        ...(preferredOwners && { preferredOwners: ids(cluster, 'node', preferredOwners) }),
-      },
+      settings: groupWithIds(cluster, rest),
     }))
   },
   deleteGroup: async (call: Call) =>

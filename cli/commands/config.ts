@@ -202,7 +202,7 @@ async function whyNotDeleted(session: Session, one: Later[number]): Promise<stri
     if (!(error instanceof HoldfastError)) throw error
     const { code, message } = error.refusal
     if (code === 'NOT_FOUND') return null
-    if (code !== 'GROUP_BUSY') throw error
+    if (code !== 'GROUP_BUSY' && code !== 'GROUP_IN_USE') throw error
     return message
   }
 }

@@ -17,6 +17,8 @@ interface Settings {
   failback?: Failback
   priority?: number
   needs?: AmountsOption
+  after?: string[]
+  onlyWhile?: string[]
 }
 
 export function addGroup(program: Command, runner: Runner): void {
@@ -53,6 +55,8 @@ function withSettings(command: Command): Command {
       failback,
     )
     .option('--priority <number>', 'higher is placed first, and displaces lower; default 0', whole)
+    .option('--after <groups>', 'comes online when these are; "" for none', list)
+    .option('--only-while <groups>', 'is online only while these are; "" for none', list)
     .option('--needs <amounts>', 'what it takes of a node, e.g. mem=8,cpu=2; "none"', amountsOrNone)
 }
 
@@ -83,6 +87,8 @@ const settingsOf = (options: Settings): Omit<Body<'changeGroup'>, 'name'> => ({
   ...(options.failoverPeriod !== undefined && { failoverPeriodMs: options.failoverPeriod }),
   ...(options.failback && { failback: options.failback }),
   ...(options.priority !== undefined && { priority: options.priority }),
+  ...(options.after && { after: options.after }),
+  ...(options.onlyWhile && { onlyWhile: options.onlyWhile }),
   ...(options.needs !== undefined && { needs: options.needs === 'none' ? {} : options.needs }),
 })
 
@@ -121,6 +127,9 @@ export function groupFacts(group: GroupView): string[][] {
     ['failback', failbackText(group.failback)],
     ['priority', String(group.priority)],
     ['needs', amountsText(group.needs)],
+    ['after', group.after.join(', ') || '-'],
+    ['only while', group.onlyWhile.join(', ') || '-'],
+    ...group.waitsFor.map((name) => ['waiting', `for ${name} to be online`]),
     ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
     ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
   ]

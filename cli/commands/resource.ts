@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type * as z from 'zod'
-import type { ResourceView } from '../../schema/api/bodies.ts'
+import { isExpression, type ResourceView } from '../../schema/api/bodies.ts'
 import { typeFields } from '../../schema/api/fields.ts'
 import type { Body, Response } from '../../schema/api/routes.ts'
 import { collect, duration, list, noun, type Runner, wholeNumber } from '../command.ts'
@@ -29,7 +29,7 @@ interface Settings {
   user?: string
   prop?: Properties
   propFile?: Properties
-  dependsOn?: string[]
+  dependsOn?: string[] | string
   possibleOwners?: string[] | 'all'
   separateMonitor?: boolean
   restartAttempts?: number
@@ -86,7 +86,11 @@ function withSettings(command: Command): Command {
     .option('--user <name>', 'type process: runs as this user')
     .option('--prop <key=json>', 'any property; what is no JSON is a text', property)
     .option('--prop-file <key=path>', 'any property, the text of a file', fileProperty)
-    .option('--depends-on <resources>', 'of the same group, online first: a,b', list)
+    .option(
+      '--depends-on <resources>',
+      'of the same group, online first: a,b for both, or "(a or b) and c"; "" for none',
+      needs,
+    )
     .option('--possible-owners <nodes>', 'only these: n1,n2; "all" for every node', owners)
     .option('--separate-monitor', 'runs its module in a process of its own')
     .addOption(new Option('--restart-attempts <number>').argParser(wholeNumber))
@@ -127,6 +131,9 @@ function fileProperty(text: string, before: Properties = {}): Properties {
   }
 }
 
+/** A list as it always was; anything else is for the control plane to read. */
+const needs = (text: string) => (isExpression(text) ? text : list(text))
+
 const owners = (text: string) => (text === 'all' ? 'all' : list(text))
 
 function propertiesOf(options: Settings): Properties {
@@ -157,7 +164,7 @@ function settingsOf(options: Settings): Body<'changeResource'> {
     deadlockMs: options.deadlockTimeout,
   }) as NonNullable<Body<'changeResource'>['poll']>
   return {
-    ...(options.dependsOn && { dependsOn: options.dependsOn }),
+    ...(options.dependsOn !== undefined && { dependsOn: options.dependsOn }),
     ...(options.possibleOwners && {
       possibleOwners: options.possibleOwners === 'all' ? null : options.possibleOwners,
     }),
@@ -268,7 +275,7 @@ export function resourceFacts(one: ResourceView): string[][] {
     ['status', one.status + (one.detail ? ` (${one.detail})` : '')],
     ['node', one.node ?? '-'],
     ['restarts', String(one.restarts)],
-    ['depends on', one.dependsOn.join(', ') || '-'],
+    ['depends on', one.needs || '-'],
     ['possible', one.possibleOwners?.join(', ') ?? 'all'],
     ['restart', `${restart.attempts} in ${formatDuration(restart.periodMs)}`],
     ['is alive', formatDuration(poll.isAliveMs)],

@@ -97,11 +97,16 @@ async function survivability(session: Session): Promise<number> {
 }
 
 const codeOf = (groups: readonly SimulatedGroup[]): number =>
-  groups.some((group) => group.wanted && group.to === null) ? EXIT.problems : EXIT.done
+  groups.some((g) => g.wanted && (g.to === null || g.waitsFor.length > 0))
+    ? EXIT.problems
+    : EXIT.done
 
-const row = ({ group, from, to, wanted, reasons }: SimulatedGroup): string[] => [
+const row = ({ group, from, to, wanted, waitsFor, reasons }: SimulatedGroup): string[] => [
   wanted ? group : `${group} (offline)`,
   from ?? '-',
   to ?? 'nowhere',
-  reasons.map((one) => `${one.node} ${one.reason}`).join('; '),
+  [
+    ...(wanted && waitsFor.length > 0 ? [`waits for ${waitsFor.join(', ')}`] : []),
+    ...reasons.map((one) => `${one.node} ${one.reason}`),
+  ].join('; '),
 ]

@@ -3,6 +3,7 @@
  * commands. Local Resource Control Manager: dependency order on start and stop (S-85, S-93).
  */
 import { isUnplaced } from '../../schema/carry.ts'
+import { hasNeeded } from '../../schema/dependency.ts'
 import type { Group, Hive, Resource } from '../../schema/hive.ts'
 import type { HeldResource } from '../../schema/ipc.ts'
 import { typeInfo } from '../../schema/resource-types/index.ts'
@@ -61,19 +62,14 @@ export function duties(known: Known): Duties {
       continue
     }
     const resources = members.get(group.id) ?? []
-    const held = resources.map((r) => heldResource(known, group, r, resources))
-    hold.push(...held)
+    const target = targetsOf(known, group, resources)
+    hold.push(...resources.map((r) => heldResource(known, group, r, target(r))))
     if (leaves(known, group) && resources.every((r) => !runs(known, r, epoch))) stop.push(grant)
   }
   return { hold, stop }
 }
 
-function heldResource(
-  known: Known,
-  group: Group,
-  r: Resource,
-  members: readonly Resource[],
-): HeldResource {
+function heldResource(known: Known, group: Group, r: Resource, target: 0 | 1): HeldResource {
   const { epoch, correlationId } = group.ownership
   const override = overrideOf(known, r, epoch)
   return {
@@ -85,7 +81,7 @@ function heldResource(
     properties: r.properties,
     dependent: r.dependsOn.length > 0,
     persistentState: override ? 0 : r.persistentState,
-    target: target(known, group, r, members),
+    target,
     leaving: leaves(known, group),
     ...(inHurry(known, group) && { hurry: true as const }),
     stopHere: override?.how ?? 'no',
@@ -135,23 +131,39 @@ function inHurry(known: Known, group: Group): boolean {
   return ownership.reason === 'failover' || ownership.reason === 'hostShutdown'
 }
 
-/** May run now: wanted, and all it depends on is online. Must go: after those that depend on it. */
-function target(known: Known, group: Group, r: Resource, members: readonly Resource[]): 0 | 1 {
+/**
+ * For each member: may run now, being wanted and having what it needs online; or must still run, because
+ * something that needs it does and has nothing else for it.
+ */
+function targetsOf(
+  known: Known,
+  group: Group,
+  members: readonly Resource[],
+): (r: Resource) => 0 | 1 {
   const { epoch } = group.ownership
-  const wanted = (x: Resource): boolean =>
-    !leaves(known, group) &&
-    x.persistentState === 1 &&
-    !overrideOf(known, x, epoch) &&
-    x.dependsOn.every((id) => {
-      const provider = members.find((m) => m.id === id)
-      return provider !== undefined && wanted(provider)
-    })
-  if (wanted(r)) {
-    const provider = (id: string) => members.find((m) => m.id === id)
-    return r.dependsOn.every((id) => isReady(known, r, provider(id), epoch)) ? 1 : 0
+  const byId = new Map(members.map((m) => [m.id, m]))
+  // S-93: whatever is wanted of it, nothing is to run until other groups are online.
+  const goes = leaves(known, group) || group.waitsFor !== undefined
+  const judged = new Map<string, boolean>()
+  const isWanted = (id: string): boolean => {
+    const before = judged.get(id)
+    if (before !== undefined) return before
+    const r = byId.get(id)
+    const isMeant = r?.persistentState === 1 && !goes && !overrideOf(known, r, epoch)
+    const wanted = isMeant && hasNeeded(r, isWanted)
+    judged.set(id, wanted)
+    return wanted
   }
-  const dependentRuns = members.some((m) => m.dependsOn.includes(r.id) && runs(known, m, epoch))
-  return dependentRuns && runs(known, r, epoch) ? 1 : 0
+  const isThere = (r: Resource, id: string) =>
+    isWanted(id) && isReady(known, r, byId.get(id), epoch)
+  return (r) => {
+    if (isWanted(r.id)) return hasNeeded(r, (id) => isThere(r, id)) ? 1 : 0
+    const isHeldBy = (m: Resource) =>
+      m.dependsOn.includes(r.id) &&
+      runs(known, m, epoch) &&
+      !(isWanted(m.id) && hasNeeded(m, (id) => id !== r.id && isThere(m, id)))
+    return runs(known, r, epoch) && members.some(isHeldBy) ? 1 : 0
+  }
 }
 
 /**

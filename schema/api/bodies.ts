@@ -35,6 +35,8 @@ export const resourceView = z.object({
   restarts: z.int(),
   node: z.string().nullable(),
   dependsOn: z.array(z.string()),
+  /** What of these has to be online, such as `a and (b or c)`; empty for nothing. */
+  needs: z.string(),
   possibleOwners: z.array(z.string()).nullable(),
   restart: restartSettings.required(),
   poll: pollSettings.required(),
@@ -56,7 +58,7 @@ export const groupState = z.enum([
   'partialOnline',
   'pending',
   'failed',
-  /** Wanted online, and no node can take it. */
+  /** Wanted online, and no node can take it, or another group has to be online first. */
   'waiting',
 ])
 export type GroupState = z.infer<typeof groupState>
@@ -81,6 +83,12 @@ export const groupView = z.object({
   priority,
   /** What it takes of a node while it is wanted online. */
   needs: amounts,
+  /** Groups that come online before it. */
+  after: z.array(z.string()),
+  /** Groups without which it is offline. */
+  onlyWhile: z.array(z.string()),
+  /** Those of them that it waits for now. */
+  waitsFor: z.array(z.string()),
   /** Failovers because of failures within the period. */
   recentFailovers: z.int(),
   /** Why nobody can take it, one row a node; empty unless waiting. */
@@ -238,18 +246,34 @@ const preferredOwners = z
   .optional()
   .describe('Nodes that are tried first, in this order; then the node list.')
 
+const otherGroups = z.array(reference).max(LIMITS.groupDependenciesMax).optional()
+const after = otherGroups.describe(
+  'Groups that have to be online before it comes online; it goes on without them.',
+)
+const onlyWhile = otherGroups.describe(
+  'Groups without which it is taken offline; it comes back with them.',
+)
+
 export const createGroup = z.strictObject({
   name: newName,
   preferredOwners,
+  after,
+  onlyWhile,
   ...groupSettings.shape,
 })
 export const changeGroup = z.strictObject({
   name: newName.optional(),
   preferredOwners,
+  after,
+  onlyWhile,
   ...groupSettings.shape,
 })
-const dependsOn = z.array(reference).max(LIMITS.dependenciesMax)
-const dependsOnAbout = 'Resources of the same group that must be online first.'
+const dependsOn = z.union([
+  z.array(reference).max(LIMITS.dependenciesMax),
+  z.string().max(LIMITS.detailLengthMax),
+])
+const dependsOnAbout =
+  'Resources of the same group that must be online first: all of a list, or an expression such as "([a] or [b]) and [c]".'
 export const createResource = z.strictObject({
   name: newName,
   group: reference.describe('The group it belongs to.'),
@@ -280,6 +304,7 @@ export const changeResource = createResource
     dependsOn: dependsOn.optional(),
   })
 export type { MoveMethod } from '../carry.ts'
+export { isExpression } from '../dependency.ts'
 export { type Failback, failbackText, parseFailback } from '../failback.ts'
 
 export const moveGroup = z.strictObject({

@@ -4,6 +4,7 @@
  * unless it is to be pruned.
  */
 import * as z from 'zod'
+import { type Needs, parseNeeds } from '../dependency.ts'
 import { type Failback, failbackText, parseFailback } from '../failback.ts'
 import { takeover } from '../fencing.ts'
 import { pollPolicy, restartPolicy } from '../hive.ts'
@@ -44,6 +45,19 @@ const failbackWords = z
     return z.NEVER
   })
 
+const needs = z
+  .union([z.array(name).max(LIMITS.dependenciesMax), z.string().max(LIMITS.detailLengthMax)])
+  .transform((said, context): Needs => {
+    if (typeof said !== 'string') return [...new Set(said)].map((one) => [one])
+    const parsed = parseNeeds(said)
+    if ('needs' in parsed) return parsed.needs
+    const message = `${parsed.problem} (character ${parsed.at + 1})`
+    context.addIssue({ code: 'custom', message, input: said })
+    return z.NEVER
+  })
+
+const groupNames = z.array(name).max(LIMITS.groupDependenciesMax).default([])
+
 const nodeNames = z.array(name).max(LIMITS.nodesMax)
 
 export const configResource = z.strictObject({
@@ -53,7 +67,9 @@ export const configResource = z.strictObject({
     .enum(['online', 'offline'])
     .optional()
     .describe('What is wanted. Absent: as it is; a new one online.'),
-  dependsOn: z.array(name).max(LIMITS.dependenciesMax).default([]),
+  dependsOn: needs
+    .default([])
+    .describe('Names, all of which it needs; or words such as (ip4 or ip6) and disk.'),
   possibleOwners: nodeNames.nullable().default(null).describe('Null: all nodes.'),
   restart: z
     .strictObject({
@@ -83,6 +99,8 @@ export const configGroup = z.strictObject({
   failoverPeriod: time(durationMs, 'In which failovers are counted.').optional(),
   priority: priority.default(0),
   needs: amounts.default({}),
+  after: groupNames.describe('Groups that have to be online before it is started.'),
+  onlyWhile: groupNames.describe('Groups without which it is taken offline.'),
   resources: z.record(name, configResource).default({}),
 })
 export type ConfigGroup = z.output<typeof configGroup>

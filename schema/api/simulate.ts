@@ -30,6 +30,8 @@ export const simulatedGroup = z.object({
   to: z.string().nullable(),
   /** Whether any of it is wanted online: else nobody would notice. */
   wanted: z.boolean(),
+  /** Groups that it would wait for, wherever it is. */
+  waitsFor: z.array(z.string()),
   /** Why no node could take it, one row a node. */
   reasons: z.array(reason),
 })

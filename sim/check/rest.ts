@@ -1,4 +1,5 @@
 /** After the faults: what is wanted runs on exactly one host, its owner, or it says why not. */
+import { hasNeeded } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Scene } from '../world/scene.ts'
 import type { Mirror } from './mirror.ts'
@@ -40,7 +41,7 @@ function checkGroup({ witness, platform }: Scene, mirror: Mirror, group: Group):
     return wrong(`is ${group.ownership.phase}, though ${eligible.map((n) => n.name)} could have it`)
   for (const member of members) {
     const runs = running.some((r) => r.resourceId === member.id)
-    if (shouldRun(member, members) !== runs)
+    if ((group.waitsFor === undefined && shouldRun(member, members)) !== runs)
       return wrong(
         `is owned by ${owner.name}; ${member.name} is wanted ${member.persistentState} and ${runs ? 'runs' : 'does not run'} on ${hosts.join(', ') || 'none'}`,
       )
@@ -50,10 +51,10 @@ function checkGroup({ witness, platform }: Scene, mirror: Mirror, group: Group):
   return []
 }
 
-/** Wanted, and everything that it depends on is wanted too (S-93). */
+/** Wanted, and what it needs is wanted too (S-93). */
 function shouldRun(member: Resource, members: readonly Resource[]): boolean {
   if (member.persistentState === 0) return false
-  return member.dependsOn.every((id) => {
+  return hasNeeded(member, (id) => {
     const provider = members.find((m) => m.id === id)
     return provider !== undefined && shouldRun(provider, members)
   })

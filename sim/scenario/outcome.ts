@@ -111,7 +111,7 @@ function pathOf(recorder: Recorder, group: string): string[] {
 type Never = NonNullable<NonNullable<Scenario['expect']>['never']>[number]
 
 function broken(
-  { moved, group, node, together = [] }: Never,
+  { moved, group, node, together = [], started, without }: Never,
   played: Played,
   found: Found,
 ): string[] {
@@ -129,6 +129,23 @@ function broken(
     for (const b of together.slice(n + 1))
       if (played.stage.recorder.together.has(`${a} ${b}`))
         said.push(`${a} and ${b} ran on one node`)
+  if (started !== undefined && without !== undefined)
+    said.push(...startedWithout(played.stage, started, without))
+  return said
+}
+
+/** Starts of a group of which nothing ran, while the other one did not run as a whole. */
+function startedWithout({ recorder, resources, startMs }: Stage, one: string, other: string) {
+  const up = new Map([one, other].map((name) => [name, new Set<string>()]))
+  const said: string[] = []
+  for (const run of recorder.runs) {
+    const ofGroup = up.get(run.group)
+    const whole = up.get(other)?.size === resources.get(other)?.size
+    if (run.group === one && run.what === 'start' && ofGroup?.size === 0 && !whole)
+      if (run.atMs >= startMs) said.push(`${one} was started on ${run.node} without ${other}`)
+    if (run.what === 'start') ofGroup?.add(run.resource)
+    else ofGroup?.delete(run.resource)
+  }
   return said
 }
 

@@ -1,6 +1,7 @@
 /** Reads a scenario from YAML or JSON; what is wrong is said with its line and column. */
 import { isMap, LineCounter, parseDocument, visit } from 'yaml'
 import type * as z from 'zod'
+import { type Needs, parseNeeds } from '../../schema/dependency.ts'
 import { codeFrame } from './code-frame.ts'
 import { type Scenario, scenario } from './schema.ts'
 
@@ -88,6 +89,8 @@ function problemsOf(s: Scenario): Problem[] {
     known(['groups', i, 'owner'], g.owner, 'node')
     for (const list of ['possibleOwners', 'preferredOwners'] as const)
       for (const [j, name] of (g[list] ?? []).entries()) known(['groups', i, list, j], name, 'node')
+    for (const list of ['after', 'onlyWhile'] as const)
+      for (const [j, name] of g[list].entries()) known(['groups', i, list, j], name, 'group')
     problems.push(...resourceProblems(g, i))
   }
   for (const [i, r] of s.rules.entries())
@@ -119,6 +122,8 @@ function expectationProblems(
   for (const [i, one] of (expect.never ?? []).entries()) {
     known(['expect', 'never', i, 'moved'], one.moved, 'group')
     known(['expect', 'never', i, 'group'], one.group, 'group')
+    known(['expect', 'never', i, 'started'], one.started, 'group')
+    known(['expect', 'never', i, 'without'], one.without, 'group')
     known(['expect', 'never', i, 'node'], one.node, 'node')
     for (const [j, name] of (one.together ?? []).entries())
       known(['expect', 'never', i, 'together', j], name, 'group')
@@ -133,19 +138,26 @@ function resourceProblems(group: Scenario['groups'][number], i: number): Problem
   const names = new Set(all.map((r) => r.name))
   return [
     ...twice(all, 'groups', i, 'resources'),
-    ...all.flatMap((r, j) =>
-      r.dependsOn.flatMap((name, k): Problem[] =>
-        names.has(name)
-          ? []
-          : [
-              [
-                ['groups', i, 'resources', j, 'dependsOn', k],
-                `there is no resource "${name}" in it`,
-              ],
-            ],
-      ),
-    ),
+    ...all.flatMap((r, j): Problem[] => {
+      const path = ['groups', i, 'resources', j, 'dependsOn']
+      const parsed = typeof r.dependsOn === 'string' ? parseNeeds(r.dependsOn) : null
+      if (parsed && 'problem' in parsed) return [[path, parsed.problem]]
+      return needsOf(r)
+        .flat()
+        .flatMap((name, k): Problem[] =>
+          names.has(name)
+            ? []
+            : [[parsed ? path : [...path, k], `there is no resource "${name}" in it`]],
+        )
+    }),
   ]
+}
+
+/** By name; what cannot be read needs nothing. */
+export function needsOf({ dependsOn }: { dependsOn: string | string[] }): Needs {
+  if (typeof dependsOn !== 'string') return dependsOn.map((name) => [name])
+  const parsed = parseNeeds(dependsOn)
+  return 'needs' in parsed ? parsed.needs : []
 }
 
 function twice(all: readonly { name: string }[], ...path: PropertyKey[]): Problem[] {

@@ -17,7 +17,8 @@ const node = z.strictObject({
 
 const resource = z.strictObject({
   name: label,
-  dependsOn: z.array(label).max(100).default([]),
+  /** All of these, or an expression such as `(a or b) and c`. */
+  dependsOn: z.union([z.array(label).max(100), z.string().max(1_000)]).default([]),
   /** Its type can move live. */
   live: z.boolean().default(false),
 })
@@ -37,6 +38,9 @@ const group = z.strictObject({
   failoverThreshold: z.int().nonnegative().max(1_000).optional(),
   priority: z.int().optional(),
   needs: amounts.optional(),
+  /** Comes online after these groups; is online only while these are. */
+  after: z.array(label).default([]),
+  onlyWhile: z.array(label).default([]),
   /** Absent: one with the name of the group. */
   resources: z.array(resource).min(1).max(100).optional(),
 })
@@ -107,6 +111,9 @@ const never = z.strictObject({
   node: label.optional(),
   /** They ran on one node at the same time. */
   together: z.array(label).min(2).optional(),
+  /** It was started from nothing while not all of the other one ran. */
+  started: label.optional(),
+  without: label.optional(),
 })
 
 export const STATES = [

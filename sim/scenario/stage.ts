@@ -1,4 +1,5 @@
 /** The cluster of a scenario, up to the moment at which its events begin. */
+import { neededFields } from '../../schema/dependency.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import { Mirror } from '../check/mirror.ts'
@@ -7,6 +8,7 @@ import type { SimHost } from '../world/host.ts'
 import { makeScene } from '../world/make-scene.ts'
 import type { Scene } from '../world/scene.ts'
 import type { WorldPlan } from '../world/setting.ts'
+import { needsOf } from './parse.ts'
 import { Recorder } from './recorder.ts'
 import type { Scenario, ScenarioGroup } from './schema.ts'
 
@@ -106,10 +108,9 @@ class Setting {
 
   /** Nothing runs; hosts that are up join in list order. */
   async cold(): Promise<Stage> {
-    for (const group of this.#scenario.groups) {
-      await this.#make(group, [])
-      await this.#free(group)
-    }
+    for (const group of this.#scenario.groups) await this.#make(group, [])
+    for (const group of this.#scenario.groups) await this.#order(group)
+    for (const group of this.#scenario.groups) await this.#free(group)
     await this.#declare()
     const stage = this.#stage()
     for (const { host, network } of this.#living()) {
@@ -130,6 +131,7 @@ class Setting {
     for (const group of settled) await this.#allow(group, this.#ids([group.owner as string]))
     await this.#until(() => settled.every((g) => this.#isThere(g)))
     const stage = this.#stage()
+    for (const group of this.#scenario.groups) await this.#order(group)
     for (const group of settled) await this.#free(group)
     await this.#declare()
     // As if in one moment: what is placed first comes first.
@@ -189,11 +191,19 @@ class Setting {
         persistentState: g.wanted === 'online' ? 1 : 0,
         settings: {
           properties: r.live ? { domain: r.name, xml: '<domain/>' } : { command: '/bin/workload' },
-          dependsOn: r.dependsOn.map((name) => ids.get(name) as string),
+          ...neededFields(needsOf(r).map((some) => some.map((name) => ids.get(name) as string))),
           possibleOwners: possibleOwners && [...possibleOwners],
           ...(g.restartThreshold !== undefined && { restart: { attempts: g.restartThreshold } }),
         },
       })
+  }
+
+  async #order({ name, after, onlyWhile }: ScenarioGroup): Promise<void> {
+    if (after.length + onlyWhile.length === 0) return
+    const ids = (names: readonly string[]) => names.map((one) => this.#groups.get(one) as string)
+    const settings = { after: ids(after), onlyWhile: ids(onlyWhile) }
+    const groupId = this.#groups.get(name) as string
+    await this.#ask({ type: 'changeGroup', groupId, settings })
   }
 
   /** From now on it is as the scenario says, and may be wherever that lets it. */
@@ -284,7 +294,7 @@ function inOnlineOrder(all: ReturnType<typeof membersOf>): ReturnType<typeof mem
     if (made.includes(one)) return
     if (above.includes(one.name))
       throw new Error(`${[...above, one.name].join(' depends on ')}: that is a circle`)
-    for (const name of one.dependsOn) {
+    for (const name of needsOf(one).flat()) {
       const provider = all.find((other) => other.name === name)
       if (provider) take(provider, [...above, one.name])
     }

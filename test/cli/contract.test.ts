@@ -90,6 +90,8 @@ const CASES: readonly Case[] = [
   of('group show web', 'group show nosuch', notFound),
   of('group create cache --preferred-owners n1,n2', 'group create web', conflict),
   of('group change cache --needs mem=2 --priority 5', 'group change cache --needs mem', usage),
+  of('group change cache --after db', 'group change db --only-while cache', refused),
+  of('group change cache --after=', 'group change cache --after nosuch', notFound),
   of('node set n2 --capacity mem=8 --fault-domain rack-1', 'node set n9 --capacity none', notFound),
   of('cluster change --placement capacity', 'cluster change', usage),
   of(
@@ -122,6 +124,7 @@ const CASES: readonly Case[] = [
     usage,
   ),
   of('resource change redis --prop user=www', 'resource change redis --depends-on redis', refused),
+  of('resource change app --depends-on (nginx)', 'resource change app --depends-on (nginx', usage),
   of(
     'resource create box --type virtual-machine --group cache --offline --prop domain=box --prop-file xml=@XML@',
     'resource create x --type virtual-machine --group cache --prop domain=x',

@@ -175,6 +175,51 @@ test('state: offline stops it; absent leaves it as an operator has it', () => {
   expect(planned(cluster, web({})).view.changes).toEqual([])
 })
 
+test('S-93: alternatives, and groups that depend on each other, go there and back', () => {
+  const cluster = two()
+  const config = {
+    groups: {
+      // The dependent first: the order in the file is not the order in which it is made.
+      web: {
+        after: ['db'],
+        onlyWhile: ['net'],
+        resources: {
+          nginx: process({ dependsOn: '(ip4 or ip6) and disk' }),
+          ip4: process(),
+          ip6: process(),
+          disk: process(),
+        },
+      },
+      db: {},
+      net: {},
+    },
+  }
+  apply(cluster, config)
+  expect(cluster.refused).toEqual([])
+  const web = exportConfig(cluster.state.hive).groups?.['web']
+  expect(web).toMatchObject({ after: ['db'], onlyWhile: ['net'] })
+  expect(web?.resources?.['nginx']?.dependsOn).toBe('disk and (ip4 or ip6)')
+  expect(planned(cluster, config).view.changes).toEqual([])
+  const circle = { groups: { db: { after: ['web'] } } }
+  expect(refused(cluster, circle).code).toBe('DEPENDENCY_CYCLE')
+})
+
+test('what is no longer needed may go in the same document', () => {
+  const cluster = two()
+  const off = { state: 'offline' as const }
+  const with2 = { nginx: process({ dependsOn: ['ip'], ...off }), ip: process(off) }
+  apply(cluster, { groups: { web: { after: ['db'], resources: with2 }, db: {} } })
+  for (const [resourceId, { groupId }] of cluster.state.hive.resources) {
+    const { owner: nodeId, epoch } = cluster.state.hive.groups.get(groupId)?.ownership ?? {}
+    const item = { resourceId, epoch, status: 'offline', restarts: 0, gaveUp: false }
+    const event = { type: 'resourceReported', nodeId, session: 1, items: [item] }
+    cluster.event(event as unknown as Event)
+  }
+  apply(cluster, { groups: { web: { resources: { nginx: process(off) } } } }, true)
+  expect(cluster.refused).toEqual([])
+  expect(Object.keys(exportConfig(cluster.state.hive).groups ?? {})).toEqual(['web'])
+})
+
 test('a plan stands for the state it was made from: a move makes it another, a session does not', () => {
   const cluster = two()
   const config = { groups: { web: { resources: { nginx: process() } } } }
@@ -219,7 +264,7 @@ test.each([
         b: { resources: { y: process({ dependsOn: ['x'] }) } },
       },
     },
-    '/groups/b/resources/y/dependsOn/0',
+    '/groups/b/resources/y/dependsOn',
   ],
   [
     'a rule about no group',

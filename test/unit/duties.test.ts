@@ -147,6 +147,65 @@ describe('dependency order (S-93)', () => {
   })
 })
 
+describe('S-93: online if any of', () => {
+  const any = (id: string, ...anyOf: string[][]) => {
+    resource(id, [...new Set(anyOf.flat())])
+    hive.resources.set(id, { ...(hive.resources.get(id) as Resource), anyOf })
+  }
+  beforeEach(() => {
+    resource('ip4')
+    resource('ip6')
+    resource('disk')
+    any('web', ['ip4', 'ip6'], ['disk'])
+  })
+
+  test('started with the first of them, and not before everything else it needs', () => {
+    seen('ip6', 'online')
+    expect(targets()).toEqual({ ip4: 1, ip6: 1, disk: 1, web: 0 })
+    seen('disk', 'online')
+    expect(targets()).toMatchObject({ web: 1 })
+  })
+
+  test('it goes on when one of them fails, and goes with the last', () => {
+    for (const id of ['ip4', 'ip6', 'disk', 'web']) seen(id, 'online')
+    seen('ip4', 'failed')
+    expect(targets()).toMatchObject({ web: 1 })
+    seen('ip6', 'failed')
+    expect(targets()).toMatchObject({ web: 0, ip4: 1, ip6: 1 })
+  })
+
+  test('one that is wanted offline goes at once while another one serves; the last waits for the dependent', () => {
+    for (const id of ['ip4', 'ip6', 'disk', 'web']) seen(id, 'online')
+    resource('ip4', [], 0)
+    expect(targets()).toEqual({ ip4: 0, ip6: 1, disk: 1, web: 1 })
+    seen('ip4', 'offline')
+    resource('ip6', [], 0)
+    expect(targets()).toEqual({ ip4: 0, ip6: 1, disk: 1, web: 0 })
+    seen('web', 'offline')
+    expect(targets()).toEqual({ ip4: 0, ip6: 0, disk: 1, web: 0 })
+  })
+
+  test('one goes while the other is not online: the dependent goes first, and comes back with the other', () => {
+    for (const id of ['ip4', 'disk', 'web']) seen(id, 'online')
+    seen('ip6', 'failed')
+    resource('ip4', [], 0)
+    expect(targets()).toEqual({ ip4: 1, ip6: 1, disk: 1, web: 0 })
+    seen('web', 'offline')
+    expect(targets()).toMatchObject({ ip4: 0, web: 0 })
+    seen('ip4', 'offline')
+    seen('ip6', 'online')
+    expect(targets()).toMatchObject({ ip4: 0, web: 1 })
+  })
+
+  test('the whole group goes in reverse order', () => {
+    for (const id of ['ip4', 'ip6', 'disk', 'web']) seen(id, 'online')
+    group('web', 'releasing')
+    expect(targets()).toEqual({ ip4: 1, ip6: 1, disk: 1, web: 0 })
+    seen('web', 'offline')
+    expect(targets()).toEqual({ ip4: 0, ip6: 0, disk: 0, web: 0 })
+  })
+})
+
 describe('what ran before this run of the agent (G8)', () => {
   const adopted = new Set(['db', 'app'])
   const with_ = () => duties({ nodeId: ME, hive, grants, statuses, adopted })

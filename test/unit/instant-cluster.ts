@@ -12,7 +12,7 @@ export const id = (kind: number, n: number) =>
   `00000000-0000-4000-8000-${String(kind * 1_000 + n).padStart(12, '0')}`
 export const NODE = 1
 export const GROUP = 2
-const RESOURCE = 3
+export const RESOURCE = 3
 export const RULE = 4
 
 export class Cluster {
@@ -52,6 +52,22 @@ export class Cluster {
         ...{ path: 'pong', waitedMs: 60_000, lastAnswerMs: 1, closedMs: 2, cause: 'silent' },
       },
     })
+  }
+
+  /** The owner of a group tells what its members are now, as what is wanted of them has changed. */
+  settle(groupId: string): void {
+    const { hive } = this.state
+    const { ownership, waitsFor } = hive.groups.get(groupId) ?? {}
+    if (ownership?.phase !== 'owned') return
+    const { owner: nodeId, epoch } = ownership
+    const session = hive.nodes.get(nodeId)?.session ?? 0
+    const items = [...hive.resources.values()]
+      .filter((r) => r.groupId === groupId)
+      .map((r) => ({
+        ...{ resourceId: r.id, epoch, restarts: 0, gaveUp: false },
+        status: r.persistentState === 1 && !waitsFor ? ('online' as const) : ('offline' as const),
+      }))
+    this.event({ type: 'resourceReported', nodeId, session, items })
   }
 
   ask(request: Request): void {
@@ -101,7 +117,10 @@ function answers({ hive }: ClusterState, decision: Decision): Event[] {
     const session = hive.nodes.get(nodeId)?.session ?? 0
     const items = [...hive.resources.values()]
       .filter((r) => r.groupId === change.id)
-      .map((r) => ({ resourceId: r.id, epoch, status: 'online', restarts: 0, gaveUp: false }))
+      .map((r) => ({
+        ...{ resourceId: r.id, epoch, restarts: 0, gaveUp: false },
+        status: r.persistentState === 1 && !change.value?.waitsFor ? 'online' : 'offline',
+      }))
     return [{ type: 'resourceReported', nodeId, session, items } as unknown as Event]
   })
   return [...accepts, ...releases, ...starts]
@@ -113,7 +132,7 @@ function broken({ hive }: ClusterState): string[] {
     [...hive.resources.values()].filter((r) => r.persistentState === 1).map((r) => r.groupId),
   )
   const placed = [...hive.groups.values()].filter(
-    (g) => g.ownership.phase === 'owned' && wanted.has(g.id),
+    (g) => g.ownership.phase === 'owned' && wanted.has(g.id) && !g.waitsFor,
   )
   const said: string[] = []
   for (const rule of hive.rules.values()) {

@@ -51,9 +51,9 @@ test('survivability: for each node who lands where, and what cannot start, with 
     {
       node: 'n0',
       groups: [
-        { group: 'g0', from: 'n0', to: 'n1', wanted: true, reasons: [] },
+        { group: 'g0', from: 'n0', to: 'n1', wanted: true, waitsFor: [], reasons: [] },
         {
-          ...{ group: 'g1', from: 'n0', to: null, wanted: true },
+          ...{ group: 'g1', from: 'n0', to: null, wanted: true, waitsFor: [] },
           reasons: [
             { node: 'n0', reason: 'down' },
             { node: 'n1', reason: 'no room: 6 mem needed, 2 of 4 left' },
@@ -74,6 +74,6 @@ test('a move and a failover that are refused say so', () => {
     refused: { code: 'NO_ELIGIBLE_NODE' },
   })
   expect(whatIf(state, { what: 'drain', nodes: [id(NODE, 0)] }, nowMs)).toEqual({
-    groups: [{ group: 'g0', from: 'n0', to: 'n1', wanted: true, reasons: [] }],
+    groups: [{ group: 'g0', from: 'n0', to: 'n1', wanted: true, waitsFor: [], reasons: [] }],
   })
 })

@@ -78,6 +78,38 @@ describe('requests of an operator', () => {
         says: /nginx → app → nginx|nginx.*app.*nginx/,
       },
       {
+        what: 'cycle by way of an alternative',
+        code: 'DEPENDENCY_CYCLE',
+        ask: change('nginx', { dependsOn: 'app or nginx' }),
+        says: /nginx → app → nginx|nginx → nginx/,
+      },
+      {
+        what: 'a cycle between groups',
+        code: 'DEPENDENCY_CYCLE',
+        ask: () =>
+          refused('changeGroup', { params: { ...params, group: 'web' }, body: { after: ['web'] } }),
+        says: /web → web/,
+      },
+      {
+        what: 'a group that waits for no group',
+        code: 'NOT_FOUND',
+        ask: () =>
+          refused('createGroup', { params, body: { name: 'late', onlyWhile: ['nosuch'] } }),
+        says: /nosuch/,
+      },
+      {
+        what: 'an expression without its end',
+        code: 'BAD_EXPRESSION',
+        ask: change('app', { dependsOn: '(nginx or' }),
+        says: /it ends where the name of a resource is expected/,
+      },
+      {
+        what: 'an expression with a name that nothing has',
+        code: 'NOT_FOUND',
+        ask: change('app', { dependsOn: 'nginx or nosuch' }),
+        says: /nosuch/,
+      },
+      {
         what: 'depends on itself',
         code: 'DEPENDENCY_CYCLE',
         ask: change('app', { dependsOn: ['app'] }),

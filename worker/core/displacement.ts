@@ -13,7 +13,6 @@ import {
   whyNotTogether,
 } from './neighbours.ts'
 import { candidates } from './placement.ts'
-import { priorityOf } from './precedence.ts'
 import { beginRelease } from './releases.ts'
 import type { Seat } from './seats.ts'
 
@@ -100,7 +99,7 @@ function planOn(draft: Draft, group: Group, node: Node, question: Question): Pla
   return { node, leave, stranded: stranded.length }
 }
 
-const importance = (draft: Draft, group: Group) => priorityOf(draft.precedence.first(group))
+const importance = (draft: Draft, group: Group) => draft.precedence.importance(group)
 
 /** The first ones that together give what is missing, without those that would leave for nothing. */
 function enough(

@@ -226,7 +226,13 @@ export class Draft {
 
 /** Whether it stands where it stood among the others. */
 function sameOrder(before: Group | undefined, now: Group | null): boolean {
-  return before !== undefined && now !== null && priorityOf(before) === priorityOf(now)
+  return (
+    before !== undefined &&
+    now !== null &&
+    priorityOf(before) === priorityOf(now) &&
+    before.after === now.after &&
+    before.onlyWhile === now.onlyWhile
+  )
 }
 
 function read<V>(over: Map<string, V | null>, base: ReadonlyMap<string, V>, id: string) {

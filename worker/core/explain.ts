@@ -86,6 +86,12 @@ function explainGroup(u: Update, hive: Hive, tail: string): Explained {
   if (!change.value)
     return { type: 'group.removed', subject: name, message: `group ${name}: removed${tail}` }
   const { ownership } = change.value
+  if (ORDER_CODES.has(u.because.code))
+    return {
+      type: change.value.waitsFor ? 'group.waiting' : 'group.ready',
+      subject: name,
+      message: `group ${name}: ${change.value.waitsFor ? 'held back' : 'may come online'}${tail}`,
+    }
   switch (ownership.phase) {
     case 'free':
       return {
@@ -107,6 +113,8 @@ function explainGroup(u: Update, hive: Hive, tail: string): Explained {
       }
   }
 }
+
+const ORDER_CODES: ReadonlySet<string> = new Set(['waitsForGroup', 'waitsNoMore'])
 
 /** Updates of a node that are about something else than its state. */
 const NODE_EVENTS: Readonly<Record<string, string>> = {
@@ -157,6 +165,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   ruleBroken: 'a hard rule was broken where it was',
   keptTogether: 'a hard rule keeps it together with what moves',
   makesRoom: 'what is of lower priority leaves to make room for it',
+  waitsForGroup: 'it waits until others are online',
+  waitsNoMore: 'what it waited for is online, or it waits for nothing any more',
   displaced: 'it makes room for what is of higher priority',
   nodeChanged: 'changed by an operator',
   placementChanged: 'the placement policy was changed by an operator',

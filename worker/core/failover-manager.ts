@@ -6,6 +6,7 @@ import { couldMakeRoom, makeRoom } from './displacement.ts'
 import type { Draft } from './draft.ts'
 import { leaveDrained } from './drain.ts'
 import { failBack, forgetFailback } from './failback.ts'
+import { keepOrder } from './group-order.ts'
 import { logNodeList, makeOffer } from './offers.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
@@ -29,6 +30,8 @@ export function settleGroups(draft: Draft): boolean {
   const before = draft.updates.length
   for (const { id } of draft.groups()) {
     // An earlier one may have taken it along.
+    const known = draft.group(id)
+    if (known) keepOrder(draft, known)
     const group = draft.group(id)
     if (!group) continue
     switch (group.ownership.phase) {
@@ -207,7 +210,8 @@ function commitOwner(draft: Draft, group: Group, free: Free, target: Node): void
 /** S-75: the node has used up its restarts; the group fails over, unless that was used up too. */
 function failOverIfFailed(draft: Draft, group: Group): void {
   const failed = failedBeyondRestart(draft, group)
-  if (!failed) return
+  // What is held back is not to run anywhere.
+  if (!failed || group.waitsFor) return
   const { owner } = group.ownership
   const recent = recentFailovers(draft, group)
   const threshold = failoverThreshold(group, draft.nodes().length)

@@ -6,6 +6,7 @@ import { DEFAULT_FAILOVER_PERIOD_MS } from '../../schema/resource-types/index.ts
 import { carryFor } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import { whyNotItself } from './eligibility.ts'
+import { refuseOrder, refuseWhileNeeded } from './group-order.ts'
 import { whyNotBeside } from './neighbours.ts'
 import { candidates, recentFailovers } from './placement.ts'
 import { operatorWants } from './rcm.ts'
@@ -48,6 +49,8 @@ export function createGroup(draft: Draft, r: Of<'createGroup'>, by: string): Ref
     createdAtMs: draft.nowMs,
     ...given(r.settings),
   }
+  const refused = refuseOrder(draft, value)
+  if (refused) return refused
   draft.put(
     { table: 'group', id: r.groupId, value },
     { manager: 'RCM', code: 'groupCreated', evidence: { by } },
@@ -64,12 +67,11 @@ export function changeGroup(draft: Draft, r: Of<'changeGroup'>, by: string): Ref
   if (taken) return taken
   const unknown = unknownNode(draft, r.settings.preferredOwners)
   if (unknown) return unknown
+  const value: Group = { ...group, ...(name && { name }), ...given(r.settings) }
+  const refused = refuseOrder(draft, value)
+  if (refused) return refused
   draft.put(
-    {
-      table: 'group',
-      id: group.id,
-      value: { ...group, ...(name && { name }), ...given(r.settings) },
-    },
+    { table: 'group', id: group.id, value },
     { manager: 'RCM', code: 'groupChanged', evidence: { by } },
   )
   return null
@@ -85,6 +87,8 @@ export function deleteGroup(draft: Draft, r: Of<'deleteGroup'>, by: string): Ref
       message: `group "${group.name}" still has ${members.map((m) => m.name).join(', ')}`,
       remedy: `Remove them first: holdfast resource delete ${members[0]?.name}`,
     }
+  const needed = refuseWhileNeeded(draft, group)
+  if (needed) return needed
   const because = { manager: 'RCM' as const, code: 'groupDeleted', evidence: { by } }
   const { ownership } = group
   if (ownership.phase === 'free') removeGroup(draft, group, because)
@@ -205,6 +209,8 @@ function given(settings: GroupSettings) {
     ...(settings.priority !== undefined && { priority: settings.priority }),
     ...(settings.needs !== undefined && { needs: settings.needs }),
     ...(settings.source !== undefined && { source: settings.source }),
+    ...(settings.after !== undefined && { after: settings.after }),
+    ...(settings.onlyWhile !== undefined && { onlyWhile: settings.onlyWhile }),
   }
 }
 

@@ -4,6 +4,7 @@ import type { ObservedResource } from '../../schema/observed.ts'
 import type { LocalIntent, StatusItem } from '../../schema/session.ts'
 import type { Status } from '../../schema/status.ts'
 import type { Because } from '../../schema/update.ts'
+import { isSpare } from './alternatives.ts'
 import type { Draft } from './draft.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
@@ -73,18 +74,26 @@ export function operatorWants(
   draft.put({ table: 'resource', id: resource.id, value }, because)
 }
 
-/** The first resource that is wanted online and whose owner has used up its restarts. */
+/**
+ * The first resource that is wanted online, whose owner has used up its restarts, and without which
+ * something does not get what it needs.
+ */
 export function failedBeyondRestart(draft: Draft, group: Group): Resource | undefined {
-  return draft.resourcesOf(group.id).find((r) => {
+  const members = draft.resourcesOf(group.id)
+  const hasFailed = (r: Resource) => {
     const seen = draft.observed(r.id)
-    return (
-      r.persistentState === 1 &&
-      seen?.gaveUp === true &&
-      seen.status === 'failed' &&
-      seen.epoch === group.ownership.epoch
-    )
-  })
+    const here = seen?.epoch === group.ownership.epoch
+    return r.persistentState === 1 && here && seen.gaveUp && seen.status === 'failed'
+  }
+  return members.find((r) => hasFailed(r) && !isSpare(r, members, (other) => !hasFailed(other)))
 }
+
+/** Whether any of it has been brought up where it is. */
+export const isUp = (draft: Draft, { id, ownership }: Group): boolean =>
+  draft.resourcesOf(id).some((r) => {
+    const seen = draft.observed(r.id)
+    return seen?.epoch === ownership.epoch && seen.status !== 'offline'
+  })
 
 /** The owner says that nothing of the group runs: by its release, or by a report without it. */
 export function seenStopped(draft: Draft, groupId: string): void {

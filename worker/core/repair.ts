@@ -5,6 +5,7 @@ import type { Draft } from './draft.ts'
 import type { Question } from './eligibility.ts'
 import { apartFrom, isJudged, ruleText, shortfall, unitOf, whyNotTogether } from './neighbours.ts'
 import { candidates } from './placement.ts'
+import { isUp } from './rcm.ts'
 import { beginRelease } from './releases.ts'
 import type { Seat } from './seats.ts'
 
@@ -122,10 +123,3 @@ const broken = (owner: Node, detail: string) => ({
 
 const hasElsewhere = (draft: Draft, group: Group): boolean =>
   candidates(draft, group, { without: group.ownership.owner }).eligible.length > 0
-
-/** Whether any of it has been brought up where it is. */
-const isUp = (draft: Draft, { id, ownership }: Group): boolean =>
-  draft.resourcesOf(id).some((r) => {
-    const seen = draft.observed(r.id)
-    return seen?.epoch === ownership.epoch && seen.status !== 'offline'
-  })

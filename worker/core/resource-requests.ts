@@ -49,6 +49,7 @@ export function createResource(draft: Draft, r: Of<'createResource'>, by: string
     persistentState: r.persistentState,
     stateSeq: draft.nextSeq,
     dependsOn: r.settings.dependsOn ?? [],
+    ...(r.settings.anyOf && { anyOf: r.settings.anyOf }),
     possibleOwners: r.settings.possibleOwners ?? null,
     restart: { ...DEFAULT_RESTART, ...defined<RestartPolicy>(r.settings.restart) },
     poll: { ...type.poll, ...defined<PollPolicy>(r.settings.poll) },
@@ -75,13 +76,15 @@ export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string
   const taken = name ? nameTaken('resource', name, others) : null
   if (taken) return taken
   // Whoever says where its module runs has decided anew.
-  const { isolated, ...rest } = resource
+  const { isolated, anyOf: before, ...rest } = resource
+  const anyOf = settings.dependsOn ? settings.anyOf : before
   const value: Resource = {
     ...rest,
     ...(isolated && settings.separateMonitor === undefined && { isolated }),
     ...(name && { name }),
     ...(settings.properties && { properties: settings.properties }),
     ...(settings.dependsOn && { dependsOn: settings.dependsOn }),
+    ...(anyOf && { anyOf }),
     ...(settings.possibleOwners !== undefined && { possibleOwners: settings.possibleOwners }),
     ...(settings.separateMonitor !== undefined && { separateMonitor: settings.separateMonitor }),
     ...(settings.source !== undefined && { source: settings.source }),

@@ -1,6 +1,6 @@
 /**
  * Where the groups are that are wanted online, and where they are about to be: what room and rules are
- * judged by. What is wanted offline takes no room and is in nobody's way.
+ * judged by. What is wanted offline, or waits for another group, takes no room and is in nobody's way.
  */
 import type { Group } from '../../schema/hive.ts'
 import type { Draft } from './draft.ts'
@@ -71,8 +71,9 @@ export class Seats {
 
   #seatOf(groupId: string): Seat | null {
     const group = this.#draft.group(groupId)
-    if (!group || !this.#draft.resourcesOf(groupId).some((r) => r.persistentState === 1))
-      return null
+    // What waits for another group must not be in the way of that one.
+    if (!group || group.waitsFor) return null
+    if (!this.#draft.resourcesOf(groupId).some((r) => r.persistentState === 1)) return null
     const { ownership } = group
     if (ownership.phase === 'owned')
       return { group, here: ownership.owner, leaves: false, bound: null }

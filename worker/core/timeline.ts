@@ -134,8 +134,8 @@ function phasesOf(marks: Marks, around: Around): TimelineView['phases'] {
     add('wait', closedMs, decision.atMs, REASONS[because.code] ?? because.code)
   } else if (firstBadMs !== null)
     add('detect', firstBadMs, decision.atMs, badText(marks, around, firstBadMs))
-  const from = around.name(marks.before?.owner ?? null)
-  if (left) add('stop', left.atMs, freed?.atMs ?? null, `stopped on ${from}, in order`)
+  const source = around.name(marks.before?.owner ?? null)
+  if (left) add('stop', left.atMs, freed?.atMs ?? null, `stopped on ${source}, in order`)
   const freeMs = freed?.atMs ?? (left ? null : decision.atMs)
   if (freeMs !== null) add('place', freeMs, owned?.atMs ?? null, 'offered, and accepted')
   if (owned)
@@ -206,11 +206,13 @@ function outageOf(marks: Marks, { seen, members }: Around): TimelineView['outage
 
 function verdictOf(marks: Marks, around: Around): string {
   const { before, owned, decision, because } = marks
-  const from = around.name(before?.owner ?? null)
-  const to = around.name(owned ? ownerOf(owned) : null)
+  const source = around.name(before?.owner ?? null)
+  const target = around.name(owned ? ownerOf(owned) : null)
   const why = REASONS[decision.because.code] ?? decision.because.code
   const more = because === decision.because ? '' : `: ${REASONS[because.code] ?? because.code}`
   const where =
-    from === null ? `up on ${to ?? 'no node yet'}` : `from ${from} to ${to ?? 'no node yet'}`
+    source === null
+      ? `came up on ${target ?? 'no node yet'}`
+      : `left ${source} for ${target ?? 'no node yet'}`
   return `${where}, because ${why}${more}`
 }

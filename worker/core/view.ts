@@ -5,9 +5,11 @@ import type {
   NodeView,
   ResourceView,
 } from '../../schema/api/bodies.ts'
+import { needsOf, needsText } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import { isDegraded } from '../../schema/status.ts'
 import { PROFILES } from '../../schema/timing.ts'
+import { isSpare } from './alternatives.ts'
 import type { ClusterState } from './decision.ts'
 import { fencedView, fenceProblems, heldByFence } from './fence-view.ts'
 import { failoverThreshold } from './placement.ts'
@@ -101,6 +103,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
 export function viewGroup(state: ClusterState, group: Group, nowMs: number): GroupView {
   const { ownership } = group
   const name = (id: string | null) => (id ? (state.hive.nodes.get(id)?.name ?? id) : null)
+  const groupName = (id: string) => state.hive.groups.get(id)?.name ?? id
   const members = [...state.hive.resources.values()].filter((r) => r.groupId === group.id)
   const resources = members
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
@@ -112,7 +115,12 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
   return {
     id: group.id,
     name: group.name,
-    state: groupState(ownership.phase, resources, waiting !== undefined, unreachable !== null),
+    state:
+      wanted && unreachable === null && group.waitsFor
+        ? 'waiting'
+        : groupState(ownership.phase, resources, waiting !== undefined, unreachable !== null, () =>
+            everyFailedIsSpare(members, resources),
+          ),
     phase: ownership.phase,
     owner: name(ownership.owner),
     movingTo: ownership.phase === 'owned' ? null : name(ownership.to),
@@ -128,6 +136,9 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     failback: group.failback ?? { when: 'off' },
     priority: group.priority ?? 0,
     needs: group.needs ?? {},
+    after: (group.after ?? []).map(groupName),
+    onlyWhile: (group.onlyWhile ?? []).map(groupName),
+    waitsFor: (group.waitsFor ?? []).map(groupName),
     recentFailovers: group.failovers.filter((f) => f.atMs > nowMs - group.failoverPeriodMs).length,
     waitingReasons: unreachable ? [unreachable] : (waiting?.reasons ?? []),
     resources,
@@ -140,6 +151,7 @@ export function viewResource(state: ClusterState, r: Resource): ResourceView {
   // What was seen at another epoch says nothing about now (Q3).
   const current = seen && seen.epoch === group?.ownership.epoch ? seen : undefined
   const name = (id: string) => state.hive.nodes.get(id)?.name ?? id
+  const resourceName = (id: string) => state.hive.resources.get(id)?.name ?? id
   return {
     id: r.id,
     name: r.name,
@@ -153,7 +165,8 @@ export function viewResource(state: ClusterState, r: Resource): ResourceView {
     degraded: current !== undefined && isDegraded(current),
     restarts: current?.restarts ?? 0,
     node: group?.ownership.owner ? name(group.ownership.owner) : null,
-    dependsOn: r.dependsOn.map((id) => state.hive.resources.get(id)?.name ?? id),
+    dependsOn: r.dependsOn.map(resourceName),
+    needs: needsText(needsOf(r).map((some) => some.map(resourceName))),
     possibleOwners: r.possibleOwners?.map(name) ?? null,
     restart: r.restart,
     poll: r.poll,
@@ -179,6 +192,7 @@ function groupState(
   resources: readonly ResourceView[],
   waiting: boolean,
   unreachable: boolean,
+  goesOn: () => boolean,
 ): GroupState {
   const wanted = resources.filter((r) => r.persistentState === 1)
   if (unreachable) return 'waiting'
@@ -194,8 +208,19 @@ function groupState(
   const online = wanted.filter((r) => r.status === 'online').length
   if (online === wanted.length)
     return wanted.length === resources.length ? 'online' : 'partialOnline'
-  if (wanted.some((r) => r.status === 'failed')) return 'failed'
+  if (wanted.some((r) => r.status === 'failed')) return goesOn() ? 'partialOnline' : 'failed'
   return 'pending'
+}
+
+/** S-93: all that needs one of those that failed has another one that is online. */
+function everyFailedIsSpare(members: readonly Resource[], views: readonly ResourceView[]): boolean {
+  const statuses = new Map(views.map((r) => [r.id, r.status]))
+  const isDone = (r: Resource) =>
+    r.persistentState === 0 ||
+    statuses.get(r.id) === 'online' ||
+    (statuses.get(r.id) === 'failed' &&
+      isSpare(r, members, (other) => statuses.get(other.id) === 'online'))
+  return members.every(isDone)
 }
 
 function healthOf(
@@ -208,6 +233,15 @@ function healthOf(
     return 'outage'
   return problems > 0 ? 'warning' : 'healthy'
 }
+
+/** `db is online, which is failed`. */
+export const waitsText = (groups: readonly GroupView[], { waitsFor }: GroupView): string =>
+  waitsFor
+    .map((name) => {
+      const provider = groups.find((g) => g.name === name)
+      return `${name} is online${provider ? ` (it is ${provider.state})` : ''}`
+    })
+    .join(' and ')
 
 function findProblems(
   nodes: readonly NodeView[],
@@ -253,7 +287,13 @@ function findProblems(
           remedy: `Look on ${node.name}: holdfast-probe module list. A corrupt file: holdfast-probe module repair ${type}`,
         })
   for (const group of groups) {
-    if (group.state === 'waiting' && group.phase === 'free' && nodes.length > 0)
+    if (group.state === 'waiting' && group.waitsFor.length > 0)
+      problems.push({
+        subject: group.name,
+        message: `${group.name} waits until ${waitsText(groups, group)}`,
+        remedy: `To see what keeps it: holdfast why ${group.waitsFor[0]}`,
+      })
+    else if (group.state === 'waiting' && group.phase === 'free' && nodes.length > 0)
       problems.push({
         subject: group.name,
         message: `no eligible node: ${group.waitingReasons.map((r) => `${r.node} ${r.reason}`).join('; ')}`,

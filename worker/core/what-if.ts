@@ -128,16 +128,18 @@ function answersTo(hive: Hive, decision: Decision): Event[] {
     if (phase === 'free') return []
     const session = sessionOf(nodeId)
     if (phase === 'owned')
-      return [{ type: 'resourceReported', nodeId, session, items: online(hive, change.id, epoch) }]
+      return [{ type: 'resourceReported', nodeId, session, items: seen(hive, change.value, epoch) }]
     return [{ type: 'groupReleased', nodeId, groupId: change.id, epoch, session, why: 'asked' }]
   })
   return [...accepts, ...rest]
 }
 
-function online(hive: Hive, groupId: string, epoch: number): StatusItem[] {
+/** What is held back is not online. */
+function seen(hive: Hive, { id, waitsFor }: Group, epoch: number): StatusItem[] {
+  const status = waitsFor ? 'offline' : 'online'
   return [...hive.resources.values()]
-    .filter((r) => r.groupId === groupId && r.persistentState === 1)
-    .map((r) => ({ resourceId: r.id, epoch, status: 'online', restarts: 0, gaveUp: false }))
+    .filter((r) => r.groupId === id && r.persistentState === 1)
+    .map((r) => ({ resourceId: r.id, epoch, status, restarts: 0, gaveUp: false }))
 }
 
 function differences(before: ClusterState, after: ClusterState, nowMs: number): SimulatedGroup[] {
@@ -147,9 +149,12 @@ function differences(before: ClusterState, after: ClusterState, nowMs: number): 
     const was = before.hive.groups.get(group.id)?.ownership
     const from = was?.owner ?? null
     const to = group.ownership.owner
-    if (from === to && was?.epoch === group.ownership.epoch) return []
+    const waitsFor = (group.waitsFor ?? []).map((id) => draft.group(id)?.name ?? id)
+    const waited = before.hive.groups.get(group.id)?.waitsFor !== undefined
+    const stays = from === to && was?.epoch === group.ownership.epoch
+    if (stays && waited === waitsFor.length > 0) return []
     const wanted = draft.resourcesOf(group.id).some((r) => r.persistentState === 1)
     const reasons = to === null ? [...candidates(draft, group).rejected] : []
-    return [{ group: group.name, from: name(from), to: name(to), wanted, reasons }]
+    return [{ group: group.name, from: name(from), to: name(to), wanted, waitsFor, reasons }]
   })
 }

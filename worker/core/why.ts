@@ -1,6 +1,7 @@
 /** Why things are as they are, in words: for `holdfast why`. Decides nothing. */
 import type { GroupView, NodeView, ResourceView } from '../../schema/api/bodies.ts'
 import type { WhyView } from '../../schema/api/why.ts'
+import { hasNeeded } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import { PROFILES } from '../../schema/timing.ts'
 import type { Update } from '../../schema/update.ts'
@@ -164,6 +165,7 @@ function groupVerdict(
       return `${name} is on ${owner}, and ${off.join(', ')} of it is wanted offline${cause}`
     }
     case 'waiting':
+      if (view.waitsFor.length > 0) return orderVerdict(draft, view)
       return nodes.length === 0
         ? `${name} waits: no host has joined yet`
         : `${name} waits: no node may take it now${cause}`
@@ -176,6 +178,16 @@ function groupVerdict(
     case 'pending':
       return `${name} ${pendingText(view)}${cause}`
   }
+}
+
+function orderVerdict(draft: Draft, { name, owner, waitsFor, onlyWhile }: GroupView): string {
+  const said = waitsFor.map((one) =>
+    onlyWhile.includes(one) ? `only while ${one} is` : `after ${one}`,
+  )
+  const where = owner ? ` It stands ready on ${owner}.` : ''
+  const waits = draft.groups().filter((g) => waitsFor.includes(g.name) && g.waitsFor)
+  const chain = waits.map((g) => `; ${g.name} itself waits`).join('')
+  return `${name} waits until ${waitsFor.join(' and ')} is online: it is online ${said.join(', ')}${chain}.${where}`
 }
 
 function pendingText(view: GroupView): string {
@@ -241,6 +253,7 @@ function groupAdvice(view: GroupView, nodes: readonly Row[]): string[] {
       `See what it said: holdfast log --resource ${failed.name}`,
       `When the cause is gone: holdfast offline ${name}, then holdfast online ${name}`,
     ]
+  if (view.waitsFor.length > 0) return view.waitsFor.map((one) => `holdfast why ${one}`)
   if (view.state === 'waiting') return nodes.map(nodeAdvice).filter((one) => one !== '')
   if (view.state === 'offline' && view.resources.length > 0) return [`holdfast online ${name}`]
   const others = nodes.filter((n) => n.eligible && !n.owner)
@@ -273,18 +286,25 @@ function resourceVerdict(
   const restarts = view.restarts > 0 ? `, after ${view.restarts} restarts` : ''
   const cause = trail.at(-1)
   const intent = `it is wanted ${wanted}${cause ? ` (${reasonText(cause)})` : ''}`
-  const below = view.dependsOn.filter((name) => !isOnline(state, name))
   const blocked =
-    view.persistentState === 1 && view.status !== 'online' && below.length > 0
-      ? `; it needs ${below.join(', ')}, not online`
-      : ''
+    view.persistentState === 1 && view.status !== 'online' ? lackText(state, view) : ''
   return `${view.name} is ${view.status}${where}${said}${restarts}; ${intent}${blocked}`
 }
 
-function isOnline(state: ClusterState, name: string): boolean {
-  for (const r of state.hive.resources.values())
-    if (r.name === name) return viewResource(state, r).status === 'online'
-  return false
+/** What it needs and does not have. */
+function lackText(state: ClusterState, view: ResourceView): string {
+  const resource = state.hive.resources.get(view.id)
+  if (!resource || hasNeeded(resource, (id) => isOnline(state, id))) return ''
+  const below = resource.dependsOn.filter((id) => !isOnline(state, id))
+  const names = below.map((id) => state.hive.resources.get(id)?.name ?? id).join(', ')
+  return resource.anyOf
+    ? `; it needs ${view.needs}, and ${names} is not online`
+    : `; it needs ${names}, not online`
+}
+
+function isOnline(state: ClusterState, id: string): boolean {
+  const r = state.hive.resources.get(id)
+  return r !== undefined && viewResource(state, r).status === 'online'
 }
 
 function resourceAdvice(view: ResourceView): string[] {

@@ -5,6 +5,7 @@
 import type { Group, Resource } from '../../../schema/hive.ts'
 import type { ClusterState } from '../decision.ts'
 import { Draft } from '../draft.ts'
+import { providersOfGroup } from '../group-order.ts'
 import { whyNotDeleted } from '../resource-requests.ts'
 import type { Compiled } from './compiled.ts'
 
@@ -13,10 +14,12 @@ export interface Gone {
   readonly groups: Group[]
 }
 
+const dependsOn = (one: Resource, other: Resource) => one.dependsOn.includes(other.id)
+
 export function deleteResources(state: ClusterState, gone: Gone, out: Compiled): void {
   const draft = new Draft(state, 0, '')
   const waits = new Set<string>()
-  for (const resource of dependentsFirst(gone.resources)) {
+  for (const resource of dependentsFirst(gone.resources, dependsOn)) {
     const { id: resourceId, name } = resource
     const group = state.hive.groups.get(resource.groupId)
     const pointer = `/groups/${group?.name}/resources/${name}`
@@ -34,23 +37,29 @@ export function deleteResources(state: ClusterState, gone: Gone, out: Compiled):
       out.later.push({ kind: 'resource', name })
     } else out.ends.push({ pointer, request: { type: 'deleteResource', resourceId } })
   }
-  for (const { id: groupId, name } of gone.groups) {
+  const needs = (one: Group, other: Group) => providersOfGroup(one).includes(other.id)
+  for (const group of dependentsFirst(gone.groups, needs)) {
+    const { id: groupId, name } = group
     const pointer = `/groups/${name}`
     out.changes.push({ action: 'delete', kind: 'group', name, pointer, fields: [] })
-    if (draft.resourcesOf(groupId).some((r) => waits.has(r.id)))
-      out.later.push({ kind: 'group', name })
+    const waitFor = gone.groups.some((other) => needs(other, group) && waits.has(other.id))
+    const holds = draft.resourcesOf(groupId).some((r) => waits.has(r.id))
+    // One that has an owner is gone when that has let go of it.
+    if (holds || waitFor || group.ownership.phase !== 'free') waits.add(groupId)
+    if (holds || waitFor) out.later.push({ kind: 'group', name })
     else out.ends.push({ pointer, request: { type: 'deleteGroup', groupId } })
   }
 }
 
-function dependentsFirst(resources: readonly Resource[]): readonly Resource[] {
-  const left = new Map(resources.map((r) => [r.id, r]))
-  const out: Resource[] = []
-  const take = (resource: Resource) => {
-    if (!left.delete(resource.id)) return
-    for (const other of resources) if (other.dependsOn.includes(resource.id)) take(other)
-    out.push(resource)
+function dependentsFirst<T>(all: readonly T[], needs: (one: T, other: T) => boolean): readonly T[] {
+  const begun = new Set<T>()
+  const out: T[] = []
+  const take = (one: T) => {
+    if (begun.has(one)) return
+    begun.add(one)
+    for (const other of all) if (needs(other, one)) take(other)
+    out.push(one)
   }
-  for (const resource of resources) take(resource)
+  for (const one of all) take(one)
   return out
 }

@@ -20,12 +20,13 @@ export function compileGroups(
   const ids = new Map<string, string>()
   const nodeIds = new Map([...hive.nodes.values()].map(({ name, id }) => [name, id]))
   const byName = new Map([...hive.groups.values()].map((group) => [group.name, group]))
+  const all: One[] = []
   const gone: Gone = { resources: [], groups: [] }
   for (const [name, group] of Object.entries(config.groups)) {
     const known = byName.get(name)
     const id = known?.id ?? wanted.newId()
     ids.set(name, id)
-    compileGroup(hive, { name, id, known, group, nodeIds }, wanted, out)
+    all.push({ name, id, known, group })
   }
   for (const group of hive.groups.values()) {
     if (Object.hasOwn(config.groups, group.name)) continue
@@ -35,6 +36,7 @@ export function compileGroups(
       out.kept.push({ kind: 'group', name: group.name })
     }
   }
+  for (const one of providersFirst(all)) compileGroup(hive, one, { ids, nodeIds }, wanted, out)
   for (const resource of hive.resources.values()) {
     const group = hive.groups.get(resource.groupId)
     if (!group || isNamed(config, group.name, resource.name)) continue
@@ -56,12 +58,46 @@ interface One {
   readonly id: string
   readonly known: Group | undefined
   readonly group: ConfigGroup
+}
+
+interface Ids {
+  readonly ids: ReadonlyMap<string, string>
   readonly nodeIds: ReadonlyMap<string, string>
 }
 
-function compileGroup(hive: Hive, one: One, wanted: Wanted, out: Compiled): void {
-  const { name, id, known, group, nodeIds } = one
+/** In a circle no order helps; whoever takes the request refuses it, and names it. */
+function providersFirst(all: readonly One[]): readonly One[] {
+  const byName = new Map(all.map((one) => [one.name, one]))
+  const begun = new Set<One>()
+  const out: One[] = []
+  const take = (one: One) => {
+    if (begun.has(one)) return
+    begun.add(one)
+    for (const name of [...one.group.after, ...one.group.onlyWhile]) {
+      const provider = byName.get(name)
+      if (provider) take(provider)
+    }
+    out.push(one)
+  }
+  for (const one of all) take(one)
+  return out
+}
+
+function compileGroup(
+  hive: Hive,
+  one: One,
+  { ids, nodeIds }: Ids,
+  wanted: Wanted,
+  out: Compiled,
+): void {
+  const { name, id, known, group } = one
   const pointer = `/groups/${name}`
+  for (const field of ['after', 'onlyWhile'] as const) {
+    const stranger = group[field].findIndex((other) => !ids.has(other))
+    if (stranger < 0) continue
+    const message = `there is no group "${group[field][stranger]}"`
+    return void out.problems.push({ pointer: `${pointer}/${field}/${stranger}`, message })
+  }
   const unknown = group.preferredOwners.findIndex((node) => !nodeIds.has(node))
   if (unknown >= 0) {
     const message = `there is no node "${group.preferredOwners[unknown]}"`
@@ -78,6 +114,8 @@ function compileGroup(hive: Hive, one: One, wanted: Wanted, out: Compiled): void
     failoverPeriodMs: group.failoverPeriod ?? DEFAULT_FAILOVER_PERIOD_MS,
     priority: group.priority,
     needs: group.needs,
+    after: [...new Set(group.after)].map((other) => ids.get(other) as string),
+    onlyWhile: [...new Set(group.onlyWhile)].map((other) => ids.get(other) as string),
     ...(source !== undefined && { source }),
   }
   const action = known ? 'change' : 'create'

@@ -1,5 +1,6 @@
 /** The resources of a configuration document, providers before what depends on them. */
 import type { ConfigResource } from '../../../schema/api/config.ts'
+import { neededFields } from '../../../schema/dependency.ts'
 import type { ResourceSettings } from '../../../schema/event.ts'
 import type { Hive, Resource } from '../../../schema/hive.ts'
 import { DEFAULT_RESTART } from '../../../schema/resource-types/index.ts'
@@ -56,7 +57,7 @@ function providersFirst(all: ReadonlyMap<string, One>, out: Compiled): readonly 
       return
     }
     path.push(one)
-    for (const name of one.wanted.dependsOn) {
+    for (const name of one.wanted.dependsOn.flat()) {
       const provider = all.get(name)
       if (provider) take(provider)
     }
@@ -85,11 +86,11 @@ function problemOf(
       pointer: `${pointer}/type`,
       message: `it is of type ${known.type}, and does not change its type: delete it first, or give this one another name`,
     }
-  const provider = wanted.dependsOn.findIndex((name) => groupOf(name) !== group)
-  if (provider >= 0)
+  const stranger = wanted.dependsOn.flat().find((name) => groupOf(name) !== group)
+  if (stranger !== undefined)
     return {
-      pointer: `${pointer}/dependsOn/${provider}`,
-      message: `there is no resource "${wanted.dependsOn[provider]}" in group ${group}`,
+      pointer: `${pointer}/dependsOn`,
+      message: `there is no resource "${stranger}" in group ${group}`,
     }
   const owner = wanted.possibleOwners?.findIndex((name) => !nodeIds.has(name)) ?? -1
   if (owner >= 0)
@@ -115,7 +116,9 @@ function compileOne(
   const isolated = known?.isolated !== undefined && !resource.separateMonitor
   const settings: ResourceSettings = {
     properties: resource.properties,
-    dependsOn: resource.dependsOn.map((one) => ids.resourceIds.get(one) as string),
+    ...neededFields(
+      resource.dependsOn.map((some) => some.map((one) => ids.resourceIds.get(one) as string)),
+    ),
     possibleOwners: resource.possibleOwners?.map((one) => ids.nodeIds.get(one) as string) ?? null,
     restart: {
       attempts: resource.restart.attempts ?? DEFAULT_RESTART.attempts,

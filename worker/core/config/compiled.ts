@@ -30,14 +30,15 @@ export class Compiled {
   /** Carried out in this order, whatever was found first. */
   readonly settings: Step[] = []
   readonly ruleEnds: Step[] = []
-  readonly ends: Step[] = []
   readonly groups: Step[] = []
   readonly resources: Step[] = []
+  /** After whatever has to do with it no more. */
+  readonly ends: Step[] = []
   readonly rules: Step[] = []
 
   get steps(): readonly Step[] {
-    const { settings, ruleEnds, ends, groups, resources, rules } = this
-    return [...settings, ...ruleEnds, ...ends, ...groups, ...resources, ...rules]
+    const { settings, ruleEnds, groups, resources, ends, rules } = this
+    return [...settings, ...ruleEnds, ...groups, ...resources, ...ends, ...rules]
   }
 }
 

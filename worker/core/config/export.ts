@@ -19,6 +19,7 @@ import {
 
 const GROUP_DEFAULTS: Form = {
   ...{ preferredOwners: [], failback: 'off', failoverThreshold: null, priority: 0, needs: {} },
+  ...{ after: [], onlyWhile: [] },
   failoverPeriod: `${DEFAULT_FAILOVER_PERIOD_MS / 3_600_000}h`,
 }
 

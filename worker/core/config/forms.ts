@@ -9,6 +9,7 @@ import {
   failbackText,
   timeText,
 } from '../../../schema/api/config.ts'
+import { type Needs, needsOf, needsText } from '../../../schema/dependency.ts'
 import type { Group, Hive, Resource } from '../../../schema/hive.ts'
 import type { Rule } from '../../../schema/placement.ts'
 import {
@@ -32,6 +33,8 @@ export function groupForm(hive: Hive, group: Group): Form {
     failoverPeriod: timeText(group.failoverPeriodMs),
     priority: group.priority ?? 0,
     needs: sorted(group.needs),
+    after: groupNames(hive, group.after),
+    onlyWhile: groupNames(hive, group.onlyWhile),
   }
 }
 
@@ -42,6 +45,8 @@ export const wantedGroupForm = (group: ConfigGroup): Form => ({
   failoverPeriod: timeText(group.failoverPeriod ?? DEFAULT_FAILOVER_PERIOD_MS),
   priority: group.priority,
   needs: sorted(group.needs),
+  after: [...new Set(group.after)].sort(),
+  onlyWhile: [...new Set(group.onlyWhile)].sort(),
 })
 
 export function resourceForm(hive: Hive, resource: Resource): Form {
@@ -50,7 +55,9 @@ export function resourceForm(hive: Hive, resource: Resource): Form {
     type: resource.type,
     properties: resource.properties as Json,
     state: resource.persistentState === 1 ? 'online' : 'offline',
-    dependsOn: resource.dependsOn.map((id) => hive.resources.get(id)?.name ?? id).sort(),
+    dependsOn: needsForm(
+      needsOf(resource).map((some) => some.map((id) => hive.resources.get(id)?.name ?? id)),
+    ),
     possibleOwners: resource.possibleOwners && nodeNames(hive, resource.possibleOwners).sort(),
     ...restartForm(restart),
     ...pollForm(poll),
@@ -66,7 +73,7 @@ export function wantedResourceForm(hive: Hive, wanted: ConfigResource, now: Form
     type: wanted.type,
     properties: wanted.properties as Json,
     state: wanted.state ?? now?.['state'] ?? 'online',
-    dependsOn: [...new Set(wanted.dependsOn)].sort(),
+    dependsOn: needsForm(wanted.dependsOn),
     possibleOwners: wanted.possibleOwners && [...new Set(wanted.possibleOwners)].sort(),
     ...restartForm({
       attempts: restart.attempts ?? DEFAULT_RESTART.attempts,
@@ -114,6 +121,16 @@ export const pollForm = (poll: Resource['poll']): Form => ({
   'poll.pending': timeText(poll.pendingMs),
   'poll.deadlock': timeText(poll.deadlockMs),
 })
+
+const groupNames = (hive: Hive, ids: readonly string[] = []): string[] =>
+  ids.map((id) => hive.groups.get(id)?.name ?? id).sort()
+
+/** A list where all of it is needed, else words. */
+function needsForm(needs: Needs): Json {
+  if (needs.every((some) => some.length === 1)) return [...new Set(needs.flat())].sort()
+  const inOrder = needs.map((some) => [...some].sort())
+  return needsText(inOrder.sort((a, b) => (a.join() < b.join() ? -1 : 1)))
+}
 
 export const nodeNames = (hive: Hive, ids: readonly string[]): string[] =>
   ids.map((id) => hive.nodes.get(id)?.name ?? id)
