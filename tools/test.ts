@@ -15,6 +15,8 @@ import type { TestSummary } from './summary-reporter.ts'
 const FAST_PROJECTS = ['unit', 'cli', 'worker']
 /** Real processes in real time: they mostly wait. */
 const REAL_PROJECTS = ['probe', 'e2e']
+/** Of these the ones that wait for minutes: beside all others. */
+const PATIENT_PROJECTS = ['patient']
 /** Minutes of the processors under virtual time: on what the others leave. */
 const LONG_PROJECTS = ['long', 'many']
 
@@ -42,16 +44,17 @@ async function runTests(extra: readonly string[]): Promise<TestSummary> {
     process.once(signal, () => process.exit(1))
   const lanes = [
     runVitest([], [...FAST_PROJECTS, ...REAL_PROJECTS]),
+    runVitest([], PATIENT_PROJECTS, 'aside'),
     runVitest([], LONG_PROJECTS, 'behind'),
   ]
   return (await Promise.all(lanes)).reduce(sum)
 }
 
-/** @param behind on what others leave of the processors, and printed when it has ended */
+/** @param how aside: printed when it has ended; behind: that, and on what others leave of the processors */
 async function runVitest(
   extra: readonly string[],
   only: readonly string[],
-  behind?: 'behind',
+  how: 'first' | 'aside' | 'behind' = 'first',
 ): Promise<TestSummary> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
   const summaryPath = join(folder, 'summary.json')
@@ -61,14 +64,14 @@ async function runVitest(
   try {
     const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...projects, ...extra], {
       cwd: ROOT,
-      stdio: ['inherit', behind ? 'pipe' : 'inherit', 'inherit'],
+      stdio: ['inherit', how === 'first' ? 'inherit' : 'pipe', 'inherit'],
       // A session of its own: see yieldToOthers.
-      detached: behind !== undefined,
+      detached: how !== 'first',
       env: { ...process.env, HOLDFAST_TEST_SUMMARY: summaryPath },
     })
-    if (behind && child.pid) yieldToOthers(child.pid)
-    const endWithUs = () => child.pid && process.kill(-child.pid)
-    if (behind) process.once('exit', endWithUs)
+    if (how === 'behind' && child.pid) yieldToOthers(child.pid)
+    const endWithUs = () => endGroup(child.pid)
+    if (how !== 'first') process.once('exit', endWithUs)
     const [code, printed] = await Promise.all([
       new Promise<number>((done) => child.on('close', (exit) => done(exit ?? 1))),
       child.stdout ? text(child.stdout) : '',
@@ -78,6 +81,14 @@ async function runVitest(
     return withExitCode(readSummary(summaryPath), code)
   } finally {
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid) process.kill(-pid)
+  } catch {
+    // It has ended.
   }
 }
 
