@@ -10,6 +10,7 @@ import type { ControlAsk, Controlled } from './controls.ts'
 import type { Tested } from './fence-tests.ts'
 import type { Target } from './move-checks.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
 
 export interface Call<B = unknown, Q = unknown> {
@@ -30,6 +31,7 @@ export interface Stub {
   testFence(nodeId: string, helper: string | null): Promise<Tested>
   control(ask: ControlAsk): Promise<Controlled>
   targetOf(groupId: string, named: string | null): Promise<Target>
+  survivability(lost: 1 | 2): Promise<Lossy>
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
   applyConfig(ask: ApplyAsk, by: string): Promise<Applied | { refused: Refusal }>

@@ -31,6 +31,7 @@ import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-rea
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
+import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
@@ -50,6 +51,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #controls: ControlCodes
   readonly #moveChecks: MoveChecks
   readonly #config: Configurations
+  readonly #losses: Survivability
   readonly #modules: ModuleRelay
   readonly #phases: StartPhase[] = []
   #soon: ReturnType<typeof setTimeout> | undefined
@@ -84,6 +86,10 @@ export class Cluster extends DurableObject<Env> {
       state: () => this.#loaded(),
       carryOut: (request, by) => this.ask(request, by),
       outagesOf: (group) => outagesOf(this.#store, this.#loaded(), group),
+    })
+    this.#losses = new Survivability({
+      state: () => this.#loaded(),
+      progress: () => this.#reads.progress().observed,
     })
     this.#modules = new ModuleRelay({
       sockets: this.#sockets,
@@ -366,6 +372,10 @@ export class Cluster extends DurableObject<Env> {
   /** Handed to the node that runs the resource, and answered by its module. */
   control(ask: ControlAsk): Promise<Controlled> {
     return this.#controls.run(ask)
+  }
+
+  survivability(lost: 1 | 2) {
+    return this.#losses.of(lost)
   }
 
   exportConfig() {

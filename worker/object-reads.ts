@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
-import type { SimulateAsk, SimulatedGroup, Simulation } from '../schema/api/simulate.ts'
+import type { SimulateAsk, Simulation } from '../schema/api/simulate.ts'
 import type { TimelineView } from '../schema/api/timeline.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import type { Refusal } from '../schema/errors.ts'
@@ -11,7 +11,7 @@ import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
 import { type CatalogueEntry, typeViews } from './core/type-views.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
-import { survivability, whatIf } from './core/what-if.ts'
+import { whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
 import type { Sockets } from './sockets.ts'
@@ -48,7 +48,6 @@ export type Read =
   | { what: 'evidence'; resourceId: string }
   | { what: 'types' }
   | { what: 'simulate'; ask: SimulateAsk }
-  | { what: 'survivability' }
   | ({ what: 'timelines' } & TimelineAsk)
 
 interface ReadAnswers {
@@ -61,7 +60,6 @@ interface ReadAnswers {
   evidence: EvidenceView
   types: CatalogueEntry[]
   simulate: Simulation | { refused: Refusal }
-  survivability: { node: string; groups: SimulatedGroup[] }[]
   timelines: TimelineView[]
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
@@ -116,8 +114,6 @@ export class ObjectReads {
         return typeViews(this.#state())
       case 'simulate':
         return whatIf(this.#state(), r.ask, Date.now())
-      case 'survivability':
-        return survivability(this.#state(), Date.now())
       case 'timelines':
         return readTimelines(this.#store, this.#state(), r)
       case 'nodeByKey': {

@@ -19,9 +19,8 @@ export const simulateHandlers = {
     const groupId = group === undefined ? undefined : ids(await view(stub), 'group', [group])[0]
     return { timelines: await stub.read({ what: 'timelines', groupId, ...rest }) }
   },
-  survivability: async (call: Call) => ({
-    nodes: await (await open(call)).stub.read({ what: 'survivability' }),
-  }),
+  survivability: async (call: Call<unknown, { lost: '1' | '2' }>) =>
+    (await open(call)).stub.survivability(call.query.lost === '2' ? 2 : 1),
 }
 
 function withIds(

@@ -53,6 +53,7 @@ export function addSimulate(program: Command, runner: Runner): void {
   program
     .command('survivability')
     .description('for each node: who would land where if it were lost, and what could not start')
+    .option('--two', 'for each two of them')
     .action(runner.action(survivability))
 }
 
@@ -82,8 +83,8 @@ async function applied(session: Session, options: { file: string; prune?: true }
   }
 }
 
-async function survivability(session: Session): Promise<number> {
-  const answer = await session.inCluster('survivability')
+async function survivability(session: Session, { two }: { two?: true }): Promise<number> {
+  const answer = await session.inCluster('survivability', { query: { lost: two ? '2' : '1' } })
   const rows = answer.nodes.flatMap(({ node, groups }) =>
     groups.length === 0
       ? [[node, '-', '-', 'nothing would change']]

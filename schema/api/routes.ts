@@ -169,7 +169,8 @@ export const routes = {
   survivability: {
     method: 'GET',
     path: '/v1/clusters/:cluster/survivability',
-    summary: 'For each node: who would land where if it were lost, and what could not start',
+    summary: 'For each node, or two: who would land where if lost, and what could not start',
+    query: s.survivabilityQuery,
     response: s.survivabilityView,
   },
   ...planningRoutes,
