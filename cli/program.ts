@@ -9,6 +9,7 @@ import { addEvents, addHive } from './commands/events.ts'
 import { addExplain } from './commands/explain.ts'
 import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
+import { addImport } from './commands/import.ts'
 import { addLog } from './commands/log.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
@@ -68,6 +69,7 @@ export function makeProgram(runner: Runner): Command {
     addWait,
     addHive,
     addConfig,
+    addImport,
     addSim,
     addSimulate,
     addExplain,

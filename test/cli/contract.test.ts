@@ -26,6 +26,10 @@ beforeAll(async () => {
   await real.lost('n4')
   const [image, serialLog] = ['/vm/box.img', '/vm/box.log']
   writeFileSync(join(real.folder, 'box.xml'), tinyDomainXml({ name: 'box', image, serialLog }))
+  writeFileSync(
+    join(real.folder, 'cib.xml'),
+    '<cib><configuration><resources><primitive id="ip" class="ocf" provider="heartbeat" type="Dummy"/></resources></configuration></cib>',
+  )
   writeFileSync(join(real.folder, 'cluster.yaml'), 'groups: { coded: { priority: 3 } }\n')
 }, 60_000)
 afterAll(() => real?.stop())
@@ -110,6 +114,7 @@ const CASES: readonly Case[] = [
   of('diff -f @CONFIG@', 'diff -f nosuch.yaml', usage),
   of('apply -f @CONFIG@ --yes', 'apply', usage),
   of('export', 'export --cluster nosuch', notFound),
+  of('import pacemaker @CIB@', 'import pacemaker @CONFIG@', usage),
   of(`sim run ${SCENARIO}`, 'sim run nosuch.yaml', usage),
   of('rule delete near --yes', 'rule delete near --yes', notFound),
   of('group change cache --failover-threshold default', 'group change nosuch', notFound),
@@ -175,6 +180,7 @@ const run = (line: string, more: readonly string[] = [], env: Record<string, str
   const [first = '', ...rest] = line
     .replace('@XML@', join(real.folder, 'box.xml'))
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
+    .replace('@CIB@', join(real.folder, 'cib.xml'))
     .split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
 }
