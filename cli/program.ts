@@ -13,6 +13,7 @@ import { addImport } from './commands/import.ts'
 import { addLog } from './commands/log.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
+import { addReport } from './commands/report.ts'
 import { addResource } from './commands/resource.ts'
 import { addRule } from './commands/rule.ts'
 import { addSim } from './commands/sim.ts'
@@ -68,6 +69,7 @@ export function makeProgram(runner: Runner): Command {
     addOnline,
     addWait,
     addHive,
+    addReport,
     addConfig,
     addImport,
     addSim,

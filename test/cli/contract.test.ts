@@ -114,6 +114,7 @@ const CASES: readonly Case[] = [
   of('diff -f @CONFIG@', 'diff -f nosuch.yaml', usage),
   of('apply -f @CONFIG@ --yes', 'apply', usage),
   of('export', 'export --cluster nosuch', notFound),
+  of('report -o @REPORT@', 'report --since yesterday', usage),
   of('import pacemaker @CIB@', 'import pacemaker @CONFIG@', usage),
   of(`sim run ${SCENARIO}`, 'sim run nosuch.yaml', usage),
   of('rule delete near --yes', 'rule delete near --yes', notFound),
@@ -181,6 +182,7 @@ const run = (line: string, more: readonly string[] = [], env: Record<string, str
     .replace('@XML@', join(real.folder, 'box.xml'))
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
     .replace('@CIB@', join(real.folder, 'cib.xml'))
+    .replace('@REPORT@', join(real.folder, 'report.json.gz'))
     .split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
 }
