@@ -154,10 +154,17 @@ export function notFound(what: string, reference: string): HoldfastError {
   })
 }
 
-export async function why(call: Call, kind: Kind): Promise<WhyView> {
+export async function why(call: Call<unknown, { atMs?: number }>, kind: Kind): Promise<WhyView> {
   const { stub } = await open(call)
   const { id, name } = find(await view(stub), kind, call)
-  const answer = await stub.read({ what: 'why', kind, id })
-  if (!answer) throw notFound(kind, name)
-  return answer
+  const { atMs } = call.query
+  const answer = await stub.read({ what: 'why', kind, id, atMs })
+  if (answer) return answer
+  if (atMs === undefined) throw notFound(kind, name)
+  throw new HoldfastError({
+    code: 'NOT_FOUND',
+    message: `nothing is known of ${kind} "${name}" at ${new Date(atMs).toISOString()}`,
+    why: 'It was not there yet, or the journal does not reach back so far.',
+    remedy: `See since when there is something: holdfast events`,
+  })
 }

@@ -101,7 +101,7 @@ export const handlers: Record<RouteName, Handler> = {
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
-  whyGroup: async (call: Call) => why(call, 'group'),
+  whyGroup: async (call: Call<unknown, { atMs?: number }>) => why(call, 'group'),
   createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
     const { stub } = await open(call)
     const { name, ...rest } = call.body
@@ -145,7 +145,7 @@ export const handlers: Record<RouteName, Handler> = {
     resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),
   }),
   getResource: async (call: Call) => find(await view((await open(call)).stub), 'resource', call),
-  whyResource: async (call: Call) => why(call, 'resource'),
+  whyResource: async (call: Call<unknown, { atMs?: number }>) => why(call, 'resource'),
   getEvidence: async (call: Call) => {
     const { stub } = await open(call)
     const { id } = find(await view(stub), 'resource', call)

@@ -2,7 +2,7 @@ import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
 import type { SimulateAsk, Simulation } from '../schema/api/simulate.ts'
 import type { TimelineView } from '../schema/api/timeline.ts'
-import type { WhyKind, WhyView } from '../schema/api/why.ts'
+import type { WhyView } from '../schema/api/why.ts'
 import type { Refusal } from '../schema/errors.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
@@ -14,9 +14,10 @@ import { type SessionInfo, viewCluster } from './core/view.ts'
 import { whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
+import { stateAt } from './past.ts'
 import type { Sockets } from './sockets.ts'
 import { readTimelines, type TimelineAsk } from './timeline-reads.ts'
-import { eventView, readWhy } from './why-reads.ts'
+import { eventView, readWhy, type WhyAsk } from './why-reads.ts'
 
 export interface Waiter {
   /** Wait for updates behind this number, changes of what is observed, or log lines behind it. */
@@ -43,7 +44,7 @@ export type Read =
   | { what: 'hive'; path?: string | undefined; version?: number | undefined }
   | { what: 'events'; after: number; limit: number }
   | ({ what: 'log'; after: number | null; limit: number } & LogFilter)
-  | { what: 'why'; kind: WhyKind; id: string }
+  | ({ what: 'why' } & WhyAsk)
   | { what: 'nodeByKey'; publicKey: string }
   | { what: 'evidence'; resourceId: string }
   | { what: 'types' }
@@ -107,7 +108,7 @@ export class ObjectReads {
       case 'log':
         return this.#log(r)
       case 'why':
-        return readWhy(this.#store, this.#state(), this.#sessions(), r.kind, r.id, Date.now())
+        return this.#why(r)
       case 'evidence':
         return this.#evidence(r.resourceId)
       case 'types':
@@ -123,6 +124,14 @@ export class ObjectReads {
         return found ? { id: found.id, name: found.name } : null
       }
     }
+  }
+
+  /** Sessions of then are not kept: who was connected is of now, and shown for now alone. */
+  #why(ask: WhyAsk): WhyView | null {
+    const state = ask.atMs === undefined ? this.#state() : stateAt(this.#store, ask.atMs)
+    if (!state) return null
+    const sessions = ask.atMs === undefined ? this.#sessions() : new Map<string, SessionInfo>()
+    return readWhy(this.#store, state, sessions, ask)
   }
 
   #evidence(resourceId: string): EvidenceView {

@@ -12,7 +12,7 @@ import { planningRoutes } from './planning-routes.ts'
 import type { Route } from './route.ts'
 import * as s from './simulate.ts'
 import * as t from './types.ts'
-import { whyView } from './why.ts'
+import { whyQuery, whyView } from './why.ts'
 
 const page = {
   /** Only what came after this number. */
@@ -96,6 +96,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/nodes/:node/why',
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
     response: whyView,
   },
   changeNode: {
@@ -216,6 +217,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/groups/:group/why',
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
     response: whyView,
   },
   changeGroup: {
@@ -285,6 +287,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/resources/:resource/why',
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
     response: whyView,
   },
   getEvidence: {

@@ -60,6 +60,7 @@ const CASES: readonly Case[] = [
   of('why web', 'why nosuch', notFound),
   of('timeline last web', 'timeline u99999', notFound),
   of('why node/n1', 'why node/web', notFound),
+  of('why web --on n1', 'why web --at 365d', notFound),
   of('why nginx', 'why', usage),
   of('describe cluster', 'describe cluster nosuch', notFound),
   of('describe group web', 'describe group nosuch', notFound),
