@@ -3,11 +3,20 @@ import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
+/** They wait for minutes, and do little else. */
+const PATIENT = ['test/e2e/identity.test.ts', 'test/e2e/join-walkthrough.test.ts']
+
 /** Real processes and real time: one file after the other, and after everything else. */
-const realProcesses = (name: string, order: number): TestProjectInlineConfiguration => ({
+const realProcesses = (
+  name: string,
+  order: number,
+  include: string[],
+  exclude: string[] = [],
+): TestProjectInlineConfiguration => ({
   test: {
     name,
-    include: [`test/${name}/**/*.test.ts`],
+    include,
+    exclude,
     environment: 'node',
     fileParallelism: false,
     maxWorkers: 1,
@@ -114,8 +123,9 @@ export default defineConfig({
           sequence: { groupOrder: 4 },
         },
       },
-      realProcesses('probe', 5),
-      realProcesses('e2e', 6),
+      realProcesses('probe', 5, ['test/probe/**/*.test.ts']),
+      realProcesses('e2e', 6, ['test/e2e/**/*.test.ts'], PATIENT),
+      realProcesses('patient', 7, PATIENT),
     ],
   },
 })

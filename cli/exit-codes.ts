@@ -13,6 +13,8 @@ export const EXIT = {
   conflict: 7,
   /** A safety rule forbids it. */
   refused: 8,
+  /** `plan --detailed-exitcode`: there are changes. */
+  changes: 10,
   /** The wait is over; the operation goes on. */
   timeout: 124,
   /** Ctrl-C: no longer watched; the operation goes on. */
@@ -30,6 +32,7 @@ export const EXIT_MEANS: readonly { code: ExitCode; means: string }[] = [
   { code: EXIT.notAllowed, means: 'not allowed' },
   { code: EXIT.conflict, means: 'conflict' },
   { code: EXIT.refused, means: 'refused by a safety rule' },
+  { code: EXIT.changes, means: 'plan --detailed-exitcode: there are changes' },
   { code: EXIT.timeout, means: 'the wait is over, the operation goes on' },
   { code: EXIT.interrupted, means: 'Ctrl-C: no longer watched, the operation goes on' },
 ]

@@ -3,20 +3,24 @@ import type { Runner } from './command.ts'
 import { addApi } from './commands/api.ts'
 import { addCluster, addToken } from './commands/cluster.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addConfig } from './commands/config.ts'
 import { addDescribe } from './commands/describe.ts'
 import { addEvents, addHive } from './commands/events.ts'
 import { addExplain } from './commands/explain.ts'
 import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
+import { addImport } from './commands/import.ts'
 import { addLog } from './commands/log.ts'
 import { addMaintenance } from './commands/maintenance.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
+import { addReport } from './commands/report.ts'
 import { addResource } from './commands/resource.ts'
 import { addRule } from './commands/rule.ts'
 import { addSim } from './commands/sim.ts'
 import { addSimulate } from './commands/simulate.ts'
 import { addStatus } from './commands/status.ts'
+import { addTimeline } from './commands/timeline.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
 import { addWhy } from './commands/why.ts'
@@ -49,6 +53,7 @@ export function makeProgram(runner: Runner): Command {
   for (const add of [
     addStatus,
     addWhy,
+    addTimeline,
     addDescribe,
     addEvents,
     addLog,
@@ -66,6 +71,9 @@ export function makeProgram(runner: Runner): Command {
     addOnline,
     addWait,
     addHive,
+    addReport,
+    addConfig,
+    addImport,
     addSim,
     addSimulate,
     addExplain,

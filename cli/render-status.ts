@@ -13,6 +13,13 @@ export interface StatusOptions {
   readonly wide?: boolean
   /** The control plane has not answered since then (its clock): the screen shows the past. */
   readonly staleSinceMs?: number
+  readonly atRisk?: readonly Risk[]
+}
+
+/** What could be nowhere if a node were lost. */
+export interface Risk {
+  readonly node: string
+  readonly groups: readonly string[]
 }
 
 export function renderStatus(view: ClusterView, options: StatusOptions = {}): string {
@@ -26,6 +33,7 @@ export function renderStatus(view: ClusterView, options: StatusOptions = {}): st
   if (options.staleSinceMs !== undefined)
     lines.push(`STALE: no answer since ${formatInstant(options.staleSinceMs, view.nowMs)}`)
   lines.push(...nodes(view, look, wide), ...groups(view, look, wide), ...problems(view, look))
+  lines.push(...risks(options.atRisk ?? [], look))
   return `${lines.join('\n')}\n`
 }
 
@@ -206,4 +214,14 @@ function problems(view: ClusterView, look: Look): string[] {
     if (remedy) lines.push(...wrap(`      ${sign(look, 'arrow')} `, remedy, look))
   }
   return lines
+}
+
+function risks(atRisk: readonly Risk[], look: Look): string[] {
+  if (atRisk.length === 0) return []
+  const lines = [`at risk (${atRisk.length})`]
+  for (const { node, groups: names } of atRisk) {
+    const message = `if it is lost, no node can take ${names.join(', ')}`
+    lines.push(...wrap(`  ${sign(look, 'warning')} ${clean(node)}: `, message, look))
+  }
+  return [...lines, ...wrap(`      ${sign(look, 'arrow')} `, 'holdfast survivability', look)]
 }

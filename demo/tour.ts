@@ -1,11 +1,12 @@
 /**
  * `npm run tour`: real workloads survive what the tour does to them. `--json`: one line last. `--vm`: two
- * virtual machines on two hosts, instead.
+ * virtual machines on two hosts, instead. `--profile standard`: leases for a machine that is busy.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { profileName } from '../schema/timing.ts'
 import { Demo } from './cluster.ts'
 import { type StepResult, steps, type TourStep } from './tour/steps.ts'
 import { endWatches, vmSteps } from './tour/vm-tour.ts'
@@ -16,6 +17,7 @@ const { values } = parseArgs({
     'no-vm': { type: 'boolean', default: false },
     vm: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
+    profile: { type: 'string', default: 'fast' },
   },
 })
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-tour-'))
@@ -24,7 +26,7 @@ const results: StepResult[] = []
 const skipped: { name: string; reason: string }[] = []
 
 const demo = await Demo.start({
-  ...{ folder, port: 0, profile: 'fast', vm: !values['no-vm'] },
+  ...{ folder, port: 0, profile: profileName.parse(values.profile), vm: !values['no-vm'] },
   ...(values.vm && { hosts: ['n1', 'n2'] }),
 })
 let interrupted = false

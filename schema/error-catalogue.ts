@@ -46,6 +46,23 @@ export const ERRORS = {
       'A change was made from an earlier state, and somebody else has made another one since. Carried out, it would undo that one.',
     remedy: 'Read it again, and repeat the change from there.',
   },
+  PLAN_STALE: {
+    http: 409,
+    exit: 7,
+    title: 'The plan is stale',
+    cause:
+      'A configuration was to be applied by a plan that was made from another state of the cluster: meanwhile the configuration was changed, a group has moved, or a node is up, down or paused that was not.',
+    remedy: 'Plan again, look at what would happen now, and apply that plan.',
+  },
+  PLAN_STOPS_GROUP: {
+    http: 409,
+    exit: 8,
+    title: 'The plan would stop what runs, with nowhere to go',
+    cause:
+      'Applied, the configuration would take a group from its node, and no node could take it then. The error says why for each.',
+    remedy:
+      'Change the configuration so that a node can have it. `--force` applies it all the same; to take a group offline on purpose, say `state: offline`.',
+  },
   RULES_CONTRADICT: {
     http: 409,
     exit: 7,

@@ -16,6 +16,7 @@ import {
   instantMs,
   name,
   publicKey,
+  source,
   typeName,
 } from './ids.ts'
 import { incident } from './last-calls.ts'
@@ -70,6 +71,7 @@ export const resourceSettings = z.strictObject({
   restart: restartPolicy.partial().optional(),
   poll: pollPolicy.partial().optional(),
   separateMonitor: z.boolean().optional(),
+  source: source.optional(),
 })
 export type ResourceSettings = z.infer<typeof resourceSettings>
 
@@ -80,13 +82,13 @@ export const groupSettings = z.strictObject({
   failback: failback.optional(),
   priority: priority.optional(),
   needs: amounts.optional(),
+  source: source.optional(),
   after: z.array(guid).max(LIMITS.groupDependenciesMax).optional(),
   onlyWhile: z.array(guid).max(LIMITS.groupDependenciesMax).optional(),
 })
 export type GroupSettings = z.infer<typeof groupSettings>
 
-/** What operators ask for, over the API. Answered with an error, or carried out. */
-export const request = z.discriminatedUnion('type', [
+const singleRequest = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('formCluster'), clusterId: guid, name, profile: profileName }),
   z.strictObject({ type: z.literal('joinNode'), nodeId: guid, name, publicKey }),
   z.strictObject({ type: z.literal('drainNode'), nodeId: guid }),
@@ -118,6 +120,7 @@ export const request = z.discriminatedUnion('type', [
     kind: ruleKind,
     groups: z.array(guid).min(2).max(LIMITS.ruleGroupsMax),
     hard: z.boolean(),
+    source: source.optional(),
   }),
   z.strictObject({ type: z.literal('deleteRule'), ruleId: guid }),
   z.strictObject({
@@ -188,6 +191,17 @@ export const request = z.discriminatedUnion('type', [
     nodeId: guid,
     boot: bootId,
     view: z.int().nonnegative().optional(),
+  }),
+])
+export type SingleRequest = z.infer<typeof singleRequest>
+
+/** What operators ask for, over the API. Answered with an error, or carried out. */
+export const request = z.discriminatedUnion('type', [
+  ...singleRequest.options,
+  /** All of them in this order, or none. */
+  z.strictObject({
+    type: z.literal('batch'),
+    requests: z.array(singleRequest).min(1).max(LIMITS.batchMax),
   }),
 ])
 export type Request = z.infer<typeof request>

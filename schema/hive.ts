@@ -15,6 +15,7 @@ import {
   instantMs,
   name,
   publicKey,
+  source,
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
@@ -202,6 +203,7 @@ export const group = z.strictObject({
   needs: amounts.optional(),
   /** Failovers because of a failure within the period: when, and where it had failed. */
   failovers: z.array(z.strictObject({ atMs: instantMs, nodeId: guid })).max(1_000),
+  source: source.optional(),
   createdAtMs: instantMs,
 })
 export type Group = z.infer<typeof group>
@@ -249,6 +251,7 @@ export const resource = z.strictObject({
   isolated: z.strictObject({ node: guid, atMs: instantMs, detail }).optional(),
   /** How often that was in a row, and when last: each time it stays alone for longer. */
   isolations: z.strictObject({ times: z.int().positive(), atMs: instantMs }).optional(),
+  source: source.optional(),
   createdAtMs: instantMs,
 })
 export type Resource = z.infer<typeof resource>

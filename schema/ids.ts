@@ -68,3 +68,6 @@ function nameProblem(text: string): string {
   const shown = /[\p{C}\p{Z}\p{M}]/u.test(bad) ? point : `"${bad}" (${point})`
   return `${shown} may not be in a name: ${rule}`
 }
+
+/** Where it was defined, such as `cluster.yaml:31`: the file and line that were applied last. */
+export const source = z.string().min(1).max(LIMITS.sourceLengthMax)

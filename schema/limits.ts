@@ -7,6 +7,12 @@ export const LIMITS = {
   /** A row of a Durable Object holds 2 MB: snapshots travel and rest in parts of this size. */
   snapshotPartBytes: 512 * 1024,
   bodyBytesMax: 256 * 1024,
+  /** A whole cluster's configuration. */
+  configBytesMax: 4 * 1024 * 1024,
+  /** Requests that are carried out as one, and their size in the journal, whose rows hold 2 MB. */
+  batchMax: 1_000,
+  batchBytesMax: 1024 * 1024,
+  sourceLengthMax: 220,
   nodesMax: 1_000,
   /** Groups of a cluster that go back to where they belong at the same time. */
   failbacksAtOnce: 4,
@@ -42,6 +48,8 @@ export const LIMITS = {
   snapshotEvery: 1_000,
   updatesPerFrameMax: 500,
   pageSizeMax: 1_000,
+  /** Changes of owner that are told at once. */
+  timelinesMax: 100,
   /** Open event streams of one cluster. */
   watchersMax: 64,
   /** Updates replayed to a watcher that comes back; one that missed more is told to fetch them. */

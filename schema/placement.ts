@@ -1,6 +1,6 @@
 /** Where groups may and should be: policies, room and rules. The deciding is done in worker/core. */
 import * as z from 'zod'
-import { guid, instantMs, name } from './ids.ts'
+import { guid, instantMs, name, source } from './ids.ts'
 import { LIMITS } from './limits.ts'
 
 /**
@@ -41,6 +41,7 @@ export const rule = z.strictObject({
   kind: ruleKind,
   groups: z.array(guid).min(2).max(LIMITS.ruleGroupsMax),
   hard: z.boolean(),
+  source: source.optional(),
   createdAtMs: instantMs,
   createdBy: z.string().max(128),
 })

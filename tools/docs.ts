@@ -1,8 +1,9 @@
-/** `npm run docs`: what is made, not written: docs/cli.md, docs/probe.md, docs/errors/ and docs/resource-types/. Tests say when it is stale. */
+/** `npm run docs`: what is made, not written: docs/cli.md, docs/probe.md, docs/errors/, docs/resource-types/ and docs/config.schema.json. Tests say when it is stale. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './checks.ts'
 import { renderCliDocs } from './cli-docs.ts'
+import { configSchema } from './config-schema.ts'
 import { writeErrorPages } from './docs-errors.ts'
 import { writeTypePages } from './docs-types.ts'
 import { renderProbeDocs } from './probe-docs.ts'
@@ -11,3 +12,4 @@ writeFileSync(join(ROOT, 'docs/cli.md'), renderCliDocs())
 writeFileSync(join(ROOT, 'docs/probe.md'), renderProbeDocs())
 writeErrorPages()
 writeTypePages()
+writeFileSync(join(ROOT, 'docs/config.schema.json'), configSchema())

@@ -67,7 +67,14 @@ async function parseCall(c: Context<Bindings>, name: RouteName): Promise<Call> {
   const route = routes[name]
   const tenants = new Tenants(c.env.DB)
   const by = OPEN.includes(name) ? '' : await authenticate(c, tenants)
-  const body = 'body' in route ? parse(route.body, await readBody(c), 'body') : undefined
+  const body =
+    'body' in route
+      ? parse(
+          route.body,
+          await readBody(c, 'bytesMax' in route ? route.bytesMax : undefined),
+          'body',
+        )
+      : undefined
   const query = 'query' in route ? parse(route.query, c.req.query(), 'query') : undefined
   return { env: c.env, tenants, by, params: c.req.param() as never, body, query }
 }
@@ -84,12 +91,15 @@ async function authenticate(c: Context<Bindings>, tenants: Tenants): Promise<str
   return name
 }
 
-async function readBody(c: Context<Bindings>): Promise<unknown> {
+async function readBody(
+  c: Context<Bindings>,
+  bytesMax: number = LIMITS.bodyBytesMax,
+): Promise<unknown> {
   const text = await c.req.text()
-  if (text.length > LIMITS.bodyBytesMax)
+  if (text.length > bytesMax)
     throw new HoldfastError({
       code: 'TOO_LARGE',
-      message: `the body has ${text.length} bytes; the limit is ${LIMITS.bodyBytesMax}`,
+      message: `the body has ${text.length} bytes; the limit is ${bytesMax}`,
     })
   if (text === '') return {}
   try {

@@ -1,13 +1,16 @@
 /** What handlers are made from: the object of a cluster, its view, and names that become GUIDs. */
 import type * as b from '../schema/api/bodies.ts'
+import type { PlanView } from '../schema/api/config.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import { neededFields, parseNeeds } from '../schema/dependency.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { Tested } from './fence-tests.ts'
 import type { Target } from './move-checks.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
 
 export interface Call<B = unknown, Q = unknown> {
@@ -28,6 +31,10 @@ export interface Stub {
   testFence(nodeId: string, helper: string | null): Promise<Tested>
   control(ask: ControlAsk): Promise<Controlled>
   targetOf(groupId: string, named: string | null): Promise<Target>
+  survivability(lost: 1 | 2): Promise<Lossy>
+  exportConfig(): Promise<{ seq: number; config: unknown }>
+  planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
+  applyConfig(ask: ApplyAsk, by: string): Promise<Applied | { refused: Refusal }>
 }
 
 export const stubOf = (env: Env, objectId: string): Stub =>
@@ -147,10 +154,17 @@ export function notFound(what: string, reference: string): HoldfastError {
   })
 }
 
-export async function why(call: Call, kind: Kind): Promise<WhyView> {
+export async function why(call: Call<unknown, { atMs?: number }>, kind: Kind): Promise<WhyView> {
   const { stub } = await open(call)
   const { id, name } = find(await view(stub), kind, call)
-  const answer = await stub.read({ what: 'why', kind, id })
-  if (!answer) throw notFound(kind, name)
-  return answer
+  const { atMs } = call.query
+  const answer = await stub.read({ what: 'why', kind, id, atMs })
+  if (answer) return answer
+  if (atMs === undefined) throw notFound(kind, name)
+  throw new HoldfastError({
+    code: 'NOT_FOUND',
+    message: `nothing is known of ${kind} "${name}" at ${new Date(atMs).toISOString()}`,
+    why: 'It was not there yet, or the journal does not reach back so far.',
+    remedy: `See since when there is something: holdfast events`,
+  })
 }

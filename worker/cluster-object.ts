@@ -8,16 +8,17 @@ import type { Refusal } from '../schema/errors.ts'
 import type { Event, Request as OperatorRequest } from '../schema/event.ts'
 import { applyObservation } from '../schema/observed.ts'
 import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
-import { unreachable } from '../schema/unreachable.ts'
 import { applyUpdate } from '../schema/update.ts'
+import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
 import { concernedNodes, isRepeated } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
-import type { ClusterState, Decision, Effect } from './core/decision.ts'
+import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
 import { step } from './core/step.ts'
+import { sendEffect } from './effects.ts'
 import { connected, FenceTests, type Tested } from './fence-tests.ts'
 import migrations from './hive-migrations/migrations.js'
 import { HiveStore, type ReportMark } from './hive-store.ts'
@@ -30,6 +31,8 @@ import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-rea
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
+import { Survivability } from './survivability.ts'
+import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
 
@@ -47,6 +50,8 @@ export class Cluster extends DurableObject<Env> {
   readonly #fenceTests: FenceTests
   readonly #controls: ControlCodes
   readonly #moveChecks: MoveChecks
+  readonly #config: Configurations
+  readonly #losses: Survivability
   readonly #modules: ModuleRelay
   readonly #phases: StartPhase[] = []
   #soon: ReturnType<typeof setTimeout> | undefined
@@ -77,6 +82,15 @@ export class Cluster extends DurableObject<Env> {
     this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
     this.#controls = new ControlCodes(this.#sockets, this.#store, () => this.#loaded())
     this.#moveChecks = new MoveChecks(this.#sockets, () => this.#loaded())
+    this.#config = new Configurations({
+      state: () => this.#loaded(),
+      carryOut: (request, by) => this.ask(request, by),
+      outagesOf: (group) => outagesOf(this.#store, this.#loaded(), group),
+    })
+    this.#losses = new Survivability({
+      state: () => this.#loaded(),
+      progress: () => this.#reads.progress().observed,
+    })
     this.#modules = new ModuleRelay({
       sockets: this.#sockets,
       state: () => this.#loaded(),
@@ -173,7 +187,8 @@ export class Cluster extends DurableObject<Env> {
       if (u.change.value === null || u.change.value.state === 'down')
         this.#watch.forget(u.change.id)
     }
-    for (const effect of decision.effects) if (effect.type === 'welcome') this.#effect(effect)
+    for (const effect of decision.effects)
+      if (effect.type === 'welcome') this.#welcome(effect.nodeId, effect.session)
     const concerned = new Set<string>()
     for (const u of decision.updates) {
       const nodes = concernedNodes(u)
@@ -181,42 +196,13 @@ export class Cluster extends DurableObject<Env> {
     }
     if (decision.updates.length > 0)
       this.#sockets.replicate(hive.seq, decision.updates, hash, concerned)
-    for (const effect of decision.effects) if (effect.type !== 'welcome') this.#effect(effect)
+    for (const effect of decision.effects)
+      if (effect.type !== 'welcome') sendEffect(this.#sockets, effect)
     // Whoever is gone is nobody's peer any more.
     if (decision.updates.some((u) => u.change.table === 'node' && u.change.value?.state !== 'up'))
       this.#peers.tell()
     const { updates, observations, log } = decision
     if (updates.length + observations.length + log.length > 0) this.#reads.wakeWaiters()
-  }
-
-  #effect(effect: Effect): void {
-    switch (effect.type) {
-      case 'welcome':
-        this.#welcome(effect.nodeId, effect.session)
-        break
-      case 'refuse':
-        for (const ws of this.#sockets.of(effect.nodeId))
-          if (this.#sockets.attachment(ws)?.session === effect.session)
-            this.#sockets.close(ws, CLOSE.refused, effect)
-        break
-      case 'offer': {
-        const { type: _, nodeId, ...offer } = effect
-        this.#sockets.tell(nodeId, { t: 'offer', ...offer })
-        break
-      }
-      case 'fence':
-        this.#sockets.tell(effect.nodeId, { t: 'fence', order: effect.order })
-        break
-      case 'policy':
-        this.#sockets.tell(effect.nodeId, { t: 'policy', policy: effect.policy })
-        break
-      case 'closeSession':
-        for (const ws of this.#sockets.of(effect.nodeId, effect.session))
-          this.#sockets.close(ws, effect.code, { code: 'closed', detail: effect.detail })
-        break
-      default:
-        unreachable(effect)
-    }
   }
 
   // ── Sessions ─────────────────────────────────────────────────────────────────────────────────
@@ -386,6 +372,22 @@ export class Cluster extends DurableObject<Env> {
   /** Handed to the node that runs the resource, and answered by its module. */
   control(ask: ControlAsk): Promise<Controlled> {
     return this.#controls.run(ask)
+  }
+
+  survivability(lost: 1 | 2) {
+    return this.#losses.of(lost)
+  }
+
+  exportConfig() {
+    return this.#config.export()
+  }
+
+  planConfig(ask: PlanAsk) {
+    return this.#config.plan(ask)
+  }
+
+  applyConfig(ask: ApplyAsk, by: string) {
+    return this.#config.apply(ask, by)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

@@ -22,6 +22,7 @@ import {
   why,
   withIds,
 } from './calls.ts'
+import { configHandlers } from './config-handlers.ts'
 import { join } from './join.ts'
 import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
@@ -99,10 +100,11 @@ export const handlers: Record<RouteName, Handler> = {
   ...ruleHandlers,
   ...maintenanceHandlers,
   ...simulateHandlers,
+  ...configHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
-  whyGroup: async (call: Call) => why(call, 'group'),
+  whyGroup: async (call: Call<unknown, { atMs?: number }>) => why(call, 'group'),
   createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
     const { stub } = await open(call)
     const { name, ...rest } = call.body
@@ -146,7 +148,7 @@ export const handlers: Record<RouteName, Handler> = {
     resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),
   }),
   getResource: async (call: Call) => find(await view((await open(call)).stub), 'resource', call),
-  whyResource: async (call: Call) => why(call, 'resource'),
+  whyResource: async (call: Call<unknown, { atMs?: number }>) => why(call, 'resource'),
   getEvidence: async (call: Call) => {
     const { stub } = await open(call)
     const { id } = find(await view(stub), 'resource', call)

@@ -35,7 +35,7 @@ export const nodeHandlers = {
       nodeId,
       ...(call.query.lost === 'true' && { lost: true }),
     })),
-  whyNode: async (call: Call) => why(call, 'node'),
+  whyNode: async (call: Call<unknown, { atMs?: number }>) => why(call, 'node'),
 
   setFence: async (call: Call<z.output<typeof f.setFence>>) => {
     const { helpers, ...rest } = call.body

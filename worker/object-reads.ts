@@ -1,7 +1,8 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
-import type { SimulateAsk, SimulatedGroup, Simulation } from '../schema/api/simulate.ts'
-import type { WhyKind, WhyView } from '../schema/api/why.ts'
+import type { SimulateAsk, Simulation } from '../schema/api/simulate.ts'
+import type { TimelineView } from '../schema/api/timeline.ts'
+import type { WhyView } from '../schema/api/why.ts'
 import type { Refusal } from '../schema/errors.ts'
 import { fromDocument } from '../schema/hive.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
@@ -10,11 +11,13 @@ import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
 import { type CatalogueEntry, typeViews } from './core/type-views.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
-import { survivability, whatIf } from './core/what-if.ts'
+import { whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
+import { stateAt } from './past.ts'
 import type { Sockets } from './sockets.ts'
-import { eventView, readWhy } from './why-reads.ts'
+import { readTimelines, type TimelineAsk } from './timeline-reads.ts'
+import { eventView, readWhy, type WhyAsk } from './why-reads.ts'
 
 export interface Waiter {
   /** Wait for updates behind this number, changes of what is observed, or log lines behind it. */
@@ -41,12 +44,12 @@ export type Read =
   | { what: 'hive'; path?: string | undefined; version?: number | undefined }
   | { what: 'events'; after: number; limit: number }
   | ({ what: 'log'; after: number | null; limit: number } & LogFilter)
-  | { what: 'why'; kind: WhyKind; id: string }
+  | ({ what: 'why' } & WhyAsk)
   | { what: 'nodeByKey'; publicKey: string }
   | { what: 'evidence'; resourceId: string }
   | { what: 'types' }
   | { what: 'simulate'; ask: SimulateAsk }
-  | { what: 'survivability' }
+  | ({ what: 'timelines' } & TimelineAsk)
 
 interface ReadAnswers {
   cluster: ClusterView
@@ -58,7 +61,7 @@ interface ReadAnswers {
   evidence: EvidenceView
   types: CatalogueEntry[]
   simulate: Simulation | { refused: Refusal }
-  survivability: { node: string; groups: SimulatedGroup[] }[]
+  timelines: TimelineView[]
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -105,15 +108,15 @@ export class ObjectReads {
       case 'log':
         return this.#log(r)
       case 'why':
-        return readWhy(this.#store, this.#state(), this.#sessions(), r.kind, r.id, Date.now())
+        return this.#why(r)
       case 'evidence':
         return this.#evidence(r.resourceId)
       case 'types':
         return typeViews(this.#state())
       case 'simulate':
         return whatIf(this.#state(), r.ask, Date.now())
-      case 'survivability':
-        return survivability(this.#state(), Date.now())
+      case 'timelines':
+        return readTimelines(this.#store, this.#state(), r)
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,
@@ -121,6 +124,14 @@ export class ObjectReads {
         return found ? { id: found.id, name: found.name } : null
       }
     }
+  }
+
+  /** Sessions of then are not kept: who was connected is of now, and shown for now alone. */
+  #why(ask: WhyAsk): WhyView | null {
+    const state = ask.atMs === undefined ? this.#state() : stateAt(this.#store, ask.atMs)
+    if (!state) return null
+    const sessions = ask.atMs === undefined ? this.#sessions() : new Map<string, SessionInfo>()
+    return readWhy(this.#store, state, sessions, ask)
   }
 
   #evidence(resourceId: string): EvidenceView {

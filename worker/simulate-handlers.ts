@@ -1,4 +1,4 @@
-/** What would happen; nothing does. */
+/** What would happen and what has happened; nothing does. */
 import type * as z from 'zod'
 import type { SimulateAsk, simulate } from '../schema/api/simulate.ts'
 import { HoldfastError } from '../schema/errors.ts'
@@ -13,9 +13,14 @@ export const simulateHandlers = {
     if ('refused' in said) throw new HoldfastError(said.refused)
     return said
   },
-  survivability: async (call: Call) => ({
-    nodes: await (await open(call)).stub.read({ what: 'survivability' }),
-  }),
+  listTimelines: async (call: Call<unknown, { group?: string; id?: string; limit?: number }>) => {
+    const { stub } = await open(call)
+    const { group, ...rest } = call.query
+    const groupId = group === undefined ? undefined : ids(await view(stub), 'group', [group])[0]
+    return { timelines: await stub.read({ what: 'timelines', groupId, ...rest }) }
+  },
+  survivability: async (call: Call<unknown, { lost: '1' | '2' }>) =>
+    (await open(call)).stub.survivability(call.query.lost === '2' ? 2 : 1),
 }
 
 function withIds(

@@ -1,4 +1,4 @@
-import { and, desc, sql } from 'drizzle-orm'
+import { and, desc, lte, sql } from 'drizzle-orm'
 import type { EventView } from '../schema/api/bodies.ts'
 import type { WhyKind, WhyView } from '../schema/api/why.ts'
 import { updates } from '../schema/tables/durable.ts'
@@ -18,17 +18,23 @@ export function eventView(u: Update, state: ClusterState): EventView {
   return { seq, atMs, ...explain(u, state.hive), because, correlationId }
 }
 
-/** Null when there is no such thing. */
+export interface WhyAsk {
+  readonly kind: WhyKind
+  readonly id: string
+  /** As it was then; absent: now. */
+  readonly atMs?: number | undefined
+}
+
+/** Null when there is no such thing, or was none. */
 export function readWhy(
   store: HiveStore,
   state: ClusterState,
   sessions: Sessions,
-  kind: WhyKind,
-  id: string,
-  nowMs: number,
+  { kind, id, atMs }: WhyAsk,
 ): WhyView | null {
   const { hive } = state
-  const trail = trailOf(store, kind, id)
+  const nowMs = atMs ?? Date.now()
+  const trail = trailOf(store, kind, id, nowMs)
   const chain = trail.map((u) => eventView(u, state))
   const common = { kind, id, sinceMs: trail.at(-1)?.atMs ?? null, chain }
   if (kind === 'group') {
@@ -48,8 +54,9 @@ export function readWhy(
  * The last update that changed what `why` is asked about (ownership, state of a node, what is
  * wanted), and for a group all that came from the same cause (S-82), oldest first.
  */
-function trailOf(store: HiveStore, kind: WhyKind, id: string): Update[] {
-  const own = select(store, sql`json_extract(${updates.body}, '$.change.id') = ${id}`)
+function trailOf(store: HiveStore, kind: WhyKind, id: string, untilMs: number): Update[] {
+  const isOwn = sql`json_extract(${updates.body}, '$.change.id') = ${id}`
+  const own = select(store, and(isOwn, lte(updates.atMs, untilMs)))
   const last = own.find((u, i) => own[i + 1] === undefined || aspect(u) !== aspect(own[i + 1]))
   if (!last) return []
   if (kind !== 'group') return [last]

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { SimulateAsk, SimulatedGroup } from '../../schema/api/simulate.ts'
 import { noun, type Runner } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { effectsText } from '../render-plan.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
 
@@ -42,10 +43,17 @@ export function addSimulate(program: Command, runner: Runner): void {
         play(session, { what: 'move', group, to: to ?? null }),
       ),
     )
+  simulate
+    .command('apply')
+    .description('a configuration is applied')
+    .requiredOption('-f, --file <file>', 'YAML or JSON; - is standard input')
+    .option('--prune', 'what the file does not name is deleted')
+    .action(runner.action(applied))
   program.addCommand(simulate)
   program
     .command('survivability')
     .description('for each node: who would land where if it were lost, and what could not start')
+    .option('--two', 'for each two of them')
     .action(runner.action(survivability))
 }
 
@@ -61,8 +69,22 @@ async function play(session: Session, body: SimulateAsk): Promise<number> {
   return codeOf(groups)
 }
 
-async function survivability(session: Session): Promise<number> {
-  const answer = await session.inCluster('survivability')
+async function applied(session: Session, options: { file: string; prune?: true }): Promise<number> {
+  const { placed, readConfig } = await import('../config-file.ts')
+  const file = await readConfig(options.file)
+  const { config, lines } = file
+  try {
+    const body = { config, lines, prune: options.prune ?? false }
+    const plan = await session.inCluster('planConfig', { body })
+    session.out.answer(plan, () => effectsText(plan.effects))
+    return plan.effects.some(({ what }) => what === 'waits') ? EXIT.problems : EXIT.done
+  } catch (error) {
+    throw placed(error, file)
+  }
+}
+
+async function survivability(session: Session, { two }: { two?: true }): Promise<number> {
+  const answer = await session.inCluster('survivability', { query: { lost: two ? '2' : '1' } })
   const rows = answer.nodes.flatMap(({ node, groups }) =>
     groups.length === 0
       ? [[node, '-', '-', 'nothing would change']]

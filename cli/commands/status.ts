@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import type { ClusterView } from '../../schema/api/bodies.ts'
+import type { LossView } from '../../schema/api/simulate.ts'
 import type { Runner } from '../command.ts'
 import { diffViews } from '../diff-views.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { Note } from '../feed.ts'
-import { renderStatus, type StatusOptions } from '../render-status.ts'
+import { type Risk, renderStatus, type StatusOptions } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { findThing, idOf, type Thing } from '../things.ts'
 import { unlessAway } from '../wait.ts'
@@ -28,12 +29,24 @@ export function addStatus(program: Command, runner: Runner): void {
 }
 
 async function status(session: Session, options: Options, name?: string): Promise<number> {
-  const all = await session.view()
+  const [all, losses] = await Promise.all([
+    session.view(),
+    name === undefined && !options.watch ? session.inCluster('survivability') : null,
+  ])
   const only = name === undefined ? null : findThing(all, name)
   const view = narrowed(all, only)
   if (options.watch) return watch(session, options, view, only)
-  session.out.answer(view, () => renderStatus(view, lookOf(session, options)))
+  const atRisk = losses?.nodes.flatMap(riskOf) ?? []
+  session.out.answer({ ...view, atRisk }, () =>
+    renderStatus(view, { ...lookOf(session, options), atRisk }),
+  )
   return options.exitStatus ? { healthy: 0, warning: 3, outage: 8 }[view.health] : EXIT.done
+}
+
+/** A node whose loss something would not survive. */
+function riskOf({ node, groups }: LossView): Risk[] {
+  const lost = groups.filter((group) => group.wanted && group.to === null)
+  return lost.length > 0 ? [{ node, groups: lost.map(({ group }) => group) }] : []
 }
 
 /** The same cluster with nothing in it but one thing and what it needs to be understood. */

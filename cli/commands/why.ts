@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { WhyView } from '../../schema/api/why.ts'
-import type { Runner } from '../command.ts'
+import { HoldfastError } from '../../schema/errors.ts'
+import { instant, type Runner } from '../command.ts'
 import { formatInstant } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { clean, columns, type Look, paint, sign } from '../text.ts'
@@ -12,23 +13,41 @@ export function addWhy(program: Command, runner: Runner): void {
     .command('why')
     .description('why a group is where it is, and why something is as it is')
     .argument('<name>', 'a group, resource or node; group/web where two have one name')
+    .option('--on <node>', 'only the row of this node')
+    .addOption(instant('--at', 'as it was then'))
     .action(runner.action(why))
 }
 
-async function why(session: Session, _: unknown, name: string): Promise<undefined> {
-  const answer = await askWhy(session, findThing(await session.view(), name))
-  session.out.answer(answer, () => renderWhy(answer, session.out.look))
+interface Options {
+  readonly on?: string
+  readonly at?: number
 }
 
-export async function askWhy(session: Session, thing: Thing): Promise<WhyView> {
+async function why(session: Session, { on, at }: Options, name: string): Promise<undefined> {
+  const view = await session.view()
+  const answer = await askWhy(session, findThing(view, name), at)
+  if (on !== undefined && !view.nodes.some((node) => node.name === on))
+    throw new HoldfastError({
+      code: 'NOT_FOUND',
+      message: `there is no node "${on}"`,
+      remedy: `These there are: ${view.nodes.map((node) => node.name).join(', ')}`,
+    })
+  const nodes = answer.nodes.filter((row) => on === undefined || row.node === on)
+  const shown = { ...answer, nodes }
+  session.out.answer(shown, () => renderWhy(shown, session.out.look))
+}
+
+/** @param atMs as it was then; absent: now */
+export async function askWhy(session: Session, thing: Thing, atMs?: number): Promise<WhyView> {
   const name = nameOf(thing)
+  const query = atMs === undefined ? {} : { atMs }
   switch (thing.kind) {
     case 'group':
-      return session.inCluster('whyGroup', { params: { group: name } })
+      return session.inCluster('whyGroup', { params: { group: name }, query })
     case 'node':
-      return session.inCluster('whyNode', { params: { node: name } })
+      return session.inCluster('whyNode', { params: { node: name }, query })
     case 'resource':
-      return session.inCluster('whyResource', { params: { resource: name } })
+      return session.inCluster('whyResource', { params: { resource: name }, query })
   }
 }
 

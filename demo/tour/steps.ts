@@ -1,6 +1,7 @@
 /** The steps of the tour, in order. Each builds on what the ones before it left. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive } from '../../probe/gate/proc.ts'
+import { PROFILES } from '../../schema/timing.ts'
 import { CLUSTER, type Demo, type LedgerLine, program, readLines } from '../cluster.ts'
 import { killPid } from '../host.ts'
 import { ensure, judged, lastStart, moveTo, nextStart, otherNode, timesOf } from './helpers.ts'
@@ -112,7 +113,8 @@ async function probeDeath(demo: Demo) {
   for (let i = 0; i < 500 && !(await host.status())?.agent.info?.connected; i += 1) await sleep(20)
   const backMs = Date.now()
   // Longer than the lease: what was not adopted would be stopped by now.
-  await sleep(2_000)
+  const { profile } = await demo.api('getCluster', { params: { cluster: CLUSTER } })
+  await sleep(PROFILES[profile].ttlMs + 500)
   ensure(isAlive(workload), 'the workload did not survive')
   const group = await demo.online('ledger', owner)
   ensure(group.owner === owner, 'it was moved')

@@ -8,18 +8,11 @@ import * as b from './bodies.ts'
 import * as f from './fencing.ts'
 import * as m from './management.ts'
 import * as p from './placement.ts'
+import { planningRoutes } from './planning-routes.ts'
+import type { Route } from './route.ts'
 import * as t from './types.ts'
 import { upkeepRoutes } from './upkeep-routes.ts'
-import { whyView } from './why.ts'
-
-interface Route {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  readonly path: string
-  readonly summary: string
-  readonly body?: z.ZodType
-  readonly query?: z.ZodType
-  readonly response: z.ZodType
-}
+import { whyQuery, whyView } from './why.ts'
 
 const page = {
   /** Only what came after this number. */
@@ -103,6 +96,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/nodes/:node/why',
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
     response: whyView,
   },
   changeNode: {
@@ -166,6 +160,7 @@ export const routes = {
     response: f.fenceTested,
   },
   ...upkeepRoutes,
+  ...planningRoutes,
   listRules: {
     method: 'GET',
     path: '/v1/clusters/:cluster/rules',
@@ -208,6 +203,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/groups/:group/why',
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
     response: whyView,
   },
   changeGroup: {
@@ -277,6 +273,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/clusters/:cluster/resources/:resource/why',
     summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
     response: whyView,
   },
   getEvidence: {

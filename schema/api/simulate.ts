@@ -52,7 +52,14 @@ export const simulation = z.object({
 })
 export type Simulation = z.infer<typeof simulation>
 
-/** What the loss of each node that is up would come to, in list order. */
-export const survivabilityView = z.object({
-  nodes: z.array(z.object({ node: z.string(), groups: z.array(simulatedGroup) })),
+export const survivabilityQuery = z.strictObject({
+  /** How many nodes are lost at once. */
+  lost: z.enum(['1', '2']).default('1'),
 })
+
+/** A node, or two with a comma. */
+export const lossView = z.object({ node: z.string(), groups: z.array(simulatedGroup) })
+export type LossView = z.infer<typeof lossView>
+
+/** What the loss of each node that is up, or of each two, would come to, in list order. */
+export const survivabilityView = z.object({ seq: z.int(), nodes: z.array(lossView) })

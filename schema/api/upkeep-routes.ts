@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import * as b from './bodies.ts'
 import * as upkeep from './maintenance.ts'
+import type { Route } from './route.ts'
 import * as s from './simulate.ts'
 
 export const upkeepRoutes = {
@@ -16,7 +17,8 @@ export const upkeepRoutes = {
   survivability: {
     method: 'GET',
     path: '/v1/clusters/:cluster/survivability',
-    summary: 'For each node: who would land where if it were lost, and what could not start',
+    summary: 'For each node, or two: who would land where if lost, and what could not start',
+    query: s.survivabilityQuery,
     response: s.survivabilityView,
   },
   listMaintenance: {
@@ -39,4 +41,4 @@ export const upkeepRoutes = {
     body: upkeep.maintenanceSubject,
     response: b.done,
   },
-} as const
+} as const satisfies Record<string, Route>

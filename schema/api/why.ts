@@ -5,6 +5,11 @@ import { eventView } from './bodies.ts'
 export const whyKind = z.enum(['node', 'group', 'resource'])
 export type WhyKind = z.infer<typeof whyKind>
 
+export const whyQuery = z.strictObject({
+  /** As it was at this instant, in milliseconds since the Unix epoch, as far back as the journal reaches. */
+  atMs: z.coerce.number().int().nonnegative().optional(),
+})
+
 /** Why something is as it is: verdict, what led to it, every node with its reason, what to do. */
 export const whyView = z.object({
   kind: whyKind,

@@ -26,6 +26,11 @@ beforeAll(async () => {
   await real.lost('n4')
   const [image, serialLog] = ['/vm/box.img', '/vm/box.log']
   writeFileSync(join(real.folder, 'box.xml'), tinyDomainXml({ name: 'box', image, serialLog }))
+  writeFileSync(
+    join(real.folder, 'cib.xml'),
+    '<cib><configuration><resources><primitive id="ip" class="ocf" provider="heartbeat" type="Dummy"/></resources></configuration></cib>',
+  )
+  writeFileSync(join(real.folder, 'cluster.yaml'), 'groups: { coded: { priority: 3 } }\n')
 }, 60_000)
 afterAll(() => real?.stop())
 
@@ -53,7 +58,9 @@ const CASES: readonly Case[] = [
   of('status n1', 'status --color pink', usage),
   on('status --watch', 'status --watch --cluster nosuch', notFound),
   of('why web', 'why nosuch', notFound),
+  of('timeline last web', 'timeline u99999', notFound),
   of('why node/n1', 'why node/web', notFound),
+  of('why web --on n1', 'why web --at 365d', notFound),
   of('why nginx', 'why', usage),
   of('describe cluster', 'describe cluster nosuch', notFound),
   of('describe group web', 'describe group nosuch', notFound),
@@ -107,6 +114,13 @@ const CASES: readonly Case[] = [
   of('simulate fail web', 'simulate fail nosuch', notFound),
   of('survivability', 'survivability --cluster nosuch', notFound),
   of('simulate move web', 'simulate move nosuch', notFound),
+  of('simulate apply -f @CONFIG@', 'simulate apply -f nosuch.yaml', usage),
+  of('plan -f @CONFIG@', 'plan', usage),
+  of('diff -f @CONFIG@', 'diff -f nosuch.yaml', usage),
+  of('apply -f @CONFIG@ --yes', 'apply', usage),
+  of('export', 'export --cluster nosuch', notFound),
+  of('report -o @REPORT@', 'report --since yesterday', usage),
+  of('import pacemaker @CIB@', 'import pacemaker @CONFIG@', usage),
   of(`sim run ${SCENARIO}`, 'sim run nosuch.yaml', usage),
   of('rule delete near --yes', 'rule delete near --yes', notFound),
   of('group change cache --failover-threshold default', 'group change nosuch', notFound),
@@ -169,7 +183,12 @@ const CASES: readonly Case[] = [
 
 const run = (line: string, more: readonly string[] = [], env: Record<string, string> = {}) => {
   // Before the words: what follows `--` belongs to the command.
-  const [first = '', ...rest] = line.replace('@XML@', join(real.folder, 'box.xml')).split(' ')
+  const [first = '', ...rest] = line
+    .replace('@XML@', join(real.folder, 'box.xml'))
+    .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
+    .replace('@CIB@', join(real.folder, 'cib.xml'))
+    .replace('@REPORT@', join(real.folder, 'report.json.gz'))
+    .split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
 }
 

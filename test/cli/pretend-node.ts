@@ -78,20 +78,19 @@ export class PretendNode {
     for (const group of this.#hive.groups.values()) {
       const { ownership } = group
       if (ownership.owner !== this.id || !this.works) continue
-      const releasing = ownership.phase === 'releasing'
+      if (ownership.phase === 'releasing') {
+        this.#tell({ t: 'released', groupId: group.id, epoch: ownership.epoch, why: 'asked' })
+        continue
+      }
       for (const r of this.#hive.resources.values()) {
         if (r.groupId !== group.id) continue
-        const wanted = r.persistentState === 1 && !releasing
-        const said = wanted ? this.says : { status: 'offline' as const, gaveUp: false }
+        const said =
+          r.persistentState === 1 ? this.says : { status: 'offline' as const, gaveUp: false }
         const key = JSON.stringify([ownership.epoch, said])
         if (this.#told.get(r.id) === key) continue
         this.#told.set(r.id, key)
         items.push({ resourceId: r.id, epoch: ownership.epoch, restarts: 0, ...said })
       }
-      if (!releasing) continue
-      const { epoch } = ownership
-      this.#tell({ t: 'released', groupId: group.id, epoch, why: 'asked' })
-      items.length = 0
     }
     if (items.length > 0) this.#tell({ t: 'status', items })
   }

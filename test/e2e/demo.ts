@@ -3,6 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Demo, type DemoOptions } from '../../demo/cluster.ts'
+import { PROFILES } from '../../schema/timing.ts'
+
+/** Of profile `standard`: what was not adopted is stopped by then. */
+export const LONGER_THAN_LEASE_MS = PROFILES.standard.ttlMs + 500
 
 export async function startDemo(options: Partial<DemoOptions> = {}): Promise<Demo> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'holdfast-test-'))

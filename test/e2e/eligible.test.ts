@@ -13,7 +13,7 @@ let scripts = ''
 beforeAll(async () => {
   demo = await startDemo({
     hosts: ['n1', 'n2'],
-    profile: 'fast',
+    profile: 'standard',
     hostOptions: (name) => ({
       policy:
         name === 'n1'

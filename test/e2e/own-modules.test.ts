@@ -16,7 +16,7 @@ let file: string
 beforeAll(async () => {
   demo = await startDemo({
     hosts: ['n1', 'n2'],
-    profile: 'fast',
+    profile: 'standard',
     policy: { modules: { [TYPE]: { commands: ['/bin/sleep'] } } },
   })
   file = join(demo.folder, `${TYPE}.mjs`)

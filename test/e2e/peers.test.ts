@@ -114,9 +114,9 @@ test('all of them hear each other, and an idle cluster needs no alarm for it', a
   ])
 })
 
-/** W(TTL), what the start of Node.js takes, and a machine that has other things to do. */
 const WAIT = waitMs(FAST.ttlMs, FAST.marginMs)
-const SLACK_MS = 700
+/** For a machine that has other things to do; the alarm would be a minute late. How fast it is: `npm run bench:failover`. */
+const SLACK_MS = 10_000
 
 test('D3: a silent host is found out by its peers although the alarm is a minute late', async () => {
   await allHeard()

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
 import { childrenOf, killPid } from '../../demo/host.ts'
 import { identityOf } from '../../probe/gate/proc.ts'
-import { endDemo, eventually, startDemo, starts } from './demo.ts'
+import { endDemo, eventually, LONGER_THAN_LEASE_MS, startDemo, starts } from './demo.ts'
 
 describe('processes of a host die one by one', () => {
   let demo: Demo
   beforeAll(async () => {
-    demo = await startDemo()
+    demo = await startDemo({ profile: 'standard' })
     await demo.addGroup('ledger')
     await demo.addWitness('ledger', 'ledger', { delayMs: 0, attempts: 100 })
     await demo.online('ledger', 'n1')
@@ -44,7 +44,7 @@ describe('processes of a host die one by one', () => {
       const info = (await host.status())?.agent.info
       return info?.connected && info.session !== before?.agent.info?.session
     })
-    await sleep(1_500)
+    await sleep(LONGER_THAN_LEASE_MS)
     expect(await workload()).toBe(pid)
     expect((await demo.online('ledger', host.name)).epoch).toBe(1)
   })
@@ -58,7 +58,7 @@ describe('processes of a host die one by one', () => {
       const now = await host.status()
       return now && now.guard.pid !== guard && now.agent.info?.connected
     })
-    await sleep(2_000)
+    await sleep(LONGER_THAN_LEASE_MS)
     expect(await workload()).toBe(pid)
     expect(starts(demo)).toHaveLength(1)
     expect((await demo.online('ledger', host.name)).epoch).toBe(1)
@@ -88,10 +88,10 @@ describe('processes of a host die one by one', () => {
     const pid = (await workload()) as number
     const { agent } = host.treePids()
     process.kill(agent as number, 'SIGSTOP')
-    await eventually('the workload is gone', () => identityOf(pid) === null, 3_000)
+    await eventually('the workload is gone', () => identityOf(pid) === null, 10_000)
     // It is gone before the control plane gives the group away.
     expect(starts(demo)).toHaveLength(3)
-    await eventually('it comes up elsewhere', () => starts(demo).length === 4, 5_000)
+    await eventually('it comes up elsewhere', () => starts(demo).length === 4, 20_000)
     process.kill(agent as number, 'SIGCONT')
     expect(starts(demo)[3]?.owner).not.toBe(host.name)
     expect(demo.overlaps('ledger')).toBe(0)
@@ -102,7 +102,7 @@ describe('processes of a host die one by one', () => {
     const host = await owner()
     const before = starts(demo).length
     host.powerCut()
-    await eventually('it comes up elsewhere', () => starts(demo).length > before, 6_000)
+    await eventually('it comes up elsewhere', () => starts(demo).length > before, 20_000)
     expect(starts(demo).at(-1)?.owner).not.toBe(host.name)
     expect(demo.overlaps('ledger')).toBe(0)
     await host.boot()
@@ -159,7 +159,7 @@ describe('processes of a host die one by one', () => {
       const now = await owner.status()
       return now && now.guard.pid !== guard && now.agent.info?.connected
     })
-    await sleep(1_500)
+    await sleep(LONGER_THAN_LEASE_MS)
     await demo.online('pair', owner.name)
     expect(await pids()).toEqual(before)
   })

@@ -25,7 +25,10 @@ const scripts = mkdtempSync(join(tmpdir(), 'holdfast-scripts-'))
 let demo: Demo
 let script: DaemonScript
 beforeAll(async () => {
-  demo = await startDemo({ hosts: ['n1'], policy: { script: { commands: [`${scripts}/*`] } } })
+  demo = await startDemo({
+    ...{ hosts: ['n1'], profile: 'standard' },
+    policy: { script: { commands: [`${scripts}/*`] } },
+  })
   script = daemonScript(scripts, 'd')
   await demo.addGroup('g')
   await addScript(demo, 'daemon', 'g', script, { poll: POLL, restart: RESTART })

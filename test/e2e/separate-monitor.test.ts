@@ -13,6 +13,9 @@ const CROWD = 99
 const CROWD_POLL_MS = 2_000
 const CRASH_POLL_MS = 500
 const WATCHED_MS = 12_000
+/** So many there have to be of those of the crowd, one less than there is time for. */
+const CHECKS = WATCHED_MS / CROWD_POLL_MS - 1
+const LATE_MS = 30_000
 
 /** A daemon of its own, and a check that takes its monitor along where the file `crashes` is there. */
 const SCRIPT = `#!/bin/sh
@@ -166,20 +169,22 @@ test('S-28, S-29, S-32: who was there twice when all went down is alone, and the
   const endMs = performance.now() + WATCHED_MS
   let checked = 0
   let lastMs = 0
-  while (performance.now() < endMs) {
+  // For a while, and on a machine that is slow until there was something to see.
+  const seenEnough = async () =>
+    checked >= CHECKS && ((await monitor(own))?.generation ?? 0) > lonely + 2
+  while (performance.now() < endMs || !(await seenEnough())) {
+    expect(performance.now(), `${checked} checks`).toBeLessThan(endMs + LATE_MS)
     const now = await monitor('rhs-exec')
     expect(now).toMatchObject({ pid: shared?.pid, generation: shared?.generation })
     if (now?.tables === 'no answer' || !now) throw new Error('the shared monitor does not answer')
     const [group] = now.tables.groups
     expect(group?.members.filter((m) => m.status !== 'online')).toEqual([])
+    // Each check is one call for all of them (S-27).
     const atMs = group?.isAlive?.atMs ?? 0
     if (atMs !== lastMs) checked += 1
     lastMs = atMs
     await sleep(200)
   }
-  // Each check is one call for all of them (S-27), and none was left out for long.
-  expect(checked).toBeGreaterThanOrEqual(Math.floor(WATCHED_MS / CROWD_POLL_MS) - 1)
-  expect((await monitor(own))?.generation ?? 0).toBeGreaterThan(lonely + 2)
   // A monitor that crashes is no failure of what it watches: nothing was restarted.
   expect(await records()).toEqual(before)
 

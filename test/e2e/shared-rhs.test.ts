@@ -8,7 +8,7 @@ import { endDemo, eventually, startDemo } from './demo.ts'
 const COUNT = 100
 let demo: Demo
 beforeAll(async () => {
-  demo = await startDemo({ hosts: ['n1'] })
+  demo = await startDemo({ hosts: ['n1'], profile: 'standard' })
   await demo.addGroup('many')
   for (let i = 0; i < COUNT; i += 1)
     await demo.api('createResource', {

@@ -20,7 +20,7 @@ describe.skipIf(missing !== null)('units of systemd in a cluster', () => {
     await host.define(UNIT, { exec: 'exec sleep 1000' })
     demo = await startDemo({
       hosts: ['n1', 'n2'],
-      profile: 'fast',
+      profile: 'standard',
       hostOptions: (name) => ({
         policy:
           name === 'n1'
@@ -118,8 +118,8 @@ describe.skipIf(missing !== null)('units of systemd in a cluster', () => {
     const { agent = 0, rhs = 0 } = demo.host('n1').treePids()
     for (const one of [agent, rhs]) process.kill(one, 'SIGSTOP')
     const begunMs = performance.now()
-    await eventually('it is ended', () => host.pids(UNIT).length === 0, 10_000)
-    // TTL of profile `fast`, from the last answer, which may be one ping old.
+    await eventually('it is ended', () => host.pids(UNIT).length === 0, 20_000)
+    // TTL of the profile, from the last answer, which may be one ping old.
     const tookMs = performance.now() - begunMs
     process.stderr.write(`a unit of a silent host was ended after ${tookMs.toFixed(0)} ms\n`)
     expect(() => process.kill(pid, 0)).toThrow()

@@ -1,9 +1,12 @@
-/** The tour is the product shown: every step has to hold, and none may be left out in CI. */
+/**
+ * The tour is the product shown: every step has to hold, and none may be left out in CI. With leases
+ * that a busy machine can keep: where a guard takes a second to start, A6 does not hold under `fast`.
+ */
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 
 test.each([
-  ['npm run tour: every step, judged by the witness', []],
+  ['npm run tour: every step, judged by the witness', ['--profile', 'standard']],
   ['npm run tour -- --vm: every step, by both libvirts and the kernel', ['--vm']],
 ])('%s', { timeout: 240_000 }, (_what, words) => {
   const run = spawnSync(process.execPath, ['demo/tour.ts', '--json', ...words], {

@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { toDocument } from '../../schema/hive.ts'
-import { survivability, whatIf } from '../../worker/core/what-if.ts'
+import { whatIf } from '../../worker/core/what-if.ts'
+import { Survivability } from '../../worker/survivability.ts'
 import { act, type Cluster, form, GROUP, id, NODE, plan } from './instant-cluster.ts'
 
 const owners = ({ state }: Cluster) =>
@@ -45,9 +46,19 @@ const two = () =>
     ],
   })
 
-test('survivability: for each node who lands where, and what cannot start, with reasons', () => {
-  const { state, nowMs } = two()
-  expect(survivability(state, nowMs)).toEqual([
+test('survivability: for each node who lands where, and what cannot start, with reasons', async () => {
+  const { state } = two()
+  let at = 1
+  let looks = 0
+  const losses = new Survivability({
+    progress: () => at,
+    state: () => {
+      looks += 1
+      return state
+    },
+  })
+  const { nodes } = await losses.of(1)
+  expect(nodes).toEqual([
     {
       node: 'n0',
       groups: [
@@ -63,6 +74,14 @@ test('survivability: for each node who lands where, and what cannot start, with 
     },
     { node: 'n1', groups: [] },
   ])
+  expect((await losses.of(2)).nodes).toMatchObject([{ node: 'n0,n1' }])
+  // Nothing has changed: nothing is worked out again.
+  const before = looks
+  expect((await losses.of(1)).nodes).toBe(nodes)
+  expect(looks).toBe(before)
+  at += 1
+  expect((await losses.of(1)).nodes).toEqual(nodes)
+  expect(looks).toBeGreaterThan(before)
 })
 
 test('a move and a failover that are refused say so', () => {

@@ -1,7 +1,7 @@
 /** `why`: verdict, what led to it, every node with its reason; and the log's filters. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { WhyView } from '../../schema/api/why.ts'
-import { insertKey, ok, pause, TestCluster } from './api.ts'
+import { insertKey, ok, pause, refused, TestCluster } from './api.ts'
 import { TestNode } from './test-node.ts'
 
 beforeAll(insertKey)
@@ -36,6 +36,34 @@ async function running(profile: 'fast' | 'standard' = 'standard') {
   await status(n1, epoch, 'online')
   return { cluster, n1, n2, groupId, resourceId, epoch, status }
 }
+
+describe('as it was', () => {
+  test('--at: owner, statuses and reasons of then; before that there was nothing', async () => {
+    const { cluster, n1, n2, groupId, epoch, status } = await running()
+    await pause(5)
+    const beforeMs = Date.now()
+    await pause(5)
+    await status(n1, epoch, 'failed', true)
+    await n1.tell({ t: 'released', groupId, epoch, why: 'asked' })
+    await status(n2, await n2.take(groupId), 'online')
+    const at = (atMs: number) =>
+      ok<WhyView>('whyGroup', {
+        params: { ...cluster.params, group: 'web' },
+        query: { atMs: String(atMs) },
+      })
+    const then = await at(beforeMs)
+    expect(then.verdict).toMatch(/^web is online on n1: /)
+    expect(then.nodes.find((row) => row.owner)?.node).toBe('n1')
+    const now = await why(cluster, 'Group', 'web')
+    expect(now.verdict).toMatch(/^web is online on n2: /)
+    expect(await at(Date.now() + 1_000)).toMatchObject({ verdict: now.verdict, chain: now.chain })
+    const early = await refused('whyGroup', {
+      params: { ...cluster.params, group: 'web' },
+      query: { atMs: '1000' },
+    })
+    expect(early.code).toBe('NOT_FOUND')
+  })
+})
 
 describe('a group', () => {
   test('S-83, S-84: where it was placed, who else may take it, in the order of asking', async () => {

@@ -29,7 +29,7 @@ export function whyNotItself(
   if (refused) return `refused: ${refused.reason}`
   for (const r of draft.resourcesOf(group.id)) {
     if (r.possibleOwners && !r.possibleOwners.includes(node.id))
-      return `not a possible owner of ${r.name}`
+      return `not a possible owner of ${r.name}${r.source === undefined ? '' : ` (${r.source})`}`
     const problem = whyNotHosted(draft, node, r.type)
     if (problem !== null) return `cannot host type ${r.type} (resource ${r.name})${problem}`
   }

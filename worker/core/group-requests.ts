@@ -208,6 +208,7 @@ function given(settings: GroupSettings) {
     ...(settings.failback !== undefined && { failback: settings.failback }),
     ...(settings.priority !== undefined && { priority: settings.priority }),
     ...(settings.needs !== undefined && { needs: settings.needs }),
+    ...(settings.source !== undefined && { source: settings.source }),
     ...(settings.after !== undefined && { after: settings.after }),
     ...(settings.onlyWhile !== undefined && { onlyWhile: settings.onlyWhile }),
   }

@@ -91,8 +91,12 @@ export function whyNotApart(
   node: Node,
 ): string | null {
   const found = apartFrom(draft, unit, (seat) => counts(draft, seat, node.id, group))
-  return found ? `it is kept apart from ${found.other.name} (rule ${found.rule.name})` : null
+  return found ? `it is kept apart from ${found.other.name} (${ruleText(found.rule)})` : null
 }
+
+/** Its name, and where it was defined if that was in a file. */
+export const ruleText = ({ name, source }: Rule): string =>
+  source === undefined ? `rule ${name}` : `rule ${name}, ${source}`
 
 /** The first that hard rules keep apart from a unit and that is in its way. */
 export function apartFrom(

@@ -4,7 +4,7 @@ import { bestCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import type { Question } from './eligibility.ts'
 import { isLeftAlone } from './maintenance.ts'
-import { apartFrom, isJudged, shortfall, unitOf, whyNotTogether } from './neighbours.ts'
+import { apartFrom, isJudged, ruleText, shortfall, unitOf, whyNotTogether } from './neighbours.ts'
 import { candidates } from './placement.ts'
 import { isUp } from './rcm.ts'
 import { beginRelease } from './releases.ts'
@@ -91,7 +91,7 @@ function standApart(draft: Draft, group: Group, unit: readonly Group[], owner: N
   const first = (seat: Seat) => seat.here === owner.id && draft.precedes(seat.group, group)
   const found = apartFrom(draft, unit, (seat) => first(seat) && !seat.leaves)
   if (!found) return false
-  const because = broken(owner, `kept apart from ${found.other.name} (rule ${found.rule.name})`)
+  const because = broken(owner, `kept apart from ${found.other.name} (${ruleText(found.rule)})`)
   const other = draft.group(found.other.id)
   const gives = !hasElsewhere(draft, group) && other && hasElsewhere(draft, other) ? other : group
   beginRelease(draft, gives, leaving(draft, gives), because)

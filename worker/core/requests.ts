@@ -27,6 +27,8 @@ import { registerType, unregisterType } from './type-requests.ts'
 /** What an operator asked for: carried out, or refused with a reason and nothing changed. */
 export function takeRequest(draft: Draft, request: Request, by: string): Refusal | null {
   switch (request.type) {
+    case 'batch':
+      return takeBatch(draft, request, by)
     case 'formCluster':
       return formCluster(draft, request, by)
     case 'joinNode':
@@ -84,4 +86,20 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
     default:
       return unreachable(request)
   }
+}
+
+/** All or nothing: the draft of a refused event is kept by nobody. */
+function takeBatch(
+  draft: Draft,
+  { requests }: Extract<Request, { type: 'batch' }>,
+  by: string,
+): Refusal | null {
+  for (const [n, one] of requests.entries()) {
+    const refused = takeRequest(draft, one, by)
+    if (!refused) continue
+    const errors = refused.errors ?? [{ pointer: '', message: refused.message }]
+    const inside = errors.map((e) => ({ ...e, pointer: `/requests/${n}${e.pointer}` }))
+    return { ...refused, errors: inside }
+  }
+  return null
 }

@@ -54,6 +54,7 @@ export function createResource(draft: Draft, r: Of<'createResource'>, by: string
     restart: { ...DEFAULT_RESTART, ...defined<RestartPolicy>(r.settings.restart) },
     poll: { ...type.poll, ...defined<PollPolicy>(r.settings.poll) },
     separateMonitor: r.settings.separateMonitor ?? false,
+    ...(r.settings.source !== undefined && { source: r.settings.source }),
     createdAtMs: draft.nowMs,
   }
   const refused = check(draft, value)
@@ -86,6 +87,7 @@ export function changeResource(draft: Draft, r: Of<'changeResource'>, by: string
     ...(anyOf && { anyOf }),
     ...(settings.possibleOwners !== undefined && { possibleOwners: settings.possibleOwners }),
     ...(settings.separateMonitor !== undefined && { separateMonitor: settings.separateMonitor }),
+    ...(settings.source !== undefined && { source: settings.source }),
     restart: { ...resource.restart, ...defined<RestartPolicy>(settings.restart) },
     poll: { ...resource.poll, ...defined<PollPolicy>(settings.poll) },
   }
@@ -117,14 +119,8 @@ export function deleteResource(draft: Draft, r: Of<'deleteResource'>, by: string
       message: `resource "${resource.name}" cannot be deleted: ${dependents.map((d) => d.name).join(', ')} depend on it`,
       remedy: 'Change their dependencies first: holdfast resource change NAME --depends-on …',
     }
-  if (resource.persistentState === 1)
-    return {
-      code: 'GROUP_ONLINE',
-      message: `resource "${resource.name}" cannot be deleted while it is wanted online`,
-      remedy: `Take it offline first: holdfast resource offline ${resource.name}`,
-    }
-  const running = stillRunning(draft, resource)
-  if (running) return running
+  const refused = whyNotDeleted(draft, resource)
+  if (refused) return refused
   draft.put(
     { table: 'resource', id: resource.id, value: null },
     { manager: 'RCM', code: 'resourceDeleted', evidence: { by } },
@@ -135,7 +131,13 @@ export function deleteResource(draft: Draft, r: Of<'deleteResource'>, by: string
 }
 
 /** What is deleted is told to nobody any more, so it has to have stopped before. */
-function stillRunning(draft: Draft, resource: Resource): Refusal | null {
+export function whyNotDeleted(draft: Draft, resource: Resource): Refusal | null {
+  if (resource.persistentState === 1)
+    return {
+      code: 'GROUP_ONLINE',
+      message: `resource "${resource.name}" cannot be deleted while it is wanted online`,
+      remedy: `Take it offline first: holdfast resource offline ${resource.name}`,
+    }
   const group = draft.group(resource.groupId)
   const seen = draft.observed(resource.id)
   if (!group || group.ownership.phase === 'free' || !seen) return null

@@ -62,8 +62,11 @@ export function createRule(draft: Draft, r: Of<'createRule'>, by: string): Refus
       message: `rule "${r.name}" is about one group only`,
       remedy: 'Name two groups or more that differ.',
     }
-  const { ruleId: id, name, kind, hard } = r
-  const value: Rule = { id, name, kind, groups, hard, createdAtMs: draft.nowMs, createdBy: by }
+  const { ruleId: id, name, kind, hard, source } = r
+  const value: Rule = {
+    ...{ id, name, kind, groups, hard, createdAtMs: draft.nowMs, createdBy: by },
+    ...(source !== undefined && { source }),
+  }
   const refused = contradiction(draft, [...rules, value], value)
   if (refused) return refused
   draft.put({ table: 'rule', id, value }, { manager: 'FM', code: 'ruleCreated', evidence: { by } })
@@ -92,15 +95,20 @@ function contradiction(draft: Draft, rules: readonly Rule[], made: Rule): Refusa
       const name = (id: string) => draft.group(id)?.name ?? id
       return {
         code: 'RULES_CONTRADICT',
-        message: `rule "${made.name}" contradicts ${by.map((r) => `"${r.name}"`).join(' and ')}: ${name(from)} and ${name(other)} would be kept together and apart`,
+        message: `rule "${made.name}" contradicts ${by.map(definedAt).join(' and ')}: ${name(from)} and ${name(other)} would be kept together and apart`,
         why: by
-          .map((r) => `"${r.name}": ${r.kind} ${r.groups.map(name).join(', ')}, by ${r.createdBy}`)
+          .map(
+            (r) => `${definedAt(r)}: ${r.kind} ${r.groups.map(name).join(', ')}, by ${r.createdBy}`,
+          )
           .join('; '),
         remedy: `Remove one of them first (holdfast rule delete ${by[0]?.name}), or make one of them soft.`,
       }
     }
   return null
 }
+
+const definedAt = ({ name, source }: Rule): string =>
+  source === undefined ? `"${name}"` : `"${name}" (${source})`
 
 /** Everything that is kept together with a group, and the rules by which it is. */
 function joinedTo(from: string, rules: readonly Rule[]): Map<string, readonly Rule[]> {

@@ -34,18 +34,25 @@ export function whatIf(
   return { groups: differences(state, copy, nowMs), restarts: restarts(state, copy) }
 }
 
-/** Of each node that is up: where its groups would land, and what could not start (N−1). */
-export function survivability(
+/** Where the groups of nodes would land if all of these were lost, and what could not start. */
+export function lossOf(
   state: ClusterState,
+  nodes: readonly string[],
   nowMs: number,
-): { node: string; groups: SimulatedGroup[] }[] {
-  const up = [...state.hive.nodes.values()].filter((node) => node.state !== 'down')
-  return up
-    .sort((a, b) => a.position - b.position)
-    .map((node) => {
-      const lost = whatIf(state, { what: 'nodeDown', nodes: [node.id] }, nowMs)
-      return { node: node.name, groups: 'refused' in lost ? [] : lost.groups }
-    })
+): SimulatedGroup[] {
+  const lost = whatIf(state, { what: 'nodeDown', nodes: [...nodes] }, nowMs)
+  return 'refused' in lost ? [] : lost.groups
+}
+
+/** The state in which the cluster would come to rest; the refusal of what was asked for. */
+export function played(
+  state: ClusterState,
+  event: Event,
+  nowMs: number,
+): ClusterState | { refused: Refusal } {
+  const copy = copied(state)
+  const refused = play(copy, event, nowMs)
+  return refused ? { refused } : copy
 }
 
 function copied({ hive, observed }: ClusterState): ClusterState {

@@ -284,7 +284,7 @@ function groupAdvice(view: GroupView, nodes: readonly Row[]): string[] {
 function nodeAdvice({ node, reason }: Row): string {
   if (reason === 'down') return `Start the host of ${node}; why it is down: holdfast why ${node}`
   if (reason === 'paused' || reason.startsWith('quarantined')) return `holdfast node resume ${node}`
-  const resource = /^not a possible owner of (\S+)$/.exec(reason)?.[1]
+  const resource = /^not a possible owner of (\S+)/.exec(reason)?.[1]
   if (resource)
     return `Let ${node} own ${resource}: holdfast resource change ${resource} --possible-owners all`
   if (/^cannot host type \S+ \(resource \S+\): /.test(reason))

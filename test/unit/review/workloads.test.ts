@@ -42,10 +42,8 @@ test('G5, G10: a start recorded without its process is not over while a kill gro
     phase: 'starting',
     process: null,
   })
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await expect.poll(() => kills, { timeout: 10_000 }).toBeGreaterThan(2)
   expect(said).toEqual([])
-  expect(kills).toBeGreaterThan(2)
   alive = []
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  expect(said).toEqual(['r'])
+  await expect.poll(() => said, { timeout: 10_000 }).toEqual(['r'])
 })

@@ -1,0 +1,41 @@
+/** What an operator plans by: the configuration as one document, and how changes of owner went. */
+import * as z from 'zod'
+import { LIMITS } from '../limits.ts'
+import * as c from './config.ts'
+import type { Route } from './route.ts'
+import { timelineQuery, timelineView } from './timeline.ts'
+
+export const planningRoutes = {
+  getConfig: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/config',
+    summary:
+      'The configuration as one document, without defaults; applied again it changes nothing',
+    response: c.configView,
+  },
+  planConfig: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/config/plan',
+    summary: 'What a configuration would change, and what would start, stop and move; nothing does',
+    body: c.planConfig,
+    bytesMax: LIMITS.configBytesMax,
+    response: c.planView,
+  },
+  applyConfig: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/config/apply',
+    summary:
+      'Makes the configuration so, all of it or nothing; refused when `base` is no longer true',
+    body: c.applyConfig,
+    bytesMax: LIMITS.configBytesMax,
+    response: c.applied,
+  },
+  listTimelines: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/timelines',
+    summary:
+      'Changes of owner, newest first: detected, decided, stopped, placed, started, with their times',
+    query: timelineQuery,
+    response: z.object({ timelines: z.array(timelineView) }),
+  },
+} as const satisfies Record<string, Route>

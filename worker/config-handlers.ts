@@ -1,0 +1,17 @@
+/** The configuration of a cluster as one document. */
+import { HoldfastError, type Refusal } from '../schema/errors.ts'
+import { type Call, open } from './calls.ts'
+import type { ApplyAsk, PlanAsk } from './configurations.ts'
+
+export const configHandlers = {
+  getConfig: async (call: Call) => (await open(call)).stub.exportConfig(),
+  planConfig: async (call: Call<PlanAsk>) =>
+    orThrow(await (await open(call)).stub.planConfig(call.body)),
+  applyConfig: async (call: Call<ApplyAsk>) =>
+    orThrow(await (await open(call)).stub.applyConfig(call.body, call.by)),
+}
+
+function orThrow<T extends object>(answer: T | { refused: Refusal }): T {
+  if ('refused' in answer) throw new HoldfastError(answer.refused)
+  return answer
+}
