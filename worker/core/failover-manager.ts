@@ -7,6 +7,7 @@ import type { Draft } from './draft.ts'
 import { leaveDrained } from './drain.ts'
 import { failBack, forgetFailback } from './failback.ts'
 import { keepOrder } from './group-order.ts'
+import { isLeftAlone, staysFree } from './maintenance.ts'
 import { logNodeList, makeOffer } from './offers.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
@@ -31,15 +32,23 @@ export function settleGroups(draft: Draft): boolean {
   for (const { id } of draft.groups()) {
     // An earlier one may have taken it along.
     const known = draft.group(id)
-    if (known) keepOrder(draft, known)
+    const alone = known !== undefined && isLeftAlone(draft, known)
+    if (known && !alone) keepOrder(draft, known)
     const group = draft.group(id)
     if (!group) continue
     switch (group.ownership.phase) {
       case 'free':
         forgetFailback(draft, group)
-        placeFree(draft, group, group.ownership)
+        if (!alone || !staysFree(draft, group, group.ownership))
+          placeFree(draft, group, group.ownership)
         break
       case 'owned':
+        // To drain its node is an operator's word, and no matter of health.
+        if (alone) {
+          forgetFailback(draft, group)
+          leaveDrained(draft, group)
+          break
+        }
         if (keepRules(draft, group) || leaveDrained(draft, group)) break
         if (!failBack(draft, group)) failOverIfFailed(draft, group)
         break

@@ -15,6 +15,7 @@ import { Draft } from './draft.ts'
 import { releaseGroup, settleGroups } from './failover-manager.ts'
 import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
 import { isolateResources, releaseResources } from './isolation.ts'
+import { endMaintenances } from './maintenance.ts'
 import {
   nodeLeaving,
   nodeLeft,
@@ -39,6 +40,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
   endQuarantines(draft, state.hive.nodes.values())
+  endMaintenances(draft)
   for (let round = 0; settleGroups(draft); round += 1)
     if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
   settleFences(draft)

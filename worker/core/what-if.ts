@@ -6,6 +6,7 @@ import type { SimulateAsk, SimulatedGroup, Simulation } from '../../schema/api/s
 import type { Refusal } from '../../schema/errors.ts'
 import type { Event } from '../../schema/event.ts'
 import type { Group, Hive, Node } from '../../schema/hive.ts'
+import { maintenanceOf } from '../../schema/maintenance.ts'
 import { applyObservation, type Observed } from '../../schema/observed.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import { applyUpdate } from '../../schema/update.ts'
@@ -30,7 +31,7 @@ export function whatIf(
     const refused = play(copy, event, nowMs)
     if (refused) return { refused }
   }
-  return { groups: differences(state, copy, nowMs) }
+  return { groups: differences(state, copy, nowMs), restarts: restarts(state, copy) }
 }
 
 /** Where the groups of nodes would land if all of these were lost, and what could not start. */
@@ -83,6 +84,8 @@ function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
       return ask.nodes.map((nodeId) => asked({ type: 'drainNode', nodeId }))
     case 'fail':
       return [asked({ type: 'failoverGroup', groupId: ask.group })]
+    case 'maintenanceOff':
+      return [asked({ type: 'setMaintenance', scope: ask.scope, id: ask.name ?? '', on: null })]
     case 'move':
       return [asked({ type: 'moveGroup', groupId: ask.group, to: ask.to })]
   }
@@ -136,6 +139,21 @@ function seen(hive: Hive, { id, waitsFor }: Group, epoch: number): StatusItem[] 
   return [...hive.resources.values()]
     .filter((r) => r.groupId === id && r.persistentState === 1)
     .map((r) => ({ resourceId: r.id, epoch, status, restarts: 0, gaveUp: false }))
+}
+
+/** What its owner leaves alone now, and would start: it is there, wanted, and not online. */
+function restarts(before: ClusterState, { hive }: ClusterState): Simulation['restarts'] {
+  return [...hive.resources.values()].flatMap((r) => {
+    const group = hive.groups.get(r.groupId)
+    const { owner: nodeId, epoch } = group?.ownership ?? { owner: null }
+    const seen = before.observed.resources.get(r.id)
+    if (!group || nodeId === null || seen?.epoch !== epoch || r.persistentState === 0) return []
+    const about = { nodeId, groupId: group.id, resourceId: r.id }
+    const was = maintenanceOf(before.hive.cluster?.maintenance, about)
+    const is = maintenanceOf(hive.cluster?.maintenance, about)
+    if (!was || is || seen.status !== 'failed') return []
+    return [{ resource: r.name, node: hive.nodes.get(nodeId)?.name ?? nodeId, status: seen.status }]
+  })
 }
 
 function differences(before: ClusterState, after: ClusterState, nowMs: number): SimulatedGroup[] {
