@@ -96,6 +96,11 @@ export class DemoHost {
     return join(this.options.folder, 'run')
   }
 
+  /** Whether it has power, so to speak: booted, and not cut off since. */
+  get isOn(): boolean {
+    return this.#wanted
+  }
+
   get guardPid(): number | undefined {
     return this.#guard?.pid
   }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { ClusterView } from '../../schema/api/bodies.ts'
 import type { LossView } from '../../schema/api/simulate.ts'
+import { HoldfastError } from '../../schema/errors.ts'
 import type { Runner } from '../command.ts'
 import { diffViews } from '../diff-views.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -29,18 +30,28 @@ export function addStatus(program: Command, runner: Runner): void {
 }
 
 async function status(session: Session, options: Options, name?: string): Promise<number> {
-  const [all, losses] = await Promise.all([
+  const [all, found] = await Promise.all([
     session.view(),
-    name === undefined && !options.watch ? session.inCluster('survivability') : null,
+    name === undefined && !options.watch ? losses(session) : null,
   ])
   const only = name === undefined ? null : findThing(all, name)
   const view = narrowed(all, only)
   if (options.watch) return watch(session, options, view, only)
-  const atRisk = losses?.nodes.flatMap(riskOf) ?? []
+  const atRisk = found?.nodes.flatMap(riskOf) ?? []
   session.out.answer({ ...view, atRisk }, () =>
     renderStatus(view, { ...lookOf(session, options), atRisk }),
   )
   return options.exitStatus ? { healthy: 0, warning: 3, outage: 8 }[view.health] : EXIT.done
+}
+
+/** Without it there is still everything that is now. */
+async function losses(session: Session): Promise<{ nodes: readonly LossView[] } | null> {
+  try {
+    return await session.inCluster('survivability')
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || session.signal.aborted) throw error
+    return null
+  }
 }
 
 /** A node whose loss something would not survive. */

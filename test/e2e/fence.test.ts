@@ -9,14 +9,17 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { CLUSTER, type Demo } from '../../demo/cluster.ts'
 import { addFence, fenceFolder, living, Plug } from '../fence/plug.ts'
 import { ROOT } from '../tidy/tracked-files.ts'
-import { endDemo, eventually, startDemo, starts } from './demo.ts'
+import { endDemo, eventually, LONGER_THAN_LEASE_MS, startDemo, starts } from './demo.ts'
 
 let demo: Demo
 let plugs: Plug[]
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
-  demo = await startDemo({ folder, ownBoot: true, policy: { fence: fenceFolder(folder) } })
+  demo = await startDemo({
+    ...{ folder, ownBoot: true, profile: 'standard' },
+    policy: { fence: fenceFolder(folder) },
+  })
   plugs = demo.hosts.map((host) => new Plug(demo, host))
   await demo.addGroup('ledger', { failoverThreshold: 1_000, failoverPeriodMs: 1 })
   await demo.addWitness('ledger', 'ledger')
@@ -29,6 +32,9 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   for (const plug of plugs) plug.reset()
+  // Whatever one of them has come to is no matter of the next one.
+  for (const host of demo.hosts) if (!host.isOn) await host.boot()
+  await demo.allUp()
 })
 
 const owner = async () => (await demo.online('ledger')).owner as string
@@ -51,15 +57,15 @@ test('F1, F2: a host that hangs is killed by another one, and its group runs els
   process.kill(guard as number, 'SIGSTOP')
   process.kill(agent as number, 'SIGKILL')
   const lostMs = performance.now()
-  await eventually('it runs elsewhere', () => starts(demo).length > before, 5_000)
+  await eventually('it runs elsewhere', () => starts(demo).length > before, 20_000)
   const tookMs = performance.now() - lostMs
   expect(living([pid, guard as number, agent as number])).toEqual([])
   expect((await demo.online('ledger')).owner).not.toBe(name)
   expect(plug.calls().slice(0, 2)).toEqual(['off', 'status'])
   const down = (await eventsAfter(seq)).find((e) => e.type === 'node.down')
   expect(down).toMatchObject({ subject: name, because: { code: 'fenceConfirmed', rule: 'F2' } })
-  // Well before its lease had ended: W(TTL) is 1.64 s.
-  expect(tookMs).toBeLessThan(1_400)
+  // Before its lease had ended: W(TTL) is 6.62 s. How fast it is: npm run bench:failover.
+  expect(tookMs).toBeLessThan(6_000)
   expect(demo.overlaps('ledger')).toBe(0)
   // It is switched on again, with another boot of the guard, and welcome.
   await demo.allUp()
@@ -81,7 +87,7 @@ test.each([
     const { seq } = await demo.view()
     const before = starts(demo).length
     plug.host.powerCut()
-    await eventually('it runs elsewhere', () => starts(demo).length > before, 6_000)
+    await eventually('it runs elsewhere', () => starts(demo).length > before, 30_000)
     const events = await eventsAfter(seq)
     const failed = events.filter((e) => e.type === 'fence.failed')
     expect(failed.length).toBeGreaterThan(0)
@@ -130,7 +136,7 @@ test('S-22, G8: an agent that is restarted is back before it is fenced (default 
   await eventually('lost', async () =>
     (await eventsAfter(seq)).some((e) => e.type === 'node.session'),
   )
-  await sleep(1_500)
+  await sleep(4_000)
   expect(plug.calls()).toEqual([])
   expect(starts(demo)).toHaveLength(before)
 })
@@ -146,14 +152,14 @@ test('policy fence: cut off from the control plane it runs on, restarts in place
   const workerd = demo.control.workerdPid() as number
   process.kill(workerd, 'SIGSTOP')
   try {
-    // Three times TTL: under policy lease it would have been stopped long ago.
-    await sleep(4_500)
+    // Longer than TTL: under policy lease it would have been stopped.
+    await sleep(LONGER_THAN_LEASE_MS + 1_000)
     expect(starts(demo)).toHaveLength(before)
     const pid = starts(demo).at(-1)?.pid as number
     expect(living([pid])).toEqual([pid])
     // C6: it crashes, and is started again where it stands, by the grant alone.
     process.kill(pid, 'SIGKILL')
-    await eventually('restarted in place', () => starts(demo).length === before + 1, 3_000)
+    await eventually('restarted in place', () => starts(demo).length === before + 1, 10_000)
     expect(starts(demo).at(-1)?.owner).toBe(name)
     // G10: a new guard adopts what runs, although the lease is long over.
     const again = starts(demo).at(-1)?.pid as number
@@ -180,7 +186,7 @@ test('F5: without an agent a lost host waits for its operator, says so, and is c
   expect((await holdfast('fence', 'remove', name, '--yes')).code).toBe(0)
   host.powerCut()
   await demo.until('it waits', (v) => v.groups[0]?.state === 'waiting')
-  await sleep(2_500)
+  await sleep(LONGER_THAN_LEASE_MS + 1_000)
   const listed = await holdfast('fence', 'list')
   expect(listed.code).toBe(4)
   expect(listed.stderr).toContain(`holdfast fence confirm ${name}`)
@@ -211,7 +217,7 @@ test('back to lease: every guard acknowledges it, and a lost host is taken over 
   const before = starts(demo).length
   const { seq } = await demo.view()
   plugOf(name).host.powerCut()
-  await eventually('it runs elsewhere', () => starts(demo).length > before, 6_000)
+  await eventually('it runs elsewhere', () => starts(demo).length > before, 30_000)
   const down = (await eventsAfter(seq)).find((e) => e.type === 'node.down')
   expect(down?.because.code).toBe('leaseEnded')
   expect(demo.overlaps('ledger')).toBe(0)

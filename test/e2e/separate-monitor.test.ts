@@ -17,7 +17,7 @@ const WATCHED_MS = 12_000
 const CHECKS = WATCHED_MS / CROWD_POLL_MS - 1
 const LATE_MS = 30_000
 
-/** A daemon of its own, and a check that takes its monitor along where the file `crashes` is there. */
+/** A daemon of its own, and a check that takes its monitor, the parent of its shell, along where the file `crashes` is there. */
 const SCRIPT = `#!/bin/sh
 dir=$HOLDFAST_PROP_folder
 pid=$dir/pid.$HOLDFAST_PROP_name
@@ -27,7 +27,7 @@ case $1 in
     exit 0 ;;
   offline) kill $(cat $pid); rm -f $pid; exit 0 ;;
   isAlive)
-    if [ "$HOLDFAST_PROP_name" = crasher ] && [ -f $dir/crashes ]; then kill -9 $PPID; sleep 1000; fi
+    if [ "$HOLDFAST_PROP_name" = crasher ] && [ -f $dir/crashes ]; then kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 1000; fi
     if [ -s $pid ] && kill -0 $(cat $pid); then exit 0; fi
     exit 7 ;;
 esac
