@@ -84,4 +84,12 @@ export function applyObservation(observed: Observed, o: Observation): void {
   const table: Map<string, unknown> = observed[MAP_OF[o.table]]
   if (o.value === null) table.delete(o.id)
   else table.set(o.id, o.value)
+  followers.get(observed)?.(o)
+}
+
+const followers = new WeakMap<Observed, (o: Observation) => void>()
+
+/** Has whoever keeps something beside what is observed hear of each change; there is one for each. */
+export function followObservations(observed: Observed, heard: (o: Observation) => void): void {
+  followers.set(observed, heard)
 }

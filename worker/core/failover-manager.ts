@@ -21,35 +21,30 @@ type Free = Extract<Ownership, { phase: 'free' }>
 const RETRY_REFUSED_MS = 5_000
 
 /**
- * Failover Manager: looks at every group once. Standing in for a dead source, it takes the list
- * from the Node Manager and offers the group to the first eligible node (S-07, S-83, S-84).
- *
- * @returns whether anything changed that another look could build upon
+ * Failover Manager: looks at a group. Standing in for a dead source, it takes the list from the Node
+ * Manager and offers the group to the first eligible node (S-07, S-83, S-84).
  */
-export function settleGroups(draft: Draft): boolean {
-  const before = draft.updates.length
-  for (const { id } of draft.groups()) {
-    // An earlier one may have taken it along.
-    const known = draft.group(id)
-    if (known) keepOrder(draft, known)
-    const group = draft.group(id)
-    if (!group) continue
-    switch (group.ownership.phase) {
-      case 'free':
-        forgetFailback(draft, group)
-        placeFree(draft, group, group.ownership)
-        break
-      case 'owned':
-        if (keepRules(draft, group) || leaveDrained(draft, group)) break
-        if (!failBack(draft, group)) failOverIfFailed(draft, group)
-        break
-      case 'releasing':
-        forgetFailback(draft, group)
-        settleCarry(draft, group)
-        break
-    }
+export function settleGroup(draft: Draft, groupId: string): void {
+  // An earlier one may have taken it along.
+  const known = draft.group(groupId)
+  if (known) keepOrder(draft, known)
+  const group = draft.group(groupId)
+  switch (group?.ownership.phase) {
+    case undefined:
+      break
+    case 'free':
+      forgetFailback(draft, group)
+      placeFree(draft, group, group.ownership)
+      break
+    case 'owned':
+      if (keepRules(draft, group) || leaveDrained(draft, group)) break
+      if (!failBack(draft, group)) failOverIfFailed(draft, group)
+      break
+    case 'releasing':
+      forgetFailback(draft, group)
+      settleCarry(draft, group)
+      break
   }
-  return draft.updates.length > before
 }
 
 /** "Terminated": counts only from the present owner at the present epoch (C5, M6). */
