@@ -1,6 +1,6 @@
 /** What a check of an OCF agent costs, beside what the agent costs by itself. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,8 +18,29 @@ export const ocfMissing = existsSync(AGENT) ? null : `${AGENT} is missing`
 
 /** Own CPU time of a process, and that of children which it has waited for. */
 function spentMs(pid: number | 'self'): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
-  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]) * TICK_MS, 0)
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(statOf(pid)[at] ?? 0) * TICK_MS, 0)
+}
+
+/** Fields of /proc/PID/stat after the command's name; none when it is gone. */
+function statOf(pid: number | string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? []
+  } catch {
+    return []
+  }
+}
+
+/** These processes with all that they have started, and what those have: agents run below shells that stay. */
+function withDescendants(pids: readonly number[]): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => [Number(name), Number(statOf(name)[1])] as const)
+  const found = new Set(pids)
+  for (let size = 0; size !== found.size; ) {
+    size = found.size
+    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid)
+  }
+  return [...found]
 }
 
 /** CPU of the agent's monitor without anybody around it, in milliseconds a call. */
@@ -57,7 +78,7 @@ export async function addDummies(demo: Demo, folder: string): Promise<void> {
 /** CPU of guard, agent, monitors and the agent itself, in milliseconds a call. */
 export async function throughOcfMs(demo: Demo): Promise<number> {
   const pids = Object.values(demo.host('n2').treePids()) as number[]
-  const spent = () => pids.reduce((sum, pid) => sum + spentMs(pid), 0)
+  const spent = () => withDescendants(pids).reduce((sum, pid) => sum + spentMs(pid), 0)
   const [before, atMs] = [spent(), performance.now()]
   await sleep(WATCHED_MS)
   const calls = (RESOURCES * (performance.now() - atMs)) / POLL_MS

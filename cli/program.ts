@@ -11,6 +11,7 @@ import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
 import { addImport } from './commands/import.ts'
 import { addLog } from './commands/log.ts'
+import { addMaintenance } from './commands/maintenance.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addReport } from './commands/report.ts'
@@ -61,6 +62,7 @@ export function makeProgram(runner: Runner): Command {
     addFence,
     addGroup,
     addRule,
+    addMaintenance,
     addResource,
     addVm,
     addToken,

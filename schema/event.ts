@@ -21,8 +21,16 @@ import {
 } from './ids.ts'
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
+import { maintenanceReason, maintenanceScope } from './maintenance.ts'
 import { moduleManifest } from './module-manifest.ts'
-import { amounts, faultDomain, placementPolicy, priority, ruleKind } from './placement.ts'
+import {
+  amounts,
+  faultDomain,
+  placementPolicy,
+  priority,
+  ruleKind,
+  startsPerNode,
+} from './placement.ts'
 import { heldGroup, localIntent, statusItem } from './session.ts'
 import { profileName } from './timing.ts'
 
@@ -91,6 +99,19 @@ const singleRequest = z.discriminatedUnion('type', [
     capacity: amounts.nullable().optional(),
     faultDomain: faultDomain.nullable().optional(),
   }),
+  z.strictObject({
+    type: z.literal('setMaintenance'),
+    scope: maintenanceScope,
+    id: guid,
+    /** Null: it is over. */
+    on: z
+      .strictObject({
+        reason: maintenanceReason,
+        forMs: durationMs.min(1_000).max(LIMITS.maintenanceMaxMs),
+      })
+      .nullable(),
+  }),
+  z.strictObject({ type: z.literal('setStarts'), startsPerNode }),
   z.strictObject({ type: z.literal('setPlacement'), placement: placementPolicy }),
   z.strictObject({
     type: z.literal('createRule'),

@@ -19,8 +19,17 @@ import {
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
+import { maintenances } from './maintenance.ts'
 import { moduleManifest, version } from './module-manifest.ts'
-import { amounts, faultDomain, placementPolicy, priority, type Rule, rule } from './placement.ts'
+import {
+  amounts,
+  faultDomain,
+  placementPolicy,
+  priority,
+  type Rule,
+  rule,
+  startsPerNode,
+} from './placement.ts'
 import { pollPolicy } from './poll-policy.ts'
 import { profileName } from './timing.ts'
 
@@ -36,6 +45,10 @@ export const cluster = z.strictObject({
   policyNumber: z.int().nonnegative().optional(),
   /** Absent: `list`. */
   placement: placementPolicy.optional(),
+  /** Absent: as many as `STARTS_PER_NODE` says. */
+  startsPerNode: startsPerNode.optional(),
+  /** What is observed only, each until its time. */
+  maintenance: maintenances.optional(),
   /** Membership view number: grows by one with each join and evict (S-03). */
   view: z.int().nonnegative(),
   formedAtMs: instantMs,

@@ -39,6 +39,8 @@ export const heldResource = z.strictObject({
   leaving: z.boolean(),
   /** With `leaving`: time counts more than a graceful stop, where its type allows that (S-50). */
   hurry: z.literal(true).optional(),
+  /** In maintenance: it is looked at, and nothing is done about what is found. */
+  observe: z.literal(true).optional(),
   /** An operator on this host wants it stopped, or gone at once: Terminate instead of Offline. */
   stopHere: z.enum(['no', 'stop', 'kill']),
   /** Its state is to travel instead of being lost by a stop. */

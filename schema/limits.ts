@@ -18,6 +18,9 @@ export const LIMITS = {
   failbacksAtOnce: 4,
   /** Named capacities of a node, and names that a group needs something of. */
   amountsMax: 16,
+  /** Clusters, nodes, groups and resources that are in maintenance at one time, and for how long. */
+  maintenancesMax: 1_000,
+  maintenanceMaxMs: 30 * 24 * 3_600_000,
   rulesMax: 1_000,
   ruleGroupsMax: 100,
   groupsMax: 10_000,

@@ -25,6 +25,10 @@ export type Amounts = z.infer<typeof amounts>
 /** Higher is placed first, and displaces lower when room is short. Absent: 0. */
 export const priority = z.int().min(-1_000_000).max(1_000_000)
 
+/** Resources that one node starts at the same time. */
+export const startsPerNode = z.int().min(1).max(1_000)
+export const STARTS_PER_NODE = 100
+
 /** A rack, a room, a site: what fails together. */
 export const faultDomain = name
 

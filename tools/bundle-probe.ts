@@ -1,5 +1,5 @@
 /** The probe as three files of JavaScript: a host needs Node.js and nothing from npm. */
-import { chmodSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
 
 export interface ProbeFiles {
@@ -42,5 +42,7 @@ export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): P
     rhs: `${folder}/holdfast-rhs.js`,
   }
   chmodSync(files.probe, 0o755)
+  // Else Node.js compiles each of them as CommonJS first, to find out that they are none.
+  writeFileSync(`${folder}/package.json`, '{ "type": "module" }\n')
   return files
 }

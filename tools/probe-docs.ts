@@ -57,6 +57,7 @@ const FILES = `## Files and folders
 | \`…/guard.json\` | 0600 | leases, grants and records of the guard (rule G9) |
 | \`…/guard.sock\` | 0600 | its door, for \`status\`, \`stop\` and \`leave\` |
 | \`…/gate/\` | 0711 | what virtual machines are started by |
+| \`…/compiled/\` | | what Node.js has compiled of the resource monitors, so that the next one starts sooner |
 | \`${DEFAULT_FOLDERS.policy}\` | 0644 | the host policy |
 
 Both folders belong to the user that runs the guard, which is root unless you have reasons, and nobody

@@ -24,6 +24,7 @@ import {
 } from './calls.ts'
 import { configHandlers } from './config-handlers.ts'
 import { join } from './join.ts'
+import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
@@ -63,10 +64,11 @@ export const handlers: Record<RouteName, Handler> = {
   getCluster: async (call: Call) => view((await open(call)).stub),
 
   changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
-    const { takeover, placement } = call.body
+    const { takeover, placement, startsPerNode } = call.body
     const { stub } = await open(call)
     const requests: Request[] = [
       ...(placement ? [{ type: 'setPlacement' as const, placement }] : []),
+      ...(startsPerNode ? [{ type: 'setStarts' as const, startsPerNode }] : []),
       ...(takeover ? [{ type: 'setTakeover' as const, takeover }] : []),
     ]
     let done = { seq: 0, id: null as string | null }
@@ -96,6 +98,7 @@ export const handlers: Record<RouteName, Handler> = {
 
   ...nodeHandlers,
   ...ruleHandlers,
+  ...maintenanceHandlers,
   ...simulateHandlers,
   ...configHandlers,
 

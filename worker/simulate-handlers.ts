@@ -2,14 +2,14 @@
 import type * as z from 'zod'
 import type { SimulateAsk, simulate } from '../schema/api/simulate.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { type Call, ids, open, view } from './calls.ts'
+import { type Call, ids, type Kind, open, view } from './calls.ts'
 
 export const simulateHandlers = {
   simulate: async (call: Call<z.output<typeof simulate>>) => {
     const { stub } = await open(call)
     const cluster = await view(stub)
-    const one = (kind: 'node' | 'group', name: string) => ids(cluster, kind, [name])[0] as string
-    const said = await stub.read({ what: 'simulate', ask: withIds(call.body, one) })
+    const one = (kind: Kind, name: string) => ids(cluster, kind, [name])[0] as string
+    const said = await stub.read({ what: 'simulate', ask: withIds(call.body, one, cluster.id) })
     if ('refused' in said) throw new HoldfastError(said.refused)
     return said
   },
@@ -25,9 +25,14 @@ export const simulateHandlers = {
 
 function withIds(
   ask: SimulateAsk,
-  one: (kind: 'node' | 'group', name: string) => string,
+  one: (kind: Kind, name: string) => string,
+  clusterId: string,
 ): SimulateAsk {
   switch (ask.what) {
+    case 'maintenanceOff': {
+      const { scope, name = '' } = ask
+      return { ...ask, name: scope === 'cluster' ? clusterId : one(scope, name) }
+    }
     case 'nodeDown':
     case 'drain':
       return { ...ask, nodes: ask.nodes.map((name) => one('node', name)) }

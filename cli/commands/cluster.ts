@@ -27,7 +27,7 @@ export function addCluster(program: Command, runner: Runner): void {
   cluster
     .command('change')
     .description(
-      'changes the takeover policy (what becomes of the groups of a node that is lost) or the placement policy',
+      'changes the takeover policy (what becomes of the groups of a node that is lost), the placement policy or how much is started at a time',
     )
     .argument('[name]')
     .addOption(
@@ -41,6 +41,11 @@ export function addCluster(program: Command, runner: Runner): void {
         '--placement <policy>',
         'which node is asked first: by list order, with the fewest groups, with the most room',
       ).choices(['list', 'least-active', 'capacity']),
+    )
+    .option(
+      '--starts-per-node <number>',
+      'resources that one node starts at the same time, the most important ones first',
+      wholeNumber,
     )
     .action(runner.action(change))
   program.addCommand(cluster)
@@ -90,10 +95,18 @@ async function change(
   name?: string,
 ): Promise<undefined> {
   if (name !== undefined) session.select(name)
-  const { takeover, placement } = options
-  const body = { ...(takeover && { takeover }), ...(placement && { placement }) }
+  const { takeover, placement, startsPerNode } = options
+  const body = {
+    ...(takeover && { takeover }),
+    ...(placement && { placement }),
+    ...(startsPerNode !== undefined && { startsPerNode }),
+  }
   const answer = await session.inCluster('changeCluster', { body })
-  const said = [takeover && `takeover by ${takeover}`, placement && `placement by ${placement}`]
+  const said = [
+    takeover && `takeover by ${takeover}`,
+    placement && `placement by ${placement}`,
+    startsPerNode && `${startsPerNode} starts at a time on each node`,
+  ]
   session.out.answer(answer, () => `${said.filter(Boolean).join(', ')} (seq ${answer.seq})`)
   const { nodes } = await session.view()
   const without = nodes.filter((node) => !node.fence).map((node) => node.name)

@@ -46,7 +46,11 @@ export class DutyDesk {
   }
 
   act(monitors: Pick<MonitorList, 'hostOf' | 'aloneHostOf' | 'isReady'>, known: Known): void {
-    const { hold, stop } = duties(known)
+    const wasTold = (guid: string, epoch: number) => {
+      const told = this.#told.get(guid)?.held
+      return told?.epoch === epoch && told.target === 1
+    }
+    const { hold, stop } = duties({ ...known, wasTold })
     const isAlone = (guid: string) =>
       this.#isolation.isAlone(guid, known.hive.resources.get(guid)?.separateMonitor)
     this.#askForSeparate(hold.filter((h) => isAlone(h.guid)).map((h) => ownMonitor(monitors, h)))

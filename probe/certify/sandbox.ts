@@ -11,6 +11,7 @@ import type { ChildSpec } from '../../schema/workload.ts'
 import { identityOf, isAlive } from '../gate/proc.ts'
 import { type KillHandles, killHandles } from '../guard/cgroup.ts'
 import { Workloads } from '../guard/workloads.ts'
+import { waitingShells } from '../os/action-shell.ts'
 import { killPid, MARK } from '../os/marks.ts'
 import { GuardLink } from '../rhs/guard-link.ts'
 import { makeCall } from '../rhs/make-call.ts'
@@ -106,7 +107,8 @@ export class Sandbox implements Bench {
   strays(): readonly number[] {
     // What the guard starts, and what waits to be started, is marked from its first moment on.
     const own = children().filter((pid) => !this.#before.has(pid) && identityOf(pid) !== null)
-    return own.filter((pid) => !isMarked(pid))
+    const idle = waitingShells()
+    return own.filter((pid) => !idle.has(pid) && !isMarked(pid))
   }
 
   async breakIt(guid: string): Promise<void> {

@@ -6,9 +6,11 @@ import { isUnplaced } from '../../schema/carry.ts'
 import { hasNeeded } from '../../schema/dependency.ts'
 import type { Group, Hive, Resource } from '../../schema/hive.ts'
 import type { HeldResource } from '../../schema/ipc.ts'
+import { maintenanceOf } from '../../schema/maintenance.ts'
 import { typeInfo } from '../../schema/resource-types/index.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import type { ReportedStatus } from '../../schema/status.ts'
+import { inStartOrder, startState } from './start-order.ts'
 
 export interface Duties {
   /** Resources that RHS is to hold, and what each is to do now. */
@@ -44,6 +46,8 @@ export interface Known {
   readonly overrides?: ReadonlyMap<string, Override>
   /** Resources that no monitor of this host has: nobody can be asked to stop one. */
   readonly unhosted?: (resource: Pick<Resource, 'id' | 'type'>) => boolean
+  /** Whether RHS was told to bring it online at this epoch: such a start is not taken back. */
+  readonly wasTold?: (resourceId: string, epoch: number) => boolean
   /** Last status of each resource that RHS reported, at the epoch of the grant. */
   readonly statuses: ReadonlyMap<string, { status: ReportedStatus; epoch: number }>
 }
@@ -66,7 +70,15 @@ export function duties(known: Known): Duties {
     hold.push(...resources.map((r) => heldResource(known, group, r, target(r))))
     if (leaves(known, group) && resources.every((r) => !runs(known, r, epoch))) stop.push(grant)
   }
-  return { hold, stop }
+  const wasTold = ({ guid, epoch }: HeldResource) => known.wasTold?.(guid, epoch) === true
+  const inOrder = inStartOrder(known.hive, hold, (one) =>
+    startState(
+      statusOf(known, one.guid, one.epoch),
+      wasTold(one),
+      known.adopted?.has(one.guid) === true,
+    ),
+  )
+  return { hold: inOrder, stop }
 }
 
 function heldResource(known: Known, group: Group, r: Resource, target: 0 | 1): HeldResource {
@@ -83,6 +95,7 @@ function heldResource(known: Known, group: Group, r: Resource, target: 0 | 1): H
     persistentState: override ? 0 : r.persistentState,
     target,
     leaving: leaves(known, group),
+    ...(isObserved(known, r) && { observe: true as const }),
     ...(inHurry(known, group) && { hurry: true as const }),
     stopHere: override?.how ?? 'no',
     ...travel(known, group, r),
@@ -157,7 +170,11 @@ function targetsOf(
   const isThere = (r: Resource, id: string) =>
     isWanted(id) && isReady(known, r, byId.get(id), epoch)
   return (r) => {
-    if (isWanted(r.id)) return hasNeeded(r, (id) => isThere(r, id)) ? 1 : 0
+    if (isWanted(r.id)) {
+      // In maintenance nothing is stopped because of the health of something else.
+      const stays = isObserved(known, r) && hasBegun(known, r, epoch)
+      return stays || hasNeeded(r, (id) => isThere(r, id)) ? 1 : 0
+    }
     const isHeldBy = (m: Resource) =>
       m.dependsOn.includes(r.id) &&
       runs(known, m, epoch) &&
@@ -206,6 +223,14 @@ function runs(known: Known, r: Resource, epoch: number): boolean {
     case 'unknown':
       return true
   }
+}
+
+const isObserved = ({ hive, nodeId }: Known, { id, groupId }: Resource): boolean =>
+  maintenanceOf(hive.cluster?.maintenance, { nodeId, groupId, resourceId: id }) !== undefined
+
+/** It runs, or has failed here: in both cases it was started. */
+function hasBegun(known: Known, r: Resource, epoch: number): boolean {
+  return runs(known, r, epoch) || statusOf(known, r.id, epoch) === 'failed'
 }
 
 function overrideOf(known: Known, r: Resource, epoch: number): Override | undefined {

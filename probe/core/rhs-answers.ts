@@ -122,6 +122,9 @@ export function answered(work: Work, seen: Seen, thorough = false): void {
   if (run.adopt) {
     const adopted = { ...run, adopt: false, detail }
     work.log(run, `found ${status}`)
+    // It has ended while nobody looked: in maintenance that is seen, and no reason to start it.
+    if (status === 'offline' && run.held.observe && run.held.target === 1)
+      return void work.status(adopted, 'failed', detail ?? 'found offline', true)
     // S-62: what its own manager stopped while nobody looked is not started again.
     work.status({ ...adopted, deliberate: status === 'stopped' }, status, detail, true)
     return
@@ -176,6 +179,10 @@ export function failed(work: Work, run: Run, why: string): void {
   const cause =
     run.restarts.length === 0 ? `${run.held.guid.slice(0, 8)}@${work.nowMs | 0}` : undefined
   const known = { ...run, correlationId: cause ?? run.correlationId }
+  if (run.held.observe) {
+    work.log(known, `failed: ${why}; left alone, in maintenance`)
+    return void work.status({ ...known, restartAtMs: null }, 'failed', why, true)
+  }
   const decision = afterFailure(run.held.restart, run.restarts, work.nowMs)
   if (decision.action === 'restart') {
     work.log(

@@ -140,6 +140,8 @@ function hold(work: Work, held: HeldResource, onRecord: boolean): void {
   }
   // An operator who asks for online again, or changes what is wanted, clears what went before.
   const asked = held.persistentState !== known.held.persistentState
+  // What failed in maintenance has not been restarted yet.
+  const isAnew = asked || (known.held.observe === true && held.observe === undefined)
   const sooner = (at: number, every: number) => Math.min(at, work.nowMs + every)
   work.set({
     ...known,
@@ -149,7 +151,7 @@ function hold(work: Work, held: HeldResource, onRecord: boolean): void {
     deliberate: asked ? false : known.deliberate,
     isAliveAtMs: sooner(known.isAliveAtMs, held.poll.isAliveMs),
     looksAliveAtMs: sooner(known.looksAliveAtMs, held.poll.looksAliveMs),
-    ...(asked && { gaveUp: false, restarts: [], restartAtMs: null }),
+    ...(isAnew && { gaveUp: false, restarts: [], restartAtMs: null }),
   })
 }
 
@@ -202,6 +204,7 @@ function wantOnline(work: Work, run: Run): void {
   switch (run.status) {
     case 'offline':
     case 'failed':
+      if (run.held.observe && run.status === 'failed') return
       if (run.restartAtMs !== null && run.restartAtMs > work.nowMs) return
       if (run.gaveUp && run.restartAtMs === null) return
       online(work, run)

@@ -4,6 +4,7 @@
  * is to be alone (S-29). Each is supervised for itself; the end of one is nothing to the others (S-21).
  */
 import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { HostPolicy, MonitorLimits } from '../../schema/host-policy.ts'
 import type { MonitorStatus, MonitorTables } from '../../schema/host-status.ts'
 import { isSeparate } from '../../schema/ids.ts'
@@ -112,7 +113,8 @@ export class Monitors {
     const child = new TreeChild(
       this.#file,
       [name],
-      handles.mark(group ?? own),
+      // Only whoever runs this guard writes there: what lies in it is executed.
+      { ...handles.mark(group ?? own), NODE_COMPILE_CACHE: join(this.#runFolder, 'compiled') },
       {
         message: (frame) => events.message(name, frame),
         up: (generation) => {

@@ -179,9 +179,10 @@ export class TreeChild {
     return fork(this.#file, [...this.#args], {
       stdio: ['ignore', 'inherit', this.#limits ? 'pipe' : 'inherit', 'ipc'],
       env: { ...process.env, ...this.#env },
-      // Small heaps: these processes hold little, and there are three or four of them on a host.
+      // Small heaps: these processes hold little, and there are three or four of them on a host. A monitor
+      // adopts a thousand resources at once: in half of this it is a fifth longer about it, and no smaller.
       execArgv: [
-        '--max-semi-space-size=1',
+        `--max-semi-space-size=${this.#limits ? 2 : 1}`,
         ...(this.#limits ? [`--max-old-space-size=${this.#limits.heapMb}`, ...EXAMINED_WORDS] : []),
       ],
     })

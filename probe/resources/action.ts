@@ -1,8 +1,8 @@
 /** Calling an operator's executable for one answer: bounded in time and output, and then gone. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ActionGroup, actionGroup } from './action-group.ts'
+import { untilGone } from '../os/action-group.ts'
+import { type ActionShell, giveBack, ShellEnded, takeShell } from '../os/action-shell.ts'
 
 export interface ActionSpec {
   readonly command: string
@@ -18,7 +18,7 @@ export interface ActionSpec {
 }
 
 export interface ActionEnd {
-  /** Null: ended by a signal, or killed because its time was up. */
+  /** Null: ended by a signal (or so it says, as shells do), or killed because its time was up. */
   readonly code: number | null
   readonly timedOut: boolean
   /** The end of what it has written. */
@@ -35,83 +35,58 @@ const DRAIN_LOOKS = 5
 const DRAIN_LOOK_MS = 10
 /** So long an answer waits for what was killed to be gone; only the kernel can hold that up. */
 const KILLED_MS = 2_000
-/** How often what was killed is looked at and killed again: at first at once, then ever slower. */
-const LOOK_FIRST_MS = 1
-const LOOK_MAX_MS = 500
-
-/** Another user must be let in: it waits until it is where it belongs. */
-const WAIT = 'read -r go && exec "$@" </dev/null'
-/** It has not got to where it belongs, and has done nothing. */
-const NOT_IN = 'holdfast: it cannot enter its group'
-const NOT_IN_CODE = 126
 
 /**
  * In a group of its own, all of which is killed at the deadline, when the call is cancelled, and
  * when the action has ended: what an action leaves behind is not a workload, for the guard does not
  * know it (G2). There is no answer while any of it runs.
  *
+ * @throws {ShellEnded} nobody knows how it has ended
  * @throws {Error} it cannot be executed
  */
 export async function runAction(spec: ActionSpec): Promise<ActionEnd> {
   if (spec.signal.aborted) throw new Error('the call was ended')
+  let shell: ActionShell
   try {
     accessSync(spec.command, constants.X_OK)
+    shell = takeShell(spec)
   } catch (error) {
     throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
   }
-  const group = actionGroup()
-  const isOther = spec.uid !== undefined || spec.gid !== undefined
-  // Each pipe costs a wake-up of this process: only those that are needed are made.
-  const isApart = spec.stdoutBytes !== undefined
-  const child = spawn(
-    '/bin/sh',
-    ['-c', script(group, isOther, isApart), 'sh', spec.command, ...spec.args],
-    {
-      detached: true,
-      stdio: [isOther ? 'pipe' : 'ignore', 'pipe', isApart ? 'pipe' : 'ignore'],
-      env: { ...spec.env, ...group.env },
-      ...(spec.cwd !== undefined && { cwd: spec.cwd }),
-      ...(spec.uid !== undefined && { uid: spec.uid }),
-      ...(spec.gid !== undefined && { gid: spec.gid }),
-    },
-  )
   const tail = new Tail(OUTPUT_BYTES_MAX)
   const stdout = new Tail(spec.stdoutBytes ?? 0)
-  child.stdout?.on('data', (chunk: Buffer) => {
-    tail.add(chunk)
-    stdout.add(chunk)
-  })
-  child.stderr?.on('data', (chunk: Buffer) => tail.add(chunk))
-  // Killed while it waits.
-  child.stdin?.on('error', () => {})
-  // What holds its pipes open is killed with it, and is then waited for no longer.
-  const closed = new Promise((resolve) => child.once('close', resolve))
-  const { ended, timedOut } = watched(spec, child, group)
-  let gone = Promise.resolve()
-  try {
-    const code = await ended
-    if (!group.end()) {
-      gone = untilGone(group)
-      await Promise.race([gone, sleep(KILLED_MS, undefined, { ref: false })])
-    }
-    await drained(closed)
-    if (code === NOT_IN_CODE && tail.text().includes(NOT_IN)) throw new Error(NOT_IN)
-    return { code, timedOut: timedOut(), output: tail.text(), stdout: stdout.text(), gone }
-  } catch (error) {
-    await untilGone(group)
-    throw new Error(`${spec.command} cannot be called: ${(error as Error).message}`)
-  } finally {
-    child.stdout?.destroy()
-    child.stderr?.destroy()
+  const ended = shell.run(
+    { ...spec, isApart: spec.stdoutBytes !== undefined },
+    {
+      out(chunk) {
+        tail.add(chunk)
+        stdout.add(chunk)
+      },
+      complaints: (chunk) => tail.add(chunk),
+    },
+  )
+  const { code, timedOut } = await bounded(spec, shell, ended)
+  const end = (gone: Promise<void>): ActionEnd => {
+    const byShell = code !== null && isSignal(code)
+    const said = { output: tail.text(), stdout: stdout.text() }
+    return { code: byShell ? null : code, timedOut, ...said, gone }
   }
+  if (code !== null && shell.isAlone()) {
+    giveBack(shell)
+    return end(Promise.resolve())
+  }
+  shell.kill()
+  const gone = untilGone(shell.group)
+  await Promise.race([gone, sleep(KILLED_MS, undefined, { ref: false })])
+  if (code === null) {
+    await drained(shell.closed)
+    shell.flush()
+  }
+  return end(gone)
 }
 
-/** Nothing that it does is done anywhere else than in its group. */
-function script(group: ActionGroup, isOther: boolean, isApart: boolean): string {
-  const joined = isApart ? '' : 'exec 2>&1; '
-  if (isOther) return `${joined}${WAIT}`
-  return `${joined}${group.enterScript} || { echo '${NOT_IN}'; exit ${NOT_IN_CODE}; }; exec "$@"`
-}
+/** As a shell says it of what was ended by one: OCF's own codes begin further up. */
+const isSignal = (code: number) => code > 128 && code < 160
 
 /**
  * Until its pipes are at their end, which whoever has left its group may hold open: so many looks
@@ -126,67 +101,42 @@ async function drained(closed: Promise<unknown>): Promise<void> {
     await Promise.race([closed, sleep(DRAIN_LOOK_MS)])
 }
 
-/** Lets it go on from where it waits, and ends it when its time is up or nobody wants it. */
-function watched(
-  spec: ActionSpec,
-  child: ChildProcess,
-  group: ActionGroup,
-): { ended: Promise<number | null>; timedOut(): boolean } {
-  let late = false
-  const ended = new Promise<number | null>((resolve, reject) => {
-    const kill = () => {
-      killAll(child, group)
+/**
+ * Ends it when its time is up or nobody wants it: then there is no code.
+ *
+ * @throws {Error} it cannot be called, or its shell was ended
+ */
+async function bounded(
+  { command, timeoutMs, signal }: ActionSpec,
+  shell: ActionShell,
+  ended: Promise<number>,
+): Promise<{ code: number | null; timedOut: boolean }> {
+  let end: 'late' | 'unwanted' | null = null
+  let timer: NodeJS.Timeout | undefined
+  let unwanted = () => {}
+  const killed = new Promise<null>((resolve) => {
+    const kill = (why: 'late' | 'unwanted') => {
+      end ??= why
+      shell.kill()
       // One that the kernel does not let go: its end is not waited for.
       setTimeout(resolve, KILLED_MS, null).unref()
     }
-    const timer = setTimeout(() => {
-      late = true
-      kill()
-    }, spec.timeoutMs)
-    spec.signal.addEventListener('abort', kill, { once: true })
-    const settle = () => {
-      clearTimeout(timer)
-      spec.signal.removeEventListener('abort', kill)
-    }
-    child.once('error', (error) => {
-      settle()
-      reject(error)
-    })
-    child.once('exit', (code) => {
-      settle()
-      // Now, and not later: its number may soon be that of another process.
-      killAll(child, group)
-      resolve(code)
-    })
-    if (child.pid === undefined) return
-    if (spec.signal.aborted) kill()
-    if (child.stdin === null) return
-    group.enter(child.pid).then(
-      () => child.stdin?.end('go\n'),
-      (error) => {
-        reject(error)
-        killAll(child, group)
-      },
-    )
+    unwanted = () => kill('unwanted')
+    timer = setTimeout(kill, timeoutMs, 'late')
+    signal.addEventListener('abort', unwanted, { once: true })
   })
-  return { ended, timedOut: () => late }
-}
-
-/** Kills what is left, again and again until nothing runs. */
-async function untilGone(group: ActionGroup): Promise<void> {
-  for (let ms = LOOK_FIRST_MS; !group.end(); ms = Math.min(ms * 2, LOOK_MAX_MS)) await sleep(ms)
-}
-
-/** What has not got into its group yet is in its process group. */
-function killAll({ pid }: ChildProcess, group: ActionGroup): void {
-  // -1 is everybody.
-  if (pid !== undefined && pid > 1)
-    try {
-      process.kill(-pid, 'SIGKILL')
-    } catch {
-      // Nothing of it is left.
-    }
-  group.end()
+  try {
+    const code = await Promise.race([ended, killed])
+    return { code: end === null ? code : null, timedOut: end === 'late' }
+  } catch (error) {
+    if (end !== null) return { code: null, timedOut: end === 'late' }
+    await untilGone(shell.group)
+    if (error instanceof ShellEnded) throw error
+    throw new Error(`${command} cannot be called: ${(error as Error).message}`)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', unwanted)
+  }
 }
 
 /** The last lines, on one line: a detail for people. */

@@ -13,6 +13,7 @@ import {
   type ScriptProperties,
   scriptProperties,
 } from '../../schema/resource-types/script.ts'
+import { ShellEnded } from '../os/action-shell.ts'
 import type { ActionEnd } from './action.ts'
 import { eachOf, programProblem, userOf, validateProgram, warm } from './program.ts'
 import { outcomeOf, ScriptActions, type ScriptCall, variables } from './script-actions.ts'
@@ -228,7 +229,10 @@ async function look(
     end = await actions.run(call, asked)
   } catch (error) {
     if (call.signal.aborted) return GIVEN_UP
-    return { status: runs ? 'failed' : 'offline', detail: `${asked}: ${messageOf(error)}` }
+    const detail = `${asked}: ${messageOf(error)}`
+    // S-32: nothing is known of it, and nothing is said of it.
+    if (error instanceof ShellEnded) return { status: 'unknown', detail }
+    return { status: runs ? 'failed' : 'offline', detail }
   }
   // It may have ended while the script was asked.
   if (runs && call.workload.process === null) return { status: 'offline' }

@@ -24,6 +24,7 @@ import {
 import { CallRing, ringPath } from '../os/call-ring.ts'
 import { Asks } from './asks.ts'
 import { CallBook } from './call-book.ts'
+import { keepCompiled } from './compiled.ts'
 import { Entries } from './entries.ts'
 import { GuardLink, GuardRefused } from './guard-link.ts'
 import { Loading } from './loading.ts'
@@ -47,6 +48,7 @@ const HANGS_MS = 2_000
 export function runRhs(monitor: string): void {
   const rhs = new Rhs(monitor)
   process.on('message', (message) => rhs.fromGuard(message))
+  keepCompiled()
   // Without its guard an RHS holds nothing that counts.
   process.on('disconnect', () => process.exit(0))
   process.on('SIGINT', () => {})
@@ -69,7 +71,6 @@ class Rhs {
   #onRecord = new Set<string>()
   readonly #limit = new LogLimit()
   readonly #outlet = new Outlet((frame) => process.send?.({ t: 'toAgent', frame }))
-
   readonly #asks: Asks
 
   constructor(monitor: string) {

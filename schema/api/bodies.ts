@@ -6,11 +6,12 @@ import { fenceOutcome, takeover } from '../fencing.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'
-import { amounts, placementPolicy, priority } from '../placement.ts'
+import { amounts, placementPolicy, priority, startsPerNode } from '../placement.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
 import { fenceView, lostView } from './fencing.ts'
+import { maintenanceView } from './maintenance.ts'
 import { ruleView } from './placement.ts'
 import { reference } from './reference.ts'
 import { groupSettings, pollSettings, restartSettings } from './settings.ts'
@@ -91,6 +92,8 @@ export const groupView = z.object({
   waitsFor: z.array(z.string()),
   /** Failovers because of failures within the period. */
   recentFailovers: z.int(),
+  /** That of itself, its node or the cluster: nothing is done about its health. */
+  maintenance: maintenanceView.nullable(),
   /** Why nobody can take it, one row a node; empty unless waiting. */
   waitingReasons: z.array(reason),
   resources: z.array(resourceView),
@@ -160,6 +163,8 @@ export const clusterView = z.object({
   profile: profileName,
   takeover,
   placement: placementPolicy,
+  /** Resources that one node starts at the same time. */
+  startsPerNode,
   rules: z.array(ruleView),
   /** Number of the last global update. */
   seq: z.int(),
@@ -168,6 +173,8 @@ export const clusterView = z.object({
   nowMs: instantMs,
   health: z.enum(['healthy', 'warning', 'outage']),
   problems: z.array(z.object({ subject: z.string(), message: z.string(), remedy: z.string() })),
+  /** What is observed only. */
+  maintenance: z.array(maintenanceView),
   nodes: z.array(nodeView),
   groups: z.array(groupView),
 })
@@ -326,9 +333,12 @@ export const changeCluster = z
     placement: placementPolicy
       .optional()
       .describe('Which node is asked first, after those that a group prefers.'),
+    startsPerNode: startsPerNode
+      .optional()
+      .describe('Resources that one node starts at the same time; the most important ones first.'),
   })
-  .refine((body) => body.takeover !== undefined || body.placement !== undefined, {
-    error: 'nothing to change: give takeover or placement',
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    error: 'nothing to change: give takeover, placement or startsPerNode',
   })
 
 export const nothing = z.strictObject({})

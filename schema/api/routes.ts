@@ -10,8 +10,8 @@ import * as m from './management.ts'
 import * as p from './placement.ts'
 import { planningRoutes } from './planning-routes.ts'
 import type { Route } from './route.ts'
-import * as s from './simulate.ts'
 import * as t from './types.ts'
+import { upkeepRoutes } from './upkeep-routes.ts'
 import { whyQuery, whyView } from './why.ts'
 
 const page = {
@@ -159,21 +159,7 @@ export const routes = {
     body: f.testFence,
     response: f.fenceTested,
   },
-  simulate: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/simulate',
-    summary:
-      'What would happen if nodes were lost or drained, or a group failed or was moved; nothing does',
-    body: s.simulate,
-    response: s.simulation,
-  },
-  survivability: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/survivability',
-    summary: 'For each node, or two: who would land where if lost, and what could not start',
-    query: s.survivabilityQuery,
-    response: s.survivabilityView,
-  },
+  ...upkeepRoutes,
   ...planningRoutes,
   listRules: {
     method: 'GET',

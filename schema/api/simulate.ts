@@ -1,6 +1,7 @@
 /** Bodies of `simulate` and `survivability`: what would happen, and nothing does. */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
+import { maintenanceScope } from '../maintenance.ts'
 import { reference } from './reference.ts'
 
 const nodes = z.array(reference).min(1).max(LIMITS.nodesMax)
@@ -11,6 +12,12 @@ export const simulate = z.discriminatedUnion('what', [
   z.strictObject({
     what: z.literal('fail'),
     group: reference.describe('It fails where it is, beyond its restarts.'),
+  }),
+  /** As it would be looked after again. */
+  z.strictObject({
+    what: z.literal('maintenanceOff'),
+    scope: maintenanceScope,
+    name: reference.optional().describe('Name or GUID; left out for the cluster.'),
   }),
   z.strictObject({
     what: z.literal('move'),
@@ -38,7 +45,11 @@ export const simulatedGroup = z.object({
 export type SimulatedGroup = z.infer<typeof simulatedGroup>
 
 /** In the order in which they are placed. */
-export const simulation = z.object({ groups: z.array(simulatedGroup) })
+export const simulation = z.object({
+  groups: z.array(simulatedGroup),
+  /** Resources that would be started where their group is, which is no move. */
+  restarts: z.array(z.object({ resource: z.string(), node: z.string(), status: z.string() })),
+})
 export type Simulation = z.infer<typeof simulation>
 
 export const survivabilityQuery = z.strictObject({

@@ -24,6 +24,8 @@ export function happen(stage: Stage, event: ScenarioEvent, refused: (why: string
     case 'failover':
     case 'failback':
     case 'setWanted':
+    case 'maintenanceOn':
+    case 'maintenanceOff':
       return ask(requestOf(stage, event))
     case 'crash':
       return crash(stage, event)
@@ -54,10 +56,21 @@ function toHost(
   host.weather.up = host.weather.down = host.lan = what === 'networkUp'
 }
 
-type Asked = Of<'drain' | 'pause' | 'resume' | 'move' | 'failover' | 'failback' | 'setWanted'>
+type Asked = Of<
+  | 'drain'
+  | 'pause'
+  | 'resume'
+  | 'move'
+  | 'failover'
+  | 'failback'
+  | 'setWanted'
+  | 'maintenanceOn'
+  | 'maintenanceOff'
+>
 
 /** What an operator would say. */
-function requestOf({ hosts, groups, resources, scene }: Stage, event: Asked): Request {
+function requestOf(stage: Stage, event: Asked): Request {
+  const { hosts, groups, resources, scene } = stage
   const nodeOf = (name: string) => hosts.get(name)?.nodeId as string
   const groupOf = (name: string) => groups.get(name) as string
   switch (event.type) {
@@ -78,6 +91,12 @@ function requestOf({ hosts, groups, resources, scene }: Stage, event: Asked): Re
       return { type: 'failoverGroup', groupId: groupOf(event.group) }
     case 'failback':
       return { type: 'failbackGroup', groupId: groupOf(event.group) }
+    case 'maintenanceOn': {
+      const on = { reason: 'by the scenario', forMs: event.forSeconds * 1_000 }
+      return { type: 'setMaintenance', ...subjectOf(stage, event), on }
+    }
+    case 'maintenanceOff':
+      return { type: 'setMaintenance', ...subjectOf(stage, event), on: null }
     case 'setWanted': {
       const persistentState = event.wanted === 'online' ? 1 : 0
       if (event.resource === undefined)
@@ -86,6 +105,17 @@ function requestOf({ hosts, groups, resources, scene }: Stage, event: Asked): Re
       return { type: 'setResourceState', resourceId, persistentState }
     }
   }
+}
+
+function subjectOf(
+  { hosts, groups, resources, scene }: Stage,
+  { node, group, resource }: Pick<Of<'maintenanceOff'>, 'node' | 'group' | 'resource'>,
+) {
+  if (group !== undefined && resource !== undefined)
+    return { scope: 'resource' as const, id: resources.get(group)?.get(resource) as string }
+  if (group !== undefined) return { scope: 'group' as const, id: groups.get(group) as string }
+  if (node !== undefined) return { scope: 'node' as const, id: hosts.get(node)?.nodeId as string }
+  return { scope: 'cluster' as const, id: scene.hosts[0]?.clusterId ?? '' }
 }
 
 function membersIn(

@@ -59,6 +59,14 @@ const after = { afterSeconds: seconds.default(0) }
 const onNode = { ...after, node: label }
 const onGroup = { ...after, group: label }
 
+/** A node, a group, a resource of one; none of them: the cluster. */
+const subject = {
+  ...after,
+  node: label.optional(),
+  group: label.optional(),
+  resource: label.optional(),
+}
+
 export const event = z.discriminatedUnion('type', [
   z.strictObject({ ...onNode, type: z.literal('nodeDown') }),
   z.strictObject({ ...onNode, type: z.literal('nodeUp') }),
@@ -97,6 +105,12 @@ export const event = z.discriminatedUnion('type', [
     group: label.optional(),
     to: label.nullable().default(null),
   }),
+  z.strictObject({
+    ...subject,
+    type: z.literal('maintenanceOn'),
+    forSeconds: z.number().min(1).max(2_592_000).default(7_200),
+  }),
+  z.strictObject({ ...subject, type: z.literal('maintenanceOff') }),
   z.strictObject({ ...after, type: z.literal('controlPlaneDown') }),
   z.strictObject({ ...after, type: z.literal('controlPlaneUp') }),
   z.strictObject({ ...after, type: z.literal('wait') }),
@@ -141,6 +155,8 @@ export const scenario = z.strictObject({
   why: z.string().max(1_000).optional(),
   tags: z.array(z.string().max(64)).max(32).optional(),
   policy: z.enum(['list', 'least-active', 'capacity']).default('list'),
+  /** Resources that one node starts at the same time. */
+  startsPerNode: z.int().min(1).max(1_000).optional(),
   /** `settled`: what is wanted online and has a living owner runs there. `cold`: nothing runs. */
   start: z.enum(['settled', 'cold']).default('settled'),
   nodes: z.array(node).min(1).max(64),

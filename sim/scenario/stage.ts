@@ -230,8 +230,9 @@ class Setting {
   }
 
   async #declare(): Promise<void> {
-    const { nodes, rules, policy: placement } = this.#scenario
+    const { nodes, rules, policy: placement, startsPerNode } = this.#scenario
     await this.#ask({ type: 'setPlacement', placement })
+    if (startsPerNode !== undefined) await this.#ask({ type: 'setStarts', startsPerNode })
     for (const { name, capacity, faultDomain } of nodes) {
       if (!capacity && !faultDomain) continue
       const nodeId = this.#ids([name])[0] as string

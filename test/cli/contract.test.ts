@@ -97,8 +97,12 @@ const CASES: readonly Case[] = [
   of('group change cache --needs mem=2 --priority 5', 'group change cache --needs mem', usage),
   of('group change cache --after db', 'group change db --only-while cache', refused),
   of('group change cache --after=', 'group change cache --after nosuch', notFound),
+  of('maintenance on cache --reason disks --for 1h', 'maintenance on cache', usage),
+  of('maintenance show', 'maintenance show --cluster nosuch', notFound),
+  of('maintenance off cache --yes', 'maintenance off nosuch --yes', notFound),
   of('node set n2 --capacity mem=8 --fault-domain rack-1', 'node set n9 --capacity none', notFound),
   of('cluster change --placement capacity', 'cluster change', usage),
+  of('cluster change --starts-per-node 20', 'cluster change --starts-per-node 0', usage),
   of(
     'rule create near --keep-together web,cache',
     'rule create near --keep-apart web,db',

@@ -73,6 +73,7 @@ export const sampleGroup = (n: number, change: Partial<GroupView> = {}): GroupVi
   after: [],
   onlyWhile: [],
   waitsFor: [],
+  maintenance: null,
   waitingReasons: [],
   resources: [],
   ...change,
@@ -84,6 +85,7 @@ export const sampleView = (change: Partial<ClusterView> = {}): ClusterView => ({
   profile: 'standard',
   takeover: 'lease',
   placement: 'list',
+  startsPerNode: 100,
   rules: [],
   seq: 41,
   hash: 'f'.repeat(64),
@@ -91,6 +93,7 @@ export const sampleView = (change: Partial<ClusterView> = {}): ClusterView => ({
   nowMs: NOW_MS,
   health: 'healthy',
   problems: [],
+  maintenance: [],
   nodes: [sampleNode(1, { groups: 1 }), sampleNode(2), sampleNode(3)],
   groups: [
     sampleGroup(1, {

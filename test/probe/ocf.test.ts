@@ -53,6 +53,7 @@ ${META}
 END
   exit 0 ;;
   monitor) [ "$OCF_RESKEY_exits" = hang ] && sleep 1000
+    [ "$OCF_RESKEY_exits" = orphan ] && kill -9 $PPID
     echo "level $OCF_CHECK_LEVEL" >&2; exit "$OCF_RESKEY_exits" ;;
 esac
 exit 0`,
@@ -142,6 +143,8 @@ describe('IsAlive: the exit code of monitor', () => {
     [6, 'failed', /not configured/],
     [9, 'failed', /promoted role/],
     ['hang', 'failed', /no end in its time/],
+    // S-32: what runs it was ended, so nothing is known of it.
+    ['orphan', 'unknown', /shell that runs it was ended/],
   ] as const)('%s: %s', async (code, status, detail) => {
     const answer = await alive(callOf(must(code)))
     expect(answer?.status).toBe(status)

@@ -34,6 +34,7 @@ eval "how=\\$HOLDFAST_PROP_$1"
   setsid sh -c 'echo $$ > ${folder}/new; mv ${folder}/new ${folder}/child; exec sleep 1000' </dev/null >/dev/null 2>&1 &
   while [ ! -s ${folder}/child ]; do sleep 0.01; done; exit 0
 }
+[ "$how" = orphan ] && { kill -9 $PPID; sleep 1000; }
 [ "$how" = talk ] && { yes | head -c 5000000; exit 1; }
 exit \${how:-0}
 `,
@@ -160,6 +161,13 @@ describe('bounds of a call', () => {
     } finally {
       delete process.env['HOLDFAST_NO_CGROUP']
     }
+  })
+
+  test('S-32: when what runs it was ended, nothing is known, and it is ended too', async () => {
+    const detail = expect.stringMatching(/shell that runs it was ended/)
+    const answer = await alive(callOf({ isAlive: 'orphan' }))
+    expect(answer).toMatchObject({ status: 'unknown', detail })
+    expect(await alive(callOf({ isAlive: '0' }))).toMatchObject({ status: 'online' })
   })
 
   test('what cannot be called says so', async () => {

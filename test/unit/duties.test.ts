@@ -206,6 +206,69 @@ describe('S-93: online if any of', () => {
   })
 })
 
+describe('what is left alone, and what is held back', () => {
+  const maintenance = (scope: 'cluster' | 'node' | 'group' | 'resource', about: string) => {
+    const one = { scope, id: about, by: 'me', reason: 'disks', sinceMs: 0, untilMs: 1 }
+    hive.cluster = { maintenance: [one] } as unknown as Hive['cluster']
+  }
+  const observed = () => find().hold.flatMap((h) => (h.observe ? [h.guid] : []))
+
+  test('maintenance of the cluster, this node, its group or the resource, and of nothing else', () => {
+    resource('a')
+    resource('b')
+    expect(observed()).toEqual([])
+    for (const [scope, about] of [
+      ['cluster', 'c'],
+      ['node', ME],
+      ['group', 'web'],
+    ] as const) {
+      maintenance(scope, about)
+      expect(observed(), scope).toEqual(['a', 'b'])
+    }
+    maintenance('resource', 'b')
+    expect(observed()).toEqual(['b'])
+    for (const [scope, about] of [
+      ['node', 'node-2'],
+      ['group', 'db'],
+    ] as const) {
+      maintenance(scope, about)
+      expect(observed(), scope).toEqual([])
+    }
+  })
+
+  test('S-93: in maintenance nothing is stopped because what it needs has failed, and nothing is started', () => {
+    resource('disk')
+    resource('web', ['disk'])
+    resource('late', ['disk'])
+    for (const id of ['disk', 'web']) seen(id, 'online')
+    seen('late', 'offline')
+    maintenance('group', 'web')
+    seen('disk', 'failed')
+    expect(targets()).toEqual({ disk: 1, web: 1, late: 0 })
+    hive.cluster = null
+    expect(targets()).toEqual({ disk: 1, web: 0, late: 0 })
+  })
+
+  test('an operator who wants it offline is heeded in maintenance', () => {
+    resource('a', [], 0)
+    seen('a', 'online')
+    maintenance('group', 'web')
+    expect(targets()).toEqual({ a: 0 })
+  })
+
+  test('S-93: what waits for other groups goes offline in order, and keeps its grant', () => {
+    resource('disk')
+    resource('web', ['disk'])
+    for (const id of ['disk', 'web']) seen(id, 'online')
+    hive.groups.set('web', { ...(hive.groups.get('web') as Group), waitsFor: ['db'] })
+    expect(targets()).toEqual({ disk: 1, web: 0 })
+    seen('web', 'offline')
+    expect(targets()).toEqual({ disk: 0, web: 0 })
+    seen('disk', 'offline')
+    expect(find().stop).toEqual([])
+  })
+})
+
 describe('what ran before this run of the agent (G8)', () => {
   const adopted = new Set(['db', 'app'])
   const with_ = () => duties({ nodeId: ME, hive, grants, statuses, adopted })

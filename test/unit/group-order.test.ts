@@ -69,7 +69,7 @@ test('S-93: at rest nothing waits for what is online, nothing is online without 
         }
       },
     ),
-    { numRuns: 600 },
+    { numRuns: 100 },
   )
 })
 

@@ -94,5 +94,6 @@ test('a move and a failover that are refused say so', () => {
   })
   expect(whatIf(state, { what: 'drain', nodes: [id(NODE, 0)] }, nowMs)).toEqual({
     groups: [{ group: 'g0', from: 'n0', to: 'n1', wanted: true, waitsFor: [], reasons: [] }],
+    restarts: [],
   })
 })

@@ -84,6 +84,38 @@ describe('requests of an operator', () => {
         says: /nginx → app → nginx|nginx → nginx/,
       },
       {
+        what: 'maintenance without a reason',
+        code: 'BAD_REQUEST',
+        ask: () => refused('startMaintenance', { params, body: { scope: 'cluster', reason: ' ' } }),
+        says: /reason/,
+      },
+      {
+        what: 'maintenance of the cluster by another name',
+        code: 'BAD_REQUEST',
+        ask: () =>
+          refused('startMaintenance', {
+            params,
+            body: { scope: 'cluster', name: 'web', reason: 'x' },
+          }),
+        says: /the cluster has no name here/,
+      },
+      {
+        what: 'maintenance for longer than a month',
+        code: 'BAD_REQUEST',
+        ask: () =>
+          refused('startMaintenance', {
+            params,
+            body: { scope: 'group', name: 'web', reason: 'x', forMs: 40 * 86_400_000 },
+          }),
+        says: /forMs/,
+      },
+      {
+        what: 'maintenance of nothing',
+        code: 'NOT_FOUND',
+        ask: () => refused('endMaintenance', { params, body: { scope: 'group', name: 'nosuch' } }),
+        says: /nosuch/,
+      },
+      {
         what: 'a cycle between groups',
         code: 'DEPENDENCY_CYCLE',
         ask: () =>

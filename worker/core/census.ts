@@ -18,7 +18,8 @@ const known = new WeakMap<Hive, Census>()
 export class Census {
   readonly #hive: Hive
   readonly #observed: Observed
-  readonly #members = new Map<string, string[]>()
+  readonly #members: Map<string, readonly string[]>
+  readonly #owned = new Map<string, Set<string>>()
   readonly seats: SeatMap
   #nodes: Node[] | null = null
   #rules: Rule[] | null = null
@@ -27,6 +28,8 @@ export class Census {
   #precedence: Precedence | null = null
   /** Groups that something has happened to, or to what they look at, since they were looked at last. */
   readonly unsettled = new Set<string>()
+  /** Nodes that something has happened to: what is on them has to be looked at. */
+  readonly unsettledNodes = new Set<string>()
   /** All of them are: something has happened that any group may look at. */
   allUnsettled = true
   /** Groups that would do something if they could: looked at in every step. */
@@ -43,28 +46,62 @@ export class Census {
     return made
   }
 
-  private constructor(hive: Hive, observed: Observed) {
+  /**
+   * That of a copy of a state that nothing has been applied to yet: what is the same is not counted again.
+   * The copy must not outlive the next change of the state it was made from.
+   */
+  static copy(from: ClusterState, to: ClusterState): void {
+    const made = new Census(to.hive, to.observed, Census.of(from))
+    known.set(to.hive, made)
+    followUpdates(to.hive, (change) => made.#changed(change))
+    followObservations(to.observed, (o) => made.#seen(o))
+  }
+
+  private constructor(hive: Hive, observed: Observed, like?: Census) {
     this.#hive = hive
     this.#observed = observed
-    for (const r of hive.resources.values()) this.#list(r.groupId).push(r.id)
-    for (const members of this.#members.values()) members.sort()
-    this.seats = new SeatMap({
-      group: (id) => this.#hive.groups.get(id),
-      isWanted: (id) => this.membersOf(id).some((r) => this.#isWanted(r)),
-      offeredTo: (id) => this.#observed.offers.get(id)?.nodeId ?? null,
-      waits: (id) => this.#observed.waiting.has(id),
-    })
-    for (const id of hive.groups.keys()) this.seats.touch(id)
+    this.#members = like ? new Map(like.#members) : members(hive)
+    this.seats = new SeatMap(
+      {
+        group: (id) => this.#hive.groups.get(id),
+        isWanted: (id) => this.membersOf(id).some((r) => this.#isWanted(r)),
+        offeredTo: (id) => this.#observed.offers.get(id)?.nodeId ?? null,
+        waits: (id) => this.#observed.waiting.has(id),
+      },
+      like?.seats,
+    )
+    if (!like) {
+      for (const { id, ownership } of hive.groups.values()) {
+        this.seats.touch(id)
+        if (ownership.owner) this.#ownedOn(ownership.owner).add(id)
+      }
+      return
+    }
+    this.#nodes = like.#nodes
+    this.#rules = like.#rules
+    this.#rulesOf = like.#rulesOf
+    this.#dependents = like.#dependents
+    this.#precedence = like.#precedence
+    for (const [node, ids] of like.#owned) this.#owned.set(node, new Set(ids))
+    this.allUnsettled = like.allUnsettled
+    for (const id of like.unsettled) this.unsettled.add(id)
+    for (const id of like.unsettledNodes) this.unsettledNodes.add(id)
+    for (const id of like.restless) this.restless.add(id)
   }
 
   #isWanted(resourceId: string): boolean {
     return this.#hive.resources.get(resourceId)?.persistentState === 1
   }
 
-  #list(groupId: string): string[] {
-    const list = this.#members.get(groupId) ?? []
-    this.#members.set(groupId, list)
-    return list
+  #ownedOn(nodeId: string): Set<string> {
+    const ids = this.#owned.get(nodeId) ?? new Set()
+    this.#owned.set(nodeId, ids)
+    return ids
+  }
+
+  /** Groups that it owns. */
+  ownedBy(nodeId: string): ReadonlySet<string> {
+    return this.#owned.get(nodeId) ?? NONE
   }
 
   /** GUIDs of its resources, sorted. */
@@ -108,6 +145,8 @@ export class Census {
           this.#precedence = this.#dependents = null
           this.allUnsettled = true
         }
+        if (was?.ownership.owner) this.#ownedOn(was.ownership.owner).delete(change.id)
+        if (is?.ownership.owner) this.#ownedOn(is.ownership.owner).add(change.id)
         if (is === null) {
           this.unsettled.delete(change.id)
           this.restless.delete(change.id)
@@ -118,13 +157,9 @@ export class Census {
       case 'resource': {
         const groupId = (change.value ?? (before as { groupId: string } | undefined))?.groupId
         if (groupId === undefined) break
-        const list = this.#list(groupId)
-        const at = list.indexOf(change.id)
-        if (change.value === null) list.splice(at, at < 0 ? 0 : 1)
-        else if (at < 0) {
-          list.push(change.id)
-          list.sort()
-        }
+        const others = this.membersOf(groupId).filter((id) => id !== change.id)
+        // A list that somebody else may have as well is never changed.
+        this.#members.set(groupId, change.value ? [...others, change.id].sort() : others)
         this.unsettled.add(groupId)
         this.seats.touch(groupId)
         break
@@ -135,7 +170,7 @@ export class Census {
         break
       case 'node':
         this.#nodes = null
-        this.allUnsettled = true
+        this.unsettledNodes.add(change.id)
         break
       case 'cluster':
       case 'type':
@@ -145,7 +180,7 @@ export class Census {
   }
 
   #seen({ table, id }: Observation): void {
-    if (table === 'fencing') this.allUnsettled = true
+    if (table === 'fencing') this.unsettledNodes.add(id)
     else if (table === 'resource') {
       const groupId = this.#hive.resources.get(id)?.groupId
       if (groupId !== undefined) this.unsettled.add(groupId)
@@ -154,6 +189,19 @@ export class Census {
       this.seats.touch(id)
     }
   }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+function members(hive: Hive): Map<string, readonly string[]> {
+  const lists = new Map<string, string[]>()
+  for (const { id, groupId } of hive.resources.values()) {
+    const list = lists.get(groupId)
+    if (list) list.push(id)
+    else lists.set(groupId, [id])
+  }
+  for (const list of lists.values()) list.sort()
+  return lists
 }
 
 export const inOrder = (rules: Iterable<Rule>): Rule[] =>

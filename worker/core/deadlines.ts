@@ -25,5 +25,6 @@ export function nextDeadline(state: ClusterState): number | null {
   for (const { dueMs } of state.observed.failbacks.values()) at(dueMs)
   for (const { quarantinedUntilMs } of state.hive.nodes.values())
     if (quarantinedUntilMs !== undefined) at(quarantinedUntilMs)
+  for (const { untilMs } of state.hive.cluster?.maintenance ?? []) at(untilMs)
   return next
 }

@@ -3,6 +3,7 @@ import type { Group, Node, Ownership } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
+import { isLeftAlone } from './maintenance.ts'
 import {
   counts,
   isJudged,
@@ -90,6 +91,7 @@ function planOn(draft: Draft, group: Group, node: Node, question: Question): Pla
     .filter((seat) => stays(seat) && seat.group.ownership.phase === 'owned')
     .map((seat) => seat.group)
     .filter((other) => importance(draft, other) < importance(draft, group))
+    .filter((other) => !isLeftAlone(draft, other))
     .sort((a, b) => draft.precedence.compare(b, a))
   const leave = enough(lower, lack.missing)
   if (!leave) return null

@@ -34,7 +34,7 @@ export class Draft {
   readonly #resources = new Map<string, Resource | null>()
   readonly #types = new Map<string, RegisteredType | null>()
   readonly #rules = new Map<string, Rule | null>()
-  readonly #seen = new Map<string, Observation>()
+  readonly #seen = new Map<Observation['table'], Map<string, Observation>>()
   /** What the committed state comes to. */
   readonly census: Census
   /** Where groups are that are wanted online. */
@@ -43,6 +43,7 @@ export class Draft {
   readonly touched = new Set<string>()
   /** The same, each time that it did. */
   readonly touchLog: string[] = []
+  readonly touchedNodes = new Set<string>()
   /** It has done something that any group may look at. */
   touchedAll = false
   readonly #restless = new Set<string>()
@@ -159,6 +160,25 @@ export class Draft {
     return [...all].sort()
   }
 
+  /** In order of precedence. */
+  groupsOwnedBy(nodeId: string): Group[] {
+    const ids = new Set([...this.census.ownedBy(nodeId), ...this.touched])
+    const place = ({ id }: Group) => this.precedence.placeOf(id)
+    return [...ids]
+      .flatMap((id) => this.group(id) ?? [])
+      .filter(({ ownership }) => ownership.owner === nodeId)
+      .sort((a, b) => place(a) - place(b))
+  }
+
+  /** What is the same for whoever asks, until a node or a type has changed. */
+  once<T>(key: string, make: () => T): T {
+    const known = this.memo.get(key) as T | undefined
+    if (known !== undefined) return known
+    const made = make()
+    this.memo.set(key, made)
+    return made
+  }
+
   /** One of the cluster's own types. */
   type(name: string): RegisteredType | undefined {
     return read(this.#types, this.#state.hive.types, name)
@@ -217,7 +237,7 @@ export class Draft {
       case 'node':
         this.#nodes.set(change.id, change.value)
         this.#nodeList = null
-        this.#touchAll()
+        this.#touchNode(change.id)
         break
       case 'group':
         if (!sameOrder(this.group(change.id), change.value)) this.#reorder()
@@ -248,8 +268,10 @@ export class Draft {
 
   observe(o: Observation): void {
     this.observations.push(o)
-    this.#seen.set(`${o.table} ${o.id}`, o)
-    if (o.table === 'fencing') return this.#touchAll()
+    const seen = this.#seen.get(o.table)
+    if (seen) seen.set(o.id, o)
+    else this.#seen.set(o.table, new Map([[o.id, o]]))
+    if (o.table === 'fencing') return this.#touchNode(o.id)
     if (o.table !== 'resource') return this.#touch(o.id)
     const groupId = this.resource(o.id)?.groupId
     if (groupId !== undefined) this.#touch(groupId)
@@ -259,6 +281,11 @@ export class Draft {
     this.touched.add(groupId)
     this.touchLog.push(groupId)
     this.seats.touch(groupId)
+  }
+
+  #touchNode(nodeId: string): void {
+    this.touchedNodes.add(nodeId)
+    this.memo.clear()
   }
 
   #touchAll(): void {
@@ -298,7 +325,7 @@ export class Draft {
   }
 
   #look<V>(table: Observation['table'], id: string, base: ReadonlyMap<string, V>): V | undefined {
-    const seen = this.#seen.get(`${table} ${id}`)
+    const seen = this.#seen.get(table)?.get(id)
     return seen ? ((seen.value as V | null) ?? undefined) : base.get(id)
   }
 }

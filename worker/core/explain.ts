@@ -20,6 +20,12 @@ export function explain(u: Update, hive: Hive): Explained {
   const tail = why ? ` (${why})` : ''
   switch (change.table) {
     case 'cluster':
+      if (u.because.code.startsWith('maintenance'))
+        return {
+          type: MAINTENANCE_EVENTS[u.because.code] ?? 'maintenance.changed',
+          subject: String(u.because.evidence?.['of'] ?? change.value.name),
+          message: `maintenance of ${u.because.evidence?.['of']}${tail}`,
+        }
       return {
         type: 'cluster.changed',
         subject: change.value.name,
@@ -114,6 +120,12 @@ function explainGroup(u: Update, hive: Hive, tail: string): Explained {
   }
 }
 
+const MAINTENANCE_EVENTS: Readonly<Record<string, string>> = {
+  maintenanceOn: 'maintenance.on',
+  maintenanceOff: 'maintenance.off',
+  maintenanceOver: 'maintenance.over',
+}
+
 const ORDER_CODES: ReadonlySet<string> = new Set(['waitsForGroup', 'waitsNoMore'])
 
 /** Updates of a node that are about something else than its state. */
@@ -165,11 +177,15 @@ export const REASONS: Readonly<Record<string, string>> = {
   ruleBroken: 'a hard rule was broken where it was',
   keptTogether: 'a hard rule keeps it together with what moves',
   makesRoom: 'what is of lower priority leaves to make room for it',
+  maintenanceOn: 'it is observed only, as an operator said',
+  maintenanceOff: 'it is looked after again, as an operator said',
+  maintenanceOver: 'its time is over, and it is looked after again',
   waitsForGroup: 'it waits until others are online',
   waitsNoMore: 'what it waited for is online, or it waits for nothing any more',
   displaced: 'it makes room for what is of higher priority',
   nodeChanged: 'changed by an operator',
   placementChanged: 'the placement policy was changed by an operator',
+  startsChanged: 'how many starts a node makes at a time was changed by an operator',
   ruleCreated: 'made by an operator',
   ruleDeleted: 'removed by an operator',
   operatorMove: 'moved by an operator',

@@ -7,6 +7,7 @@ import type { Draft } from './draft.ts'
 import { leaveDrained } from './drain.ts'
 import { failBack, forgetFailback } from './failback.ts'
 import { keepOrder } from './group-order.ts'
+import { isLeftAlone, staysFree } from './maintenance.ts'
 import { logNodeList, makeOffer } from './offers.ts'
 import { candidates, failoverThreshold, recentFailovers, whyNot } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
@@ -27,16 +28,24 @@ const RETRY_REFUSED_MS = 5_000
 export function settleGroup(draft: Draft, groupId: string): void {
   // An earlier one may have taken it along.
   const known = draft.group(groupId)
-  if (known) keepOrder(draft, known)
+  const alone = known !== undefined && isLeftAlone(draft, known)
+  if (known && !alone) keepOrder(draft, known)
   const group = draft.group(groupId)
   switch (group?.ownership.phase) {
     case undefined:
       break
     case 'free':
       forgetFailback(draft, group)
-      placeFree(draft, group, group.ownership)
+      if (!alone || !staysFree(draft, group, group.ownership))
+        placeFree(draft, group, group.ownership)
       break
     case 'owned':
+      // To drain its node is an operator's word, and no matter of health.
+      if (alone) {
+        forgetFailback(draft, group)
+        leaveDrained(draft, group)
+        break
+      }
       if (keepRules(draft, group) || leaveDrained(draft, group)) break
       if (!failBack(draft, group)) failOverIfFailed(draft, group)
       break

@@ -38,13 +38,25 @@ export function whyNotOnline(
   node: Node,
   question: Question = {},
 ): string | null {
+  return asOnline(draft, group, question)(node)
+}
+
+/** The same for one node after the other; null: nothing is in its way anywhere. */
+export function besides(
+  draft: Draft,
+  group: Group,
+  question: Question,
+): ((node: Node) => string | null) | null {
+  return isJudged(draft, group) ? asOnline(draft, group, question) : null
+}
+
+function asOnline(draft: Draft, group: Group, question: Question): (node: Node) => string | null {
   const unit = unitOf(draft, group)
-  return (
+  return (node) =>
     whyNotTogether(draft, group, unit, node, question) ??
     whyNotApart(draft, group, unit, node) ??
     shortfall(draft, group, unit, node)?.text ??
     null
-  )
 }
 
 /** Nothing is in the way of what is wanted offline, and most clusters have neither rules nor needs. */

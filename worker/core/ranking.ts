@@ -31,6 +31,13 @@ export function rankOf(
   ]
 }
 
+/** Whether nothing but the target that was asked for, failures and preferences tells nodes apart. */
+export function goesByList(draft: Draft, group: Group): boolean {
+  if ((draft.cluster?.placement ?? 'list') !== 'list') return false
+  if (draft.rulesOf(group.id).length > 0) return false
+  return group.needs === undefined || isJudged(draft, group)
+}
+
 export function compareRanks(a: Rank, b: Rank): number {
   for (const [i, x] of a.entries()) {
     const y = b[i] as number

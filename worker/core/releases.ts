@@ -4,6 +4,7 @@ import type { Group, Ownership, ReleaseReason } from '../../schema/hive.ts'
 import type { Because } from '../../schema/update.ts'
 import { bestCarry, copyOf } from './carrying.ts'
 import type { Draft } from './draft.ts'
+import { isLeftAlone } from './maintenance.ts'
 import { unitOf } from './neighbours.ts'
 import { logNodeList, makeOffer } from './offers.ts'
 import { candidates } from './placement.ts'
@@ -49,7 +50,9 @@ function release(
   because: Because,
 ): string | null {
   const found = candidates(draft, group, { without: ownership.owner, first: how.to })
-  const target = how.reason === 'delete' ? undefined : found.eligible[0]
+  // In maintenance nobody else takes what the end of its host frees.
+  const stays = how.reason === 'hostShutdown' && isLeftAlone(draft, group)
+  const target = how.reason === 'delete' || stays ? undefined : found.eligible[0]
   const value: Group = {
     ...group,
     ownership: {

@@ -3,6 +3,7 @@ import type { Group, Node } from '../../schema/hive.ts'
 import { bestCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import type { Question } from './eligibility.ts'
+import { isLeftAlone } from './maintenance.ts'
 import {
   apartFrom,
   isJudged,
@@ -90,7 +91,8 @@ function gather(
 ): void {
   for (const { id } of unit) {
     const mate = draft.group(id)
-    if (mate?.ownership.phase === 'owned' && mate.ownership.owner !== home.id)
+    if (!mate || isLeftAlone(draft, mate)) continue
+    if (mate.ownership.phase === 'owned' && mate.ownership.owner !== home.id)
       beginRelease(draft, mate, leaving(draft, mate, home.id), because)
   }
 }
@@ -137,4 +139,5 @@ const broken = (owner: Node, detail: string) => ({
 })
 
 const hasElsewhere = (draft: Draft, group: Group): boolean =>
+  !isLeftAlone(draft, group) &&
   candidates(draft, group, { without: group.ownership.owner }).eligible.length > 0

@@ -13,6 +13,7 @@ import {
   moveGroup,
   setGroupState,
 } from './group-requests.ts'
+import { setMaintenance } from './maintenance.ts'
 import { evictNode, formCluster, joinNode, pauseNode } from './node-requests.ts'
 import {
   changeResource,
@@ -20,7 +21,7 @@ import {
   deleteResource,
   setResourceState,
 } from './resource-requests.ts'
-import { changeNode, createRule, deleteRule, setPlacement } from './rule-requests.ts'
+import { changeNode, createRule, deleteRule, setPlacement, setStarts } from './rule-requests.ts'
 import { registerType, unregisterType } from './type-requests.ts'
 
 /** What an operator asked for: carried out, or refused with a reason and nothing changed. */
@@ -66,6 +67,10 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return unregisterType(draft, request, by)
     case 'changeNode':
       return changeNode(draft, request, by)
+    case 'setMaintenance':
+      return setMaintenance(draft, request, by)
+    case 'setStarts':
+      return setStarts(draft, request, by)
     case 'setPlacement':
       return setPlacement(draft, request, by)
     case 'createRule':

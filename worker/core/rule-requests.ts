@@ -3,7 +3,7 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Node } from '../../schema/hive.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import type { Rule } from '../../schema/placement.ts'
+import { type Rule, STARTS_PER_NODE } from '../../schema/placement.ts'
 import type { Draft } from './draft.ts'
 import { findNode, isRefusal, limitReached, nameTaken, notFound } from './refusals.ts'
 
@@ -15,6 +15,17 @@ export function setPlacement(draft: Draft, r: Of<'setPlacement'>, by: string): R
   draft.put(
     { table: 'cluster', id: cluster.id, value: { ...cluster, placement: r.placement } },
     { manager: 'FM', code: 'placementChanged', evidence: { by, placement: r.placement } },
+  )
+  return null
+}
+
+export function setStarts(draft: Draft, r: Of<'setStarts'>, by: string): Refusal | null {
+  const { cluster } = draft
+  const { startsPerNode } = r
+  if (!cluster || (cluster.startsPerNode ?? STARTS_PER_NODE) === startsPerNode) return null
+  draft.put(
+    { table: 'cluster', id: cluster.id, value: { ...cluster, startsPerNode } },
+    { manager: 'RCM', code: 'startsChanged', evidence: { by, startsPerNode } },
   )
   return null
 }

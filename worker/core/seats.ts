@@ -41,9 +41,9 @@ export class SeatMap {
   readonly #loads = new Map<string, Load>()
   readonly #touched = new Set<string>()
 
-  constructor(source: SeatSource, under: SeatMap | null = null) {
+  constructor(source: SeatSource, under: SeatMap | null | undefined = null) {
     this.#source = source
-    this.#under = under
+    this.#under = under ?? null
   }
 
   /** A group, its members or its offer are others now. */

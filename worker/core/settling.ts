@@ -13,7 +13,13 @@ export function settle(draft: Draft, look: Look): void {
   const { census } = draft
   const restless = new Map<string, boolean>()
   const all = census.allUnsettled || draft.touchedAll
-  let pending = all ? null : affected(draft, [...census.unsettled, ...draft.touched])
+  let pending = all
+    ? null
+    : affected(
+        draft,
+        [...census.unsettled, ...draft.touched],
+        [...census.unsettledNodes, ...draft.touchedNodes],
+      )
   if (pending) for (const id of census.restless) pending.add(id)
   for (let round = 0; ; round += 1) {
     if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
@@ -25,7 +31,7 @@ export function settle(draft: Draft, look: Look): void {
     if (draft.updates.length === before) break
     if (draft.touchedAll) pending = null
     else if (pending) {
-      pending = affected(draft, draft.touched)
+      pending = affected(draft, draft.touched, draft.touchedNodes)
       for (const id of census.restless) pending.add(id)
       for (const [id, is] of restless) if (is) pending.add(id)
     }
@@ -47,6 +53,7 @@ function lookAt(draft: Draft, pending: ReadonlySet<string> | null, look: (id: st
     const id = queue[at] as string
     if (!draft.group(id)) continue
     const known = draft.touchLog.length
+    const nodes = draft.touchedNodes.size
     look(id)
     if (draft.touchedAll) {
       const rest = precedence.ordered.slice(place(id) + 1)
@@ -54,7 +61,8 @@ function lookAt(draft: Draft, pending: ReadonlySet<string> | null, look: (id: st
       return
     }
     // Those that come before it are looked at in the next round, if there is one.
-    for (const other of affected(draft, draft.touchLog.slice(known))) {
+    const touchedNodes = draft.touchedNodes.size > nodes ? draft.touchedNodes : []
+    for (const other of affected(draft, draft.touchLog.slice(known), touchedNodes)) {
       if (queued.has(other) || place(other) <= place(id)) continue
       queued.add(other)
       const end = queue.findIndex((one, n) => n > at && place(one) > place(other))
@@ -63,10 +71,23 @@ function lookAt(draft: Draft, pending: ReadonlySet<string> | null, look: (id: st
   }
 }
 
-/** Groups that look at one of these when they are looked at: itself, what rules, order and room tie it to. */
-export function affected(draft: Draft, groupIds: Iterable<string>): Set<string> {
+/**
+ * Groups that look at one of these when they are looked at: itself, what rules, order and room tie it to;
+ * and of a node what is there, and whatever has to follow others to where they are.
+ */
+export function affected(
+  draft: Draft,
+  groupIds: Iterable<string>,
+  nodeIds: Iterable<string>,
+): Set<string> {
   const out = new Set<string>()
   const nodes = new Set<string>()
+  for (const id of nodeIds) {
+    for (const owned of draft.census.ownedBy(id)) out.add(owned)
+    for (const { group } of draft.seats.at(id)) out.add(group.id)
+    for (const rule of draft.rules())
+      if (rule.hard && rule.kind === 'keepTogether') for (const one of rule.groups) out.add(one)
+  }
   for (const id of groupIds) {
     out.add(id)
     for (const dependent of draft.dependentsOf(id)) out.add(dependent)
@@ -101,13 +122,17 @@ function isRestless(draft: Draft, groupId: string): boolean {
 function remember(draft: Draft, all: boolean, restless: ReadonlyMap<string, boolean>): void {
   const { census } = draft
   if (draft.touchedAll) return
-  const hot = affected(draft, draft.touched)
+  const hot = affected(draft, draft.touched, draft.touchedNodes)
   if (all) {
     census.allUnsettled = false
     census.unsettled.clear()
     census.restless.clear()
+    census.unsettledNodes.clear()
+    for (const id of draft.touchedNodes) census.unsettledNodes.add(id)
     for (const id of hot) census.unsettled.add(id)
   }
+  for (const id of census.unsettledNodes)
+    if (!draft.touchedNodes.has(id)) census.unsettledNodes.delete(id)
   for (const [id, is] of restless) {
     if (!hot.has(id)) census.unsettled.delete(id)
     if (is) census.restless.add(id)

@@ -15,6 +15,7 @@ import { Draft } from './draft.ts'
 import { releaseGroup, settleGroup } from './failover-manager.ts'
 import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
 import { isolateResources, releaseResources } from './isolation.ts'
+import { endMaintenances } from './maintenance.ts'
 import {
   nodeLeaving,
   nodeLeft,
@@ -40,6 +41,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
   endQuarantines(draft, state.hive.nodes.values())
+  endMaintenances(draft)
   settle(draft, settleGroup)
   settleFences(draft)
   return draft.decision()

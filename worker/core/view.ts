@@ -7,11 +7,14 @@ import type {
 } from '../../schema/api/bodies.ts'
 import { needsOf, needsText } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { STARTS_PER_NODE } from '../../schema/placement.ts'
 import { isDegraded } from '../../schema/status.ts'
 import { PROFILES } from '../../schema/timing.ts'
 import { isSpare } from './alternatives.ts'
 import type { ClusterState } from './decision.ts'
 import { fencedView, fenceProblems, heldByFence } from './fence-view.ts'
+import { maintenanceOfGroup } from './maintenance.ts'
+import { maintenanceProblems, viewMaintenance } from './maintenance-view.ts'
 import { failoverThreshold } from './placement.ts'
 
 /** What is known of a node's session now: the shell's knowledge, shown and never decided on. */
@@ -39,6 +42,7 @@ export function viewCluster(
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((group) => viewGroup(state, group, nowMs))
   const problems = [
+    ...maintenanceProblems(state, nowMs),
     ...findProblems(nodes, groups, PROFILES[cluster.profile].ttlMs),
     ...fenceProblems(state, nodes, groups),
   ]
@@ -48,6 +52,7 @@ export function viewCluster(
     profile: cluster.profile,
     takeover: cluster.takeover,
     placement: cluster.placement ?? 'list',
+    startsPerNode: cluster.startsPerNode ?? STARTS_PER_NODE,
     rules: viewRules(state),
     seq: hive.seq,
     hash,
@@ -55,6 +60,7 @@ export function viewCluster(
     nowMs,
     health: healthOf(nodes, groups, problems.length),
     problems,
+    maintenance: (cluster.maintenance ?? []).map((one) => viewMaintenance(state, one)),
     nodes,
     groups,
   }
@@ -109,6 +115,7 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
     .map((r) => viewResource(state, r))
   const waiting = state.observed.waiting.get(group.id)
+  const maintenance = maintenanceOfGroup(state.hive.cluster, group)
   // Nobody knows what it does now, and nothing but a fence will make it anybody else's.
   const wanted = resources.some((r) => r.persistentState === 1)
   const unreachable = wanted ? heldByFence(state, ownership.owner) : null
@@ -140,6 +147,7 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
     onlyWhile: (group.onlyWhile ?? []).map(groupName),
     waitsFor: (group.waitsFor ?? []).map(groupName),
     recentFailovers: group.failovers.filter((f) => f.atMs > nowMs - group.failoverPeriodMs).length,
+    maintenance: maintenance ? viewMaintenance(state, maintenance) : null,
     waitingReasons: unreachable ? [unreachable] : (waiting?.reasons ?? []),
     resources,
   }
@@ -229,8 +237,9 @@ function healthOf(
   problems: number,
 ): ClusterView['health'] {
   // A cluster that no host has joined yet has nothing to lose.
-  if (nodes.length > 0 && groups.some((g) => g.state === 'failed' || g.state === 'waiting'))
-    return 'outage'
+  const isOut = (g: GroupView) =>
+    (g.state === 'failed' || g.state === 'waiting') && g.maintenance === null
+  if (nodes.length > 0 && groups.some(isOut)) return 'outage'
   return problems > 0 ? 'warning' : 'healthy'
 }
 

@@ -6,9 +6,11 @@ import type { SimulateAsk, SimulatedGroup, Simulation } from '../../schema/api/s
 import type { Refusal } from '../../schema/errors.ts'
 import type { Event } from '../../schema/event.ts'
 import type { Group, Hive, Node } from '../../schema/hive.ts'
+import { maintenanceOf } from '../../schema/maintenance.ts'
 import { applyObservation, type Observed } from '../../schema/observed.ts'
 import type { StatusItem } from '../../schema/session.ts'
-import { applyUpdate } from '../../schema/update.ts'
+import { applyUpdate, type Update } from '../../schema/update.ts'
+import { Census } from './census.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
 import { candidates } from './placement.ts'
@@ -30,7 +32,7 @@ export function whatIf(
     const refused = play(copy, event, nowMs)
     if (refused) return { refused }
   }
-  return { groups: differences(state, copy, nowMs) }
+  return { groups: differences(state, copy, nowMs), restarts: restarts(state, copy) }
 }
 
 /** Where the groups of nodes would land if all of these were lost, and what could not start. */
@@ -61,7 +63,9 @@ function copied({ hive, observed }: ClusterState): ClusterState {
     ...{ types: new Map(types), rules: new Map(rules) },
   }
   const tables = Object.entries(observed).map(([name, table]) => [name, new Map(table)])
-  return { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
+  const made = { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
+  Census.copy({ hive, observed }, made)
+  return made
 }
 
 function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
@@ -70,7 +74,7 @@ function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
       return ask.nodes.map((nodeId): Event => {
         const node = hive.nodes.get(nodeId)
         // As if whatever has to be confirmed about its loss had been.
-        if (node?.under !== undefined) hive.nodes.set(nodeId, withoutPolicy(node))
+        if (node?.under !== undefined) applyUpdate(hive, withoutPolicy(hive, node))
         const evidence = {
           path: 'pong' as const,
           waitedMs: WAITED_MS,
@@ -83,13 +87,17 @@ function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
       return ask.nodes.map((nodeId) => asked({ type: 'drainNode', nodeId }))
     case 'fail':
       return [asked({ type: 'failoverGroup', groupId: ask.group })]
+    case 'maintenanceOff':
+      return [asked({ type: 'setMaintenance', scope: ask.scope, id: ask.name ?? '', on: null })]
     case 'move':
       return [asked({ type: 'moveGroup', groupId: ask.group, to: ask.to })]
   }
 }
 
-function withoutPolicy({ under: _, ...node }: Node): Node {
-  return node
+function withoutPolicy({ seq }: Hive, { under: _, ...node }: Node): Update {
+  const because = { manager: 'NM' as const, code: 'policyTaken' }
+  const change = { table: 'node' as const, id: node.id, value: node }
+  return { seq: seq + 1, atMs: 0, change, because, correlationId: '' }
 }
 
 const asked = (request: Extract<Event, { type: 'requested' }>['request']): Event => ({
@@ -105,13 +113,14 @@ function play(state: ClusterState, first: Event, nowMs: number): Refusal | null 
     if (decision.refused) return decision.refused
     for (const update of decision.updates) applyUpdate(state.hive, update)
     for (const o of decision.observations) applyObservation(state.observed, o)
-    queue.push(...answersTo(state.hive, decision))
+    queue.push(...answersTo(state, decision))
   }
   return null
 }
 
 /** Offers are accepted, what is to stop has stopped, and what is to run is online. */
-function answersTo(hive: Hive, decision: Decision): Event[] {
+function answersTo(state: ClusterState, decision: Decision): Event[] {
+  const { hive } = state
   const sessionOf = (nodeId: string) => hive.nodes.get(nodeId)?.session ?? 0
   const accepts = decision.effects.flatMap((effect): Event[] => {
     if (effect.type !== 'offer') return []
@@ -124,18 +133,36 @@ function answersTo(hive: Hive, decision: Decision): Event[] {
     if (phase === 'free') return []
     const session = sessionOf(nodeId)
     if (phase === 'owned')
-      return [{ type: 'resourceReported', nodeId, session, items: seen(hive, change.value, epoch) }]
+      return [
+        { type: 'resourceReported', nodeId, session, items: seen(state, change.value, epoch) },
+      ]
     return [{ type: 'groupReleased', nodeId, groupId: change.id, epoch, session, why: 'asked' }]
   })
   return [...accepts, ...rest]
 }
 
 /** What is held back is not online. */
-function seen(hive: Hive, { id, waitsFor }: Group, epoch: number): StatusItem[] {
+function seen(state: ClusterState, { id, waitsFor }: Group, epoch: number): StatusItem[] {
   const status = waitsFor ? 'offline' : 'online'
-  return [...hive.resources.values()]
-    .filter((r) => r.groupId === id && r.persistentState === 1)
-    .map((r) => ({ resourceId: r.id, epoch, status, restarts: 0, gaveUp: false }))
+  return Census.of(state)
+    .membersOf(id)
+    .filter((resourceId) => state.hive.resources.get(resourceId)?.persistentState === 1)
+    .map((resourceId) => ({ resourceId, epoch, status, restarts: 0, gaveUp: false }))
+}
+
+/** What its owner leaves alone now, and would start: it is there, wanted, and not online. */
+function restarts(before: ClusterState, { hive }: ClusterState): Simulation['restarts'] {
+  return [...hive.resources.values()].flatMap((r) => {
+    const group = hive.groups.get(r.groupId)
+    const { owner: nodeId, epoch } = group?.ownership ?? { owner: null }
+    const seen = before.observed.resources.get(r.id)
+    if (!group || nodeId === null || seen?.epoch !== epoch || r.persistentState === 0) return []
+    const about = { nodeId, groupId: group.id, resourceId: r.id }
+    const was = maintenanceOf(before.hive.cluster?.maintenance, about)
+    const is = maintenanceOf(hive.cluster?.maintenance, about)
+    if (!was || is || seen.status !== 'failed') return []
+    return [{ resource: r.name, node: hive.nodes.get(nodeId)?.name ?? nodeId, status: seen.status }]
+  })
 }
 
 function differences(before: ClusterState, after: ClusterState, nowMs: number): SimulatedGroup[] {

@@ -9,6 +9,7 @@ import type { ClusterState } from './decision.ts'
 import { Draft } from './draft.ts'
 import { REASONS } from './explain.ts'
 import { fenceRemedy, heldByFence, lostText } from './fence-view.ts'
+import { leftText } from './maintenance-view.ts'
 import { candidates, failoverThreshold, recentFailovers } from './placement.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { type Sessions, stillHeard, viewGroup, viewNode, viewResource } from './view.ts'
@@ -27,11 +28,28 @@ export function whyGroup(
   const view = viewGroup(state, group, nowMs)
   const nodes = nodeRows(draft, state, group)
   return {
-    ...(waitsForFence(state, view, group) ?? {
-      verdict: groupVerdict(draft, view, group, trail, nodes),
-      change: groupAdvice(view, nodes),
-    }),
+    ...(waitsForFence(state, view, group) ??
+      inMaintenance(view, nowMs) ?? {
+        verdict: groupVerdict(draft, view, group, trail, nodes),
+        change: groupAdvice(view, nodes),
+      }),
     nodes,
+  }
+}
+
+/** Nothing is done about it because somebody has said so: that is the whole reason. */
+function inMaintenance(view: GroupView, nowMs: number): Pick<Why, 'verdict' | 'change'> | null {
+  const { maintenance, name, state, owner } = view
+  if (!maintenance || state === 'online' || state === 'offline') return null
+  const { scope, by, reason, name: of } = maintenance
+  const where = owner ? `on ${owner}` : 'on no node'
+  const subject = scope === 'cluster' ? scope : `${scope}/${of}`
+  return {
+    verdict: `${name} is ${state} ${where}, and nothing is done about it: ${scope} ${of} is in maintenance ${leftText(maintenance, nowMs)}, by ${by} (${reason})`,
+    change: [
+      `holdfast maintenance off ${subject} --dry-run`,
+      `holdfast maintenance off ${subject}`,
+    ],
   }
 }
 

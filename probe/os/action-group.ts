@@ -1,21 +1,21 @@
 /**
- * What one action of a script runs in, so that all of it can be ended. The guard has no record of
+ * What actions run in, one after the other, so that all of one can be ended. The guard has no record of
  * an action (G3): what it leaves behind, with `setsid` too, would run on after "nothing runs".
  */
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { identityOf } from '../gate/proc.ts'
-import { MARK } from '../os/marks.ts'
+import { MARK } from './marks.ts'
 
 export interface ActionGroup {
   readonly kind: 'cgroup' | 'mark'
   /** By which its processes, and those of the monitor that calls it, are found again. */
   readonly env: Readonly<Record<string, string>>
-  /** For a shell: puts the shell itself in, and fails where that cannot be done. */
-  readonly enterScript: string
-  /** Puts a process in that waits for it, for it may not do so itself. */
-  enter(pid: number): Promise<void>
+  /** Puts a process in. @throws {Error} it cannot be done */
+  enter(pid: number): void
+  /** Whether nothing but this process runs in it. What cannot be looked at proves nothing (G5). */
+  holdsOnly(pid: number): boolean
   /** Kills what runs of it. True: nothing does, and its place is given back. */
   end(): boolean
 }
@@ -23,6 +23,12 @@ export interface ActionGroup {
 const PREFIX = 'action-'
 /** Without cgroups: what an action has daemonised is found by this, whatever its parents were. */
 const RUN_MARK = 'HOLDFAST_ACTION_RUN'
+
+/** Links of a cgroup's folder that has no other in it. */
+const NO_FOLDERS = 2
+/** How often what was killed is looked at and killed again: at first at once, then ever slower. */
+const LOOK_FIRST_MS = 1
+const LOOK_MAX_MS = 500
 
 let next = 1
 /** The cgroup that this process was in when leftovers were last looked for. */
@@ -50,12 +56,23 @@ export function actionGroup(): ActionGroup {
     return byMark(name, env)
   }
   const [events, kill] = [join(folder, 'cgroup.events'), join(folder, 'cgroup.kill')]
+  const procs = join(folder, 'cgroup.procs')
   let isGone = false
   return {
     kind: 'cgroup',
     env,
-    enterScript: `echo 0 2>/dev/null >'${join(folder, 'cgroup.procs').replaceAll("'", "'\\''")}'`,
-    enter: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
+    enter: (pid) => writeFileSync(procs, String(pid)),
+    holdsOnly(pid) {
+      try {
+        const own = `${pid}\n`
+        const found = readFileSync(procs, 'latin1')
+        // A link for each folder in it, besides its own two: few actions make cgroups.
+        if (statSync(folder).nlink > NO_FOLDERS) return false
+        return found === own || found.split('\n').every((line) => isNobody(line, pid))
+      } catch {
+        return false
+      }
+    },
     end() {
       // It was empty, and nothing enters a cgroup that is not there.
       if (isGone) return true
@@ -83,8 +100,14 @@ function byMark(name: string, env: Record<string, string>): ActionGroup {
   return {
     kind: 'mark',
     env: { ...env, [RUN_MARK]: name },
-    enterScript: 'true',
-    enter: () => Promise.resolve(),
+    enter: () => {},
+    holdsOnly(pid) {
+      try {
+        return withMark(word).every((found) => found === pid)
+      } catch {
+        return false
+      }
+    },
     end() {
       try {
         const found = withMark(word)
@@ -95,6 +118,16 @@ function byMark(name: string, env: Record<string, string>): ActionGroup {
       }
     },
   }
+}
+
+/** Kills what is left, again and again until nothing runs. */
+export async function untilGone(group: ActionGroup): Promise<void> {
+  for (let ms = LOOK_FIRST_MS; !group.end(); ms = Math.min(ms * 2, LOOK_MAX_MS)) await sleep(ms)
+}
+
+/** A line of `cgroup.procs` that is empty, the process itself, or one that is dead already. */
+function isNobody(line: string, pid: number): boolean {
+  return line === '' || Number(line) === pid || identityOf(Number(line)) === null
 }
 
 /** Where this process is now: the guard moves it after its start, and may not have been able to. */

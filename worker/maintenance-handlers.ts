@@ -1,0 +1,27 @@
+/** Maintenance of a cluster, node, group or resource. */
+import type * as z from 'zod'
+import type { ClusterView } from '../schema/api/bodies.ts'
+import type { maintenanceSubject, startMaintenance } from '../schema/api/maintenance.ts'
+import { ask, type Call, ids, open, view } from './calls.ts'
+
+type Subject = z.output<typeof maintenanceSubject>
+
+export const maintenanceHandlers = {
+  listMaintenance: async (call: Call) => ({
+    maintenance: (await view((await open(call)).stub)).maintenance,
+  }),
+  startMaintenance: async (call: Call<z.output<typeof startMaintenance>>) => {
+    const { reason, forMs } = call.body
+    return set(call, { reason, forMs })
+  },
+  endMaintenance: async (call: Call<Subject>) => set(call, null),
+}
+
+async function set(call: Call<Subject>, on: { reason: string; forMs: number } | null) {
+  const { stub } = await open(call)
+  const id = subjectId(await view(stub), call.body)
+  return ask(stub, call.by, { type: 'setMaintenance', scope: call.body.scope, id, on }, id)
+}
+
+export const subjectId = (cluster: ClusterView, { scope, name }: Subject): string =>
+  scope === 'cluster' ? cluster.id : (ids(cluster, scope, [name ?? ''])[0] as string)
