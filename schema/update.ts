@@ -84,7 +84,7 @@ export function applyUpdate(hive: Hive, u: Update): Hive {
       break
   }
   hive.seq = u.seq
-  followers.get(hive)?.({ change: c, before })
+  ;(hive as Followed)[FOLLOWER]?.({ change: c, before })
   return hive
 }
 
@@ -94,11 +94,13 @@ export interface Applied {
   readonly before: unknown
 }
 
-const followers = new WeakMap<Hive, (applied: Applied) => void>()
+/** On the hive itself, where each copy of this module finds it; no part of its content. */
+const FOLLOWER = Symbol.for('holdfast.follower')
+type Followed = Hive & { [FOLLOWER]?: (applied: Applied) => void }
 
 /** Has whoever keeps something beside a hive hear of each of its changes; there is one for a hive. */
 export function followUpdates(hive: Hive, heard: (applied: Applied) => void): void {
-  followers.set(hive, heard)
+  Object.defineProperty(hive, FOLLOWER, { value: heard, enumerable: false, configurable: true })
 }
 
 function recordOf(hive: Hive, c: Change): unknown {

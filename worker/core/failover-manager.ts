@@ -216,6 +216,7 @@ function failOverIfFailed(draft: Draft, group: Group): void {
   const failed = failedBeyondRestart(draft, group)
   // What is held back is not to run anywhere.
   if (!failed || group.waitsFor) return
+  draft.staysRestless(group.id)
   const { owner } = group.ownership
   const recent = recentFailovers(draft, group)
   const threshold = failoverThreshold(group, draft.nodes().length)

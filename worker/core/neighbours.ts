@@ -110,7 +110,10 @@ export function whyNotApart(
 export const ruleText = ({ name, source }: Rule): string =>
   source === undefined ? `rule ${name}` : `rule ${name}, ${source}`
 
-/** The first that hard rules keep apart from a unit and that is in its way. */
+/**
+ * The first that hard rules keep apart from a unit and that is in its way. What is kept together with it
+ * counts for it: there it would have to come, and either of the two would have to leave again.
+ */
 export function apartFrom(
   draft: Draft,
   unit: readonly Group[],
@@ -120,12 +123,19 @@ export function apartFrom(
   for (const rule of rulesOf(draft, unit)) {
     if (!rule.hard || rule.kind !== 'keepApart') continue
     for (const id of rule.groups) {
-      const seat = own.has(id) ? undefined : draft.seats.of(id)
-      if (seat && inTheWay(seat)) return { rule, other: seat.group }
+      const named = own.has(id) ? undefined : draft.group(id)
+      if (!named || (!draft.seats.of(id) && !isWanted(draft, named))) continue
+      for (const mate of unitOf(draft, named)) {
+        const seat = own.has(mate.id) ? undefined : draft.seats.of(mate.id)
+        if (seat && inTheWay(seat)) return { rule, other: seat.group }
+      }
     }
   }
   return null
 }
+
+const isWanted = (draft: Draft, { id }: Group): boolean =>
+  draft.resourcesOf(id).some((r) => r.persistentState === 1)
 
 /** Those that name any of them, oldest first. */
 function rulesOf(draft: Draft, unit: readonly Group[]): readonly Rule[] {

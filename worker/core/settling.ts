@@ -91,8 +91,9 @@ export function affected(
   for (const id of groupIds) {
     out.add(id)
     for (const dependent of draft.dependentsOf(id)) out.add(dependent)
-    for (const rule of draft.rulesOf(id))
-      for (const other of rule.groups) addMates(draft, other, out)
+    for (const mate of matesOf(draft, id))
+      for (const rule of draft.rulesOf(mate))
+        for (const other of rule.groups) for (const one of matesOf(draft, other)) out.add(one)
     const seat = draft.seats.of(id)
     for (const node of [seat?.here, seat?.bound]) if (node) nodes.add(node)
   }
@@ -101,15 +102,14 @@ export function affected(
   return out
 }
 
-/** With all that hard rules keep together with it. */
-function addMates(draft: Draft, groupId: string, out: Set<string>): void {
+/** Itself, and all that hard rules keep together with it. */
+function matesOf(draft: Draft, groupId: string): ReadonlySet<string> {
   const reached = new Set([groupId])
-  for (const id of reached) {
-    out.add(id)
+  for (const id of reached)
     for (const rule of draft.rulesOf(id))
       if (rule.hard && rule.kind === 'keepTogether')
         for (const other of rule.groups) reached.add(other)
-  }
+  return reached
 }
 
 function isRestless(draft: Draft, groupId: string): boolean {
