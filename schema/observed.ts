@@ -84,4 +84,14 @@ export function applyObservation(observed: Observed, o: Observation): void {
   const table: Map<string, unknown> = observed[MAP_OF[o.table]]
   if (o.value === null) table.delete(o.id)
   else table.set(o.id, o.value)
+  ;(observed as Followed)[FOLLOWER]?.(o)
+}
+
+/** On the record itself, where each copy of this module finds it; no part of its content. */
+const FOLLOWER = Symbol.for('holdfast.follower')
+type Followed = Observed & { [FOLLOWER]?: (o: Observation) => void }
+
+/** Has whoever keeps something beside what is observed hear of each change; there is one for each. */
+export function followObservations(observed: Observed, heard: (o: Observation) => void): void {
+  Object.defineProperty(observed, FOLLOWER, { value: heard, enumerable: false, configurable: true })
 }

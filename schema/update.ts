@@ -56,6 +56,7 @@ export type Update = z.infer<typeof update>
 export function applyUpdate(hive: Hive, u: Update): Hive {
   if (u.seq !== hive.seq + 1) throw new Error(`update ${u.seq} does not follow ${hive.seq}`)
   const { change: c } = u
+  const before = recordOf(hive, c)
   switch (c.table) {
     case 'cluster':
       hive.cluster = c.value
@@ -83,7 +84,40 @@ export function applyUpdate(hive: Hive, u: Update): Hive {
       break
   }
   hive.seq = u.seq
+  ;(hive as Followed)[FOLLOWER]?.({ change: c, before })
   return hive
+}
+
+/** A change that has been applied, and the record that was there before it. */
+export interface Applied {
+  readonly change: Change
+  readonly before: unknown
+}
+
+/** On the hive itself, where each copy of this module finds it; no part of its content. */
+const FOLLOWER = Symbol.for('holdfast.follower')
+type Followed = Hive & { [FOLLOWER]?: (applied: Applied) => void }
+
+/** Has whoever keeps something beside a hive hear of each of its changes; there is one for a hive. */
+export function followUpdates(hive: Hive, heard: (applied: Applied) => void): void {
+  Object.defineProperty(hive, FOLLOWER, { value: heard, enumerable: false, configurable: true })
+}
+
+function recordOf(hive: Hive, c: Change): unknown {
+  switch (c.table) {
+    case 'cluster':
+      return hive.cluster ?? undefined
+    case 'node':
+      return hive.nodes.get(c.id)
+    case 'group':
+      return hive.groups.get(c.id)
+    case 'resource':
+      return hive.resources.get(c.id)
+    case 'type':
+      return hive.types.get(c.id)
+    case 'rule':
+      return hive.rules.get(c.id)
+  }
 }
 
 function putOrDelete<V>(table: Map<string, V>, id: string, value: V | null): void {

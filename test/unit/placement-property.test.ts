@@ -122,3 +122,23 @@ test('S-92: what can move while it runs does, when a hard rule is repaired', () 
     }),
   )
 })
+
+test('no failback to where something is that is kept together with what it is kept apart from', () => {
+  // g4 has no room anywhere; g1, which it is kept together with, is where g0 would rather be.
+  const group = { needs: 0, priority: 0, prefers: null, failback: false }
+  const cluster = form({
+    ...{ capacities: [4, 4], policy: 'list', actions: [] },
+    groups: [
+      { ...group, prefers: 0, failback: true },
+      ...[group, group, group],
+      { ...group, needs: 5 },
+    ],
+    rules: [
+      { kind: 'keepTogether', hard: true, of: [1, 4] },
+      { kind: 'keepApart', hard: true, of: [0, 4] },
+    ],
+  })
+  const before = cluster.updates
+  cluster.event({ type: 'woke' })
+  expect(cluster.updates).toBe(before)
+})

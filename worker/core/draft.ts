@@ -9,10 +9,11 @@ import type {
 } from '../../schema/observed.ts'
 import type { Rule } from '../../schema/placement.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
+import { byGroup, Census, dependents, inOrder } from './census.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
-import { Precedence, priorityOf } from './precedence.ts'
-import { Seats } from './seats.ts'
+import { Precedence, sameOrder } from './precedence.ts'
+import { SeatMap } from './seats.ts'
 
 /**
  * The cluster as it will be when the decision under way is committed: the committed state with the
@@ -33,21 +34,47 @@ export class Draft {
   readonly #resources = new Map<string, Resource | null>()
   readonly #types = new Map<string, RegisteredType | null>()
   readonly #rules = new Map<string, Rule | null>()
-  readonly #seen = new Map<string, Observation>()
+  readonly #seen = new Map<Observation['table'], Map<string, Observation>>()
+  /** What the committed state comes to. */
+  readonly census: Census
   /** Where groups are that are wanted online. */
-  readonly seats: Seats = new Seats(this)
+  readonly seats: SeatMap
+  /** Groups that this decision has done something to. */
+  readonly touched = new Set<string>()
+  /** The same, each time that it did. */
+  readonly touchLog: string[] = []
+  readonly touchedNodes = new Set<string>()
+  /** It has done something that any group may look at. */
+  touchedAll = false
+  readonly #restless = new Set<string>()
+  /** What was worked out from nodes and types alone: of no use when one of them has changed. */
+  readonly memo = new Map<string, unknown>()
   #cluster: ClusterState['hive']['cluster']
-  #members: Map<string, string[]> | null = null
-  #nodeList: Node[] | null = null
+  readonly #membersTouched = new Map<string, Set<string>>()
+  #nodeList: readonly Node[] | null = null
   #precedence: Precedence | null = null
+  /** Groups are others than the census has, or stand in another order. */
+  #reordered = false
   #groupList: Group[] | null = null
-  #ruleList: Rule[] | null = null
+  #ruleList: readonly Rule[] | null = null
+  #rulesOf: Map<string, Rule[]> | null = null
+  #dependents: Map<string, string[]> | null = null
 
   constructor(state: ClusterState, nowMs: number, cause: string) {
     this.#state = state
     this.nowMs = nowMs
     this.cause = cause
     this.#cluster = state.hive.cluster
+    this.census = Census.of(state)
+    this.seats = new SeatMap(
+      {
+        group: (id) => this.group(id),
+        isWanted: (id) => this.resourcesOf(id).some((r) => r.persistentState === 1),
+        offeredTo: (id) => this.offer(id)?.nodeId ?? null,
+        waits: (id) => this.waiting(id) !== undefined,
+      },
+      this.census.seats,
+    )
   }
 
   get cluster() {
@@ -68,9 +95,10 @@ export class Draft {
 
   /** The ordered node list of the Node Manager (S-02). */
   nodes(): readonly Node[] {
-    this.#nodeList ??= merged(this.#nodes, this.#state.hive.nodes).sort(
-      (a, b) => a.position - b.position,
-    )
+    this.#nodeList ??=
+      this.#nodes.size === 0
+        ? this.census.nodes
+        : merged(this.#nodes, this.#state.hive.nodes).sort((a, b) => a.position - b.position)
     return this.#nodeList
   }
 
@@ -81,6 +109,7 @@ export class Draft {
   }
 
   get precedence(): Precedence {
+    if (!this.#reordered) return this.census.precedence
     this.#precedence ??= new Precedence(merged(this.#groups, this.#state.hive.groups), this.rules())
     return this.#precedence
   }
@@ -91,10 +120,25 @@ export class Draft {
 
   /** Oldest first. */
   rules(): readonly Rule[] {
-    this.#ruleList ??= merged(this.#rules, this.#state.hive.rules).sort(
-      (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1),
-    )
+    this.#ruleList ??=
+      this.#rules.size === 0
+        ? this.census.rules
+        : inOrder(merged(this.#rules, this.#state.hive.rules))
     return this.#ruleList
+  }
+
+  /** The rules that name a group, oldest first. */
+  rulesOf(groupId: string): readonly Rule[] {
+    if (this.#rules.size === 0) return this.census.rulesOf(groupId)
+    this.#rulesOf ??= byGroup(this.rules())
+    return this.#rulesOf.get(groupId) ?? []
+  }
+
+  /** Groups that come online after it, or only while it is. */
+  dependentsOf(groupId: string): readonly string[] {
+    if (!this.#reordered) return this.census.dependentsOf(groupId)
+    this.#dependents ??= dependents(merged(this.#groups, this.#state.hive.groups))
+    return this.#dependents.get(groupId) ?? []
   }
 
   resources(): readonly Resource[] {
@@ -102,17 +146,37 @@ export class Draft {
   }
 
   resourcesOf(groupId: string): readonly Resource[] {
-    if (this.#members === null) {
-      const index = new Map<string, string[]>()
-      for (const r of this.resources()) {
-        const members = index.get(r.groupId)
-        if (members) members.push(r.id)
-        else index.set(r.groupId, [r.id])
-      }
-      for (const members of index.values()) members.sort()
-      this.#members = index
-    }
-    return (this.#members.get(groupId) ?? []).map((id) => this.resource(id) as Resource)
+    return this.#membersOf(groupId).map((id) => this.resource(id) as Resource)
+  }
+
+  #membersOf(groupId: string): readonly string[] {
+    const known = this.census.membersOf(groupId)
+    const touched = this.#membersTouched.get(groupId)
+    if (!touched) return known
+    const all = new Set(known)
+    for (const id of touched)
+      if (this.resource(id)) all.add(id)
+      else all.delete(id)
+    return [...all].sort()
+  }
+
+  /** In order of precedence. */
+  groupsOwnedBy(nodeId: string): Group[] {
+    const ids = new Set([...this.census.ownedBy(nodeId), ...this.touched])
+    const place = ({ id }: Group) => this.precedence.placeOf(id)
+    return [...ids]
+      .flatMap((id) => this.group(id) ?? [])
+      .filter(({ ownership }) => ownership.owner === nodeId)
+      .sort((a, b) => place(a) - place(b))
+  }
+
+  /** What is the same for whoever asks, until a node or a type has changed. */
+  once<T>(key: string, make: () => T): T {
+    const known = this.memo.get(key) as T | undefined
+    if (known !== undefined) return known
+    const made = make()
+    this.memo.set(key, made)
+    return made
   }
 
   /** One of the cluster's own types. */
@@ -168,39 +232,81 @@ export class Draft {
     switch (change.table) {
       case 'cluster':
         this.#cluster = change.value
+        this.touchedAll = true
         break
       case 'node':
         this.#nodes.set(change.id, change.value)
         this.#nodeList = null
+        this.#touchNode(change.id)
         break
       case 'group':
-        if (!sameOrder(this.group(change.id), change.value)) this.#precedence = null
+        if (!sameOrder(this.group(change.id), change.value)) this.#reorder()
         this.#groups.set(change.id, change.value)
         this.#groupList = null
-        this.seats.touch(change.id)
+        this.#touch(change.id)
         break
       case 'resource': {
         const groupId = (change.value ?? this.resource(change.id))?.groupId
         this.#resources.set(change.id, change.value)
-        this.#members = null
-        if (groupId !== undefined) this.seats.touch(groupId)
+        if (groupId === undefined) break
+        const members = this.#membersTouched.get(groupId) ?? new Set()
+        this.#membersTouched.set(groupId, members.add(change.id))
+        this.#touch(groupId)
         break
       }
       case 'rule':
         this.#rules.set(change.id, change.value)
-        this.#ruleList = null
-        this.#precedence = this.#groupList = null
+        this.#ruleList = this.#rulesOf = this.#groupList = null
+        this.#reorder()
         break
       case 'type':
         this.#types.set(change.id, change.value)
+        this.#touchAll()
         break
     }
   }
 
   observe(o: Observation): void {
     this.observations.push(o)
-    this.#seen.set(`${o.table} ${o.id}`, o)
-    if (o.table === 'offer' || o.table === 'waiting') this.seats.touch(o.id)
+    const seen = this.#seen.get(o.table)
+    if (seen) seen.set(o.id, o)
+    else this.#seen.set(o.table, new Map([[o.id, o]]))
+    if (o.table === 'fencing') return this.#touchNode(o.id)
+    if (o.table !== 'resource') return this.#touch(o.id)
+    const groupId = this.resource(o.id)?.groupId
+    if (groupId !== undefined) this.#touch(groupId)
+  }
+
+  #touch(groupId: string): void {
+    this.touched.add(groupId)
+    this.touchLog.push(groupId)
+    this.seats.touch(groupId)
+  }
+
+  #touchNode(nodeId: string): void {
+    this.touchedNodes.add(nodeId)
+    this.memo.clear()
+  }
+
+  #touchAll(): void {
+    this.touchedAll = true
+    this.memo.clear()
+  }
+
+  #reorder(): void {
+    this.#reordered = true
+    this.#precedence = this.#dependents = null
+    this.touchedAll = true
+  }
+
+  /** It would do something if it could, or will when some time has passed: it is looked at in every step. */
+  staysRestless(groupId: string): void {
+    this.#restless.add(groupId)
+  }
+
+  /** Whether it said so since the last time that this was asked. */
+  wasRestless(groupId: string): boolean {
+    return this.#restless.delete(groupId)
   }
 
   log(line: Omit<LogLine, 'after'>): void {
@@ -219,20 +325,9 @@ export class Draft {
   }
 
   #look<V>(table: Observation['table'], id: string, base: ReadonlyMap<string, V>): V | undefined {
-    const seen = this.#seen.get(`${table} ${id}`)
+    const seen = this.#seen.get(table)?.get(id)
     return seen ? ((seen.value as V | null) ?? undefined) : base.get(id)
   }
-}
-
-/** Whether it stands where it stood among the others. */
-function sameOrder(before: Group | undefined, now: Group | null): boolean {
-  return (
-    before !== undefined &&
-    now !== null &&
-    priorityOf(before) === priorityOf(now) &&
-    before.after === now.after &&
-    before.onlyWhile === now.onlyWhile
-  )
 }
 
 function read<V>(over: Map<string, V | null>, base: ReadonlyMap<string, V>, id: string) {

@@ -46,6 +46,7 @@ function sayIfStuck(draft: Draft, group: Group, node: Node): void {
 export function leaveDrained(draft: Draft, group: Group): boolean {
   const owner = draft.node(group.ownership.owner ?? '')
   if (group.ownership.phase !== 'owned' || !owner?.draining || owner.state !== 'up') return false
+  draft.staysRestless(group.id)
   const question = { without: owner.id }
   const found = candidates(draft, group, question)
   if (found.eligible.length === 0 && !couldMakeRoom(draft, group, question)) return false

@@ -1,5 +1,5 @@
 /** Whether a node can take a group at all, whatever else is there. */
-import type { Group, Node } from '../../schema/hive.ts'
+import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Draft } from './draft.ts'
 
 export interface Question {
@@ -20,14 +20,34 @@ export function whyNotItself(
   node: Node,
   question: Question = {},
 ): string | null {
+  return (
+    whyNotAny(draft, node) ??
+    whyNotAsked(node, question) ??
+    whyNotOfGroup(draft, draft.resourcesOf(group.id), node)
+  )
+}
+
+/** Why a node takes no group at all. */
+export function whyNotAny(draft: Draft, node: Node): string | null {
   if (node.state === 'down') return 'down'
   if (draft.fencing(node.id)) return 'unreachable'
   if (node.state === 'leaving') return 'its host shuts down'
-  if (node.paused) return 'paused'
-  if (node.id === question.without) return 'it is taken from there'
-  const refused = question.refused?.find((r) => r.nodeId === node.id)
-  if (refused) return `refused: ${refused.reason}`
-  for (const r of draft.resourcesOf(group.id)) {
+  return node.paused ? 'paused' : null
+}
+
+export function whyNotAsked(node: Node, { without, refused }: Question): string | null {
+  if (node.id === without) return 'it is taken from there'
+  const said = refused?.find((r) => r.nodeId === node.id)
+  return said ? `refused: ${said.reason}` : null
+}
+
+/** By its owner lists and types. */
+export function whyNotOfGroup(
+  draft: Draft,
+  members: readonly Resource[],
+  node: Node,
+): string | null {
+  for (const r of members) {
     if (r.possibleOwners && !r.possibleOwners.includes(node.id))
       return `not a possible owner of ${r.name}${r.source === undefined ? '' : ` (${r.source})`}`
     const problem = whyNotHosted(draft, node, r.type)

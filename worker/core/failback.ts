@@ -74,6 +74,7 @@ export function failBack(draft: Draft, group: Group): boolean {
     note(draft, group, null)
     return false
   }
+  if (group.preferredOwners[0] !== group.ownership.owner) draft.staysRestless(group.id)
   const { node: to, againMs } = better(draft, group)
   const shut = failback.when === 'window' && !isOpen(failback, draft.nowMs)
   note(draft, group, to && shut ? opensAtMs(failback, draft.nowMs) : to ? null : againMs)
@@ -87,6 +88,7 @@ export function failBack(draft: Draft, group: Group): boolean {
 function returnDrained(draft: Draft, group: Group): boolean {
   const { drained, ownership } = group
   if (drained?.back !== 'now' || ownership.owner === drained.from) return false
+  draft.staysRestless(group.id)
   const home = draft.node(drained.from)
   if (!home || whyNot(draft, group, home, { without: ownership.owner }) !== null) return false
   if (!mayGoBack(draft, group)) return false

@@ -22,43 +22,38 @@ type Free = Extract<Ownership, { phase: 'free' }>
 const RETRY_REFUSED_MS = 5_000
 
 /**
- * Failover Manager: looks at every group once. Standing in for a dead source, it takes the list
- * from the Node Manager and offers the group to the first eligible node (S-07, S-83, S-84).
- *
- * @returns whether anything changed that another look could build upon
+ * Failover Manager: looks at a group. Standing in for a dead source, it takes the list from the Node
+ * Manager and offers the group to the first eligible node (S-07, S-83, S-84).
  */
-export function settleGroups(draft: Draft): boolean {
-  const before = draft.updates.length
-  for (const { id } of draft.groups()) {
-    // An earlier one may have taken it along.
-    const known = draft.group(id)
-    const alone = known !== undefined && isLeftAlone(draft, known)
-    if (known && !alone) keepOrder(draft, known)
-    const group = draft.group(id)
-    if (!group) continue
-    switch (group.ownership.phase) {
-      case 'free':
+export function settleGroup(draft: Draft, groupId: string): void {
+  // An earlier one may have taken it along.
+  const known = draft.group(groupId)
+  const alone = known !== undefined && isLeftAlone(draft, known)
+  if (known && !alone) keepOrder(draft, known)
+  const group = draft.group(groupId)
+  switch (group?.ownership.phase) {
+    case undefined:
+      break
+    case 'free':
+      forgetFailback(draft, group)
+      if (!alone || !staysFree(draft, group, group.ownership))
+        placeFree(draft, group, group.ownership)
+      break
+    case 'owned':
+      // To drain its node is an operator's word, and no matter of health.
+      if (alone) {
         forgetFailback(draft, group)
-        if (!alone || !staysFree(draft, group, group.ownership))
-          placeFree(draft, group, group.ownership)
+        leaveDrained(draft, group)
         break
-      case 'owned':
-        // To drain its node is an operator's word, and no matter of health.
-        if (alone) {
-          forgetFailback(draft, group)
-          leaveDrained(draft, group)
-          break
-        }
-        if (keepRules(draft, group) || leaveDrained(draft, group)) break
-        if (!failBack(draft, group)) failOverIfFailed(draft, group)
-        break
-      case 'releasing':
-        forgetFailback(draft, group)
-        settleCarry(draft, group)
-        break
-    }
+      }
+      if (keepRules(draft, group) || leaveDrained(draft, group)) break
+      if (!failBack(draft, group)) failOverIfFailed(draft, group)
+      break
+    case 'releasing':
+      forgetFailback(draft, group)
+      settleCarry(draft, group)
+      break
   }
-  return draft.updates.length > before
 }
 
 /** "Terminated": counts only from the present owner at the present epoch (C5, M6). */
@@ -221,6 +216,7 @@ function failOverIfFailed(draft: Draft, group: Group): void {
   const failed = failedBeyondRestart(draft, group)
   // What is held back is not to run anywhere.
   if (!failed || group.waitsFor) return
+  draft.staysRestless(group.id)
   const { owner } = group.ownership
   const recent = recentFailovers(draft, group)
   const threshold = failoverThreshold(group, draft.nodes().length)

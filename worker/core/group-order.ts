@@ -19,6 +19,7 @@ export const providersOfGroup = ({ after = [], onlyWhile = [] }: Ordered): strin
 /** Holds a group back, or lets it go, as those that it depends on are now. */
 export function keepOrder(draft: Draft, group: Group): void {
   if (!group.after && !group.onlyWhile && !group.waitsFor) return
+  if (group.waitsFor) draft.staysRestless(group.id)
   // What is on its way from one node to another is looked at when it has arrived.
   if (group.ownership.phase === 'releasing') return
   const lacks = lackedBy(draft, group)

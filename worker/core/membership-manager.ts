@@ -224,7 +224,7 @@ export function nextView(draft: Draft, because: Because): void {
 }
 
 export function ownedBy(draft: Draft, nodeId: string): Group[] {
-  return draft.groups().filter((group) => group.ownership.owner === nodeId)
+  return draft.groupsOwnedBy(nodeId)
 }
 
 /** D4: Down, the next epoch and the freeing of its groups are one decision. */

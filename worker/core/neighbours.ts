@@ -10,15 +10,15 @@ import type { Seat } from './seats.ts'
  * and move as one. Only what is wanted online counts.
  */
 export function unitOf(draft: Draft, group: Group): readonly Group[] {
-  const rules = draft.rules().filter((r) => r.hard && r.kind === 'keepTogether')
-  if (rules.length === 0) return [group]
   const ids = new Set([group.id])
-  for (let before = 0; before < ids.size; ) {
-    before = ids.size
-    for (const rule of rules)
-      if (rule.groups.some((id) => ids.has(id))) for (const id of rule.groups) ids.add(id)
-  }
-  return draft.groups().filter((g) => ids.has(g.id) && (g.id === group.id || draft.seats.of(g.id)))
+  for (const id of ids)
+    for (const rule of draft.rulesOf(id))
+      if (rule.hard && rule.kind === 'keepTogether') for (const other of rule.groups) ids.add(other)
+  if (ids.size === 1) return [group]
+  const place = ({ id }: Group) => draft.precedence.placeOf(id)
+  return [...ids]
+    .flatMap((id) => (id === group.id || draft.seats.of(id) ? (draft.group(id) ?? []) : []))
+    .sort((a, b) => place(a) - place(b))
 }
 
 /** Why it may not be there beside the others, in words; null: it may. */
@@ -38,18 +38,30 @@ export function whyNotOnline(
   node: Node,
   question: Question = {},
 ): string | null {
+  return asOnline(draft, group, question)(node)
+}
+
+/** The same for one node after the other; null: nothing is in its way anywhere. */
+export function besides(
+  draft: Draft,
+  group: Group,
+  question: Question,
+): ((node: Node) => string | null) | null {
+  return isJudged(draft, group) ? asOnline(draft, group, question) : null
+}
+
+function asOnline(draft: Draft, group: Group, question: Question): (node: Node) => string | null {
   const unit = unitOf(draft, group)
-  return (
+  return (node) =>
     whyNotTogether(draft, group, unit, node, question) ??
     whyNotApart(draft, group, unit, node) ??
     shortfall(draft, group, unit, node)?.text ??
     null
-  )
 }
 
 /** Nothing is in the way of what is wanted offline, and most clusters have neither rules nor needs. */
 export function isJudged(draft: Draft, group: Group): boolean {
-  const ruled = draft.rules().length > 0
+  const ruled = draft.rulesOf(group.id).length > 0
   if (!ruled && group.needs === undefined) return false
   return draft.seats.of(group.id) !== undefined
 }
@@ -98,21 +110,39 @@ export function whyNotApart(
 export const ruleText = ({ name, source }: Rule): string =>
   source === undefined ? `rule ${name}` : `rule ${name}, ${source}`
 
-/** The first that hard rules keep apart from a unit and that is in its way. */
+/**
+ * The first that hard rules keep apart from a unit and that is in its way. What is kept together with it
+ * counts for it: there it would have to come, and either of the two would have to leave again.
+ */
 export function apartFrom(
   draft: Draft,
   unit: readonly Group[],
   inTheWay: (seat: Seat) => boolean,
 ): { rule: Rule; other: Group } | null {
   const own = new Set(unit.map((g) => g.id))
-  for (const rule of draft.rules()) {
-    if (!rule.hard || rule.kind !== 'keepApart' || !rule.groups.some((id) => own.has(id))) continue
+  for (const rule of rulesOf(draft, unit)) {
+    if (!rule.hard || rule.kind !== 'keepApart') continue
     for (const id of rule.groups) {
-      const seat = own.has(id) ? undefined : draft.seats.of(id)
-      if (seat && inTheWay(seat)) return { rule, other: seat.group }
+      const named = own.has(id) ? undefined : draft.group(id)
+      if (!named || (!draft.seats.of(id) && !isWanted(draft, named))) continue
+      for (const mate of unitOf(draft, named)) {
+        const seat = own.has(mate.id) ? undefined : draft.seats.of(mate.id)
+        if (seat && inTheWay(seat)) return { rule, other: seat.group }
+      }
     }
   }
   return null
+}
+
+const isWanted = (draft: Draft, { id }: Group): boolean =>
+  draft.resourcesOf(id).some((r) => r.persistentState === 1)
+
+/** Those that name any of them, oldest first. */
+function rulesOf(draft: Draft, unit: readonly Group[]): readonly Rule[] {
+  const [only, ...more] = unit
+  if (only && more.length === 0) return draft.rulesOf(only.id)
+  const named = new Set(unit.flatMap(({ id }) => draft.rulesOf(id)))
+  return draft.rules().filter((rule) => named.has(rule))
 }
 
 export interface Shortfall {
@@ -131,26 +161,60 @@ export function shortfall(
   group: Group,
   unit: readonly Group[],
   node: Node,
-  takes: (seat: Seat) => boolean = (seat) => counts(draft, seat, node.id, group),
+  takes?: (seat: Seat) => boolean,
 ): Shortfall | null {
   if (!node.capacity) return null
-  const own = new Set(unit.map((g) => g.id))
-  const others = draft.seats.at(node.id).filter((seat) => !own.has(seat.group.id) && takes(seat))
+  const taken = takes ? takenBy(draft, unit, node, takes) : takenByOthers(draft, group, unit, node)
   const missing: Record<string, number> = {}
   const said: string[] = []
   for (const [name, has] of Object.entries(node.capacity)) {
     const needed = sum(unit, name)
-    const left =
-      has -
-      sum(
-        others.map((seat) => seat.group),
-        name,
-      )
-    if (needed === 0 || needed <= left + EPSILON * has) continue
+    if (needed === 0) continue
+    const left = has - taken(name)
+    if (needed <= left + EPSILON * has) continue
     missing[name] = needed - left
     said.push(`${round(needed)} ${name} needed, ${round(Math.max(left, 0))} of ${round(has)} left`)
   }
   return said.length > 0 ? { text: `no room: ${said.join('; ')}`, missing } : null
+}
+
+function takenBy(
+  draft: Draft,
+  unit: readonly Group[],
+  node: Node,
+  takes: (seat: Seat) => boolean,
+): (name: string) => number {
+  const own = new Set(unit.map((g) => g.id))
+  const others = draft.seats
+    .at(node.id)
+    .filter((seat) => !own.has(seat.group.id) && takes(seat))
+    .map((seat) => seat.group)
+  return (name) => sum(others, name)
+}
+
+/** All that are there, and those that are on their way and come first. */
+function takenByOthers(
+  draft: Draft,
+  group: Group,
+  unit: readonly Group[],
+  node: Node,
+): (name: string) => number {
+  const load = draft.seats.load(node.id)
+  const own = new Set(unit.map((g) => g.id))
+  const coming = load.bound
+    .filter((seat) => !own.has(seat.group.id) && counts(draft, seat, node.id, group))
+    .map((seat) => seat.group)
+  const ownHere = unit.filter((one) => draft.seats.of(one.id)?.here === node.id)
+  return (name) => (load.here[name] ?? 0) - sum(ownHere, name) + sum(coming, name)
+}
+
+/** Whether those that are there need more than it has. */
+export function isOvercommitted(draft: Draft, node: Node): boolean {
+  if (!node.capacity) return false
+  const { here } = draft.seats.load(node.id)
+  return Object.entries(node.capacity).some(
+    ([name, has]) => (here[name] ?? 0) > has * (1 + EPSILON),
+  )
 }
 
 /** Sums of fractions are off by less than this part of the whole. */

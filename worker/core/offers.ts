@@ -76,11 +76,15 @@ export function makeOffer(
 }
 
 export function logNodeList(draft: Draft, group: Group): void {
-  const names = availableNodes(draft).map((node) => node.name)
+  const names = draft.once('available', () =>
+    availableNodes(draft)
+      .map((node) => node.name)
+      .join(', '),
+  )
   draft.log({
     component: 'NM',
     groupId: group.id,
     correlationId: group.ownership.correlationId,
-    message: `node list for FM: ${names.join(', ') || 'none available'}`,
+    message: `node list for FM: ${names || 'none available'}`,
   })
 }

@@ -1,9 +1,16 @@
-import type { Group, Node } from '../../schema/hive.ts'
+import type { Group, Node, Resource } from '../../schema/hive.ts'
 import type { Draft } from './draft.ts'
-import { type Question, whyNotItself } from './eligibility.ts'
-import { whyNotBeside } from './neighbours.ts'
+import {
+  type Question,
+  whyNotAny,
+  whyNotAsked,
+  whyNotHosted,
+  whyNotItself,
+  whyNotOfGroup,
+} from './eligibility.ts'
+import { besides, whyNotBeside } from './neighbours.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
-import { compareRanks, rankOf } from './ranking.ts'
+import { compareRanks, goesByList, rankOf } from './ranking.ts'
 
 export interface Candidates {
   /** In the order in which they are to be asked. */
@@ -17,21 +24,61 @@ export interface Candidates {
  * shows reasons shows these. Nodes in quarantine are asked only when nobody else could take it.
  */
 export function candidates(draft: Draft, group: Group, question: Question = {}): Candidates {
+  const { able, unable } = general(draft)
+  const members = draft.resourcesOf(group.id)
+  const fitsAll = fitsEverywhere(draft, members)
+  const beside = besides(draft, group, question)
   const willing: Node[] = []
   const quarantined: Node[] = []
-  const rejected: { node: string; reason: string }[] = []
-  for (const node of draft.nodes()) {
-    const reason = whyNot(draft, group, node, question)
-    if (reason !== null) rejected.push({ node: node.name, reason })
+  const refused: Refused[] = [...unable]
+  for (const node of able) {
+    const reason =
+      whyNotAsked(node, question) ??
+      (fitsAll ? null : whyNotOfGroup(draft, members, node)) ??
+      beside?.(node) ??
+      null
+    if (reason !== null) refused.push({ node, reason })
     // An operator who names a node has looked at it.
     else if (isQuarantined(node, draft.nowMs) && node.id !== question.first) quarantined.push(node)
     else willing.push(node)
   }
+  if (unable.length > 0) refused.sort((a, b) => a.node.position - b.node.position)
+  const rejected = refused.map(({ node, reason }) => ({ node: node.name, reason }))
   // Better interrupted now and then than not there for hours.
   const eligible = willing.length > 0 ? willing : quarantined
   if (willing.length > 0)
     for (const node of quarantined) rejected.push({ node: node.name, reason: quarantineText(node) })
   return { eligible: ordered(draft, group, eligible, question), rejected }
+}
+
+interface Refused {
+  readonly node: Node
+  readonly reason: string
+}
+
+/** Nodes in list order: those that take groups, and why the others do not. */
+function general(draft: Draft): { able: readonly Node[]; unable: readonly Refused[] } {
+  return draft.once('general', () => {
+    const able: Node[] = []
+    const unable: Refused[] = []
+    for (const node of draft.nodes()) {
+      const reason = whyNotAny(draft, node)
+      if (reason === null) able.push(node)
+      else unable.push({ node, reason })
+    }
+    return { able, unable }
+  })
+}
+
+/** Whether every node that takes groups may have these, so that nobody has to look at each. */
+function fitsEverywhere(draft: Draft, members: readonly Resource[]): boolean {
+  if (members.some((r) => r.possibleOwners)) return false
+  const types = [...new Set(members.map((r) => r.type))].sort()
+  return draft.once(`hosts ${types.join()}`, () =>
+    general(draft).able.every((node) =>
+      types.every((type) => whyNotHosted(draft, node, type) === null),
+    ),
+  )
 }
 
 function ordered(
@@ -42,10 +89,37 @@ function ordered(
 ): readonly Node[] {
   if (nodes.length < 2) return nodes
   const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
+  if (goesByList(draft, group)) return byList(group, nodes, question, failed)
   return nodes
     .map((node) => ({ node, rank: rankOf(draft, group, node, question, failed.has(node.id)) }))
     .sort((a, b) => compareRanks(a.rank, b.rank))
     .map(({ node }) => node)
+}
+
+/** What `rankOf` comes to where neither rules nor room nor the policy have anything to say. */
+function byList(
+  group: Group,
+  nodes: readonly Node[],
+  { first }: Question,
+  failed: ReadonlySet<string>,
+): readonly Node[] {
+  const { preferredOwners } = group
+  if (preferredOwners.length === 0 && failed.size === 0 && first == null) return nodes
+  const place = ({ id }: Node) => {
+    const at = preferredOwners.indexOf(id)
+    return at < 0 ? preferredOwners.length : at
+  }
+  const byPlace = (a: Node, b: Node) => place(a) - place(b) || a.position - b.position
+  const isSpecial = (node: Node) => failed.has(node.id) || preferredOwners.includes(node.id)
+  const asked = nodes.filter((node) => node.id === first)
+  const others = nodes.filter((node) => node.id !== first)
+  const special = others.filter(isSpecial)
+  return [
+    ...asked,
+    ...special.filter((node) => !failed.has(node.id)).sort(byPlace),
+    ...others.filter((node) => !isSpecial(node)),
+    ...special.filter((node) => failed.has(node.id)).sort(byPlace),
+  ]
 }
 
 /** Why a node may not take a group now, in words; null when it may. */

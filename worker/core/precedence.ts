@@ -12,6 +12,17 @@ export const priorityOf = (group: Group): number => group.priority ?? 0
 const byAge = (a: Group, b: Group): number =>
   a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
+/** Whether it stands where it stood among the others. */
+export function sameOrder(before: Group | undefined, now: Group | null): boolean {
+  return (
+    before !== undefined &&
+    now !== null &&
+    priorityOf(before) === priorityOf(now) &&
+    before.after === now.after &&
+    before.onlyWhile === now.onlyWhile
+  )
+}
+
 interface Standing {
   /** As its own, or that of the most important one that depends on it. */
   readonly priority: number
@@ -22,6 +33,7 @@ interface Standing {
 export class Precedence {
   /** All groups by GUID, the first one first. */
   readonly ordered: readonly string[]
+  #places: Map<string, number> | null = null
   /** By group: the first of those that it is kept together with. Without any it is not here. */
   readonly #firsts = new Map<string, Group>()
 
@@ -64,6 +76,12 @@ export class Precedence {
       standings.get(group.id) ?? { priority: priorityOf(group), depth: 0 }
     const [one, other] = [of(a), of(b)]
     return other.priority - one.priority || one.depth - other.depth || byAge(a, b)
+  }
+
+  /** Its place among all. */
+  placeOf(groupId: string): number {
+    this.#places ??= new Map(this.ordered.map((id, place) => [id, place]))
+    return this.#places.get(groupId) ?? this.ordered.length
   }
 
   first(group: Group): Group {

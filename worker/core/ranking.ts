@@ -31,6 +31,13 @@ export function rankOf(
   ]
 }
 
+/** Whether nothing but the target that was asked for, failures and preferences tells nodes apart. */
+export function goesByList(draft: Draft, group: Group): boolean {
+  if ((draft.cluster?.placement ?? 'list') !== 'list') return false
+  if (draft.rulesOf(group.id).length > 0) return false
+  return group.needs === undefined || isJudged(draft, group)
+}
+
 export function compareRanks(a: Rank, b: Rank): number {
   for (const [i, x] of a.entries()) {
     const y = b[i] as number
@@ -41,13 +48,13 @@ export function compareRanks(a: Rank, b: Rank): number {
 
 /** Of what is wanted offline: where it would have to leave again to come online is no good place. */
 function couldComeOnline(draft: Draft, group: Group, node: Node): boolean {
-  const isFree = draft.rules().length === 0 && group.needs === undefined
+  const isFree = draft.rulesOf(group.id).length === 0 && group.needs === undefined
   return isFree || isJudged(draft, group) || whyNotOnline(draft, group, node) === null
 }
 
 /** How many of its mates could not follow, and how much the soft rules are broken there. */
 function softness(draft: Draft, group: Group, node: Node): [number, number] {
-  if (draft.rules().length === 0) return [0, 0]
+  if (draft.rulesOf(group.id).length === 0) return [0, 0]
   const stranded = unitOf(draft, group).filter(
     (mate) =>
       mate.id !== group.id &&
@@ -55,8 +62,7 @@ function softness(draft: Draft, group: Group, node: Node): [number, number] {
       whyNotItself(draft, mate, node) !== null,
   )
   let broken = 0
-  for (const rule of draft.rules()) {
-    if (!rule.groups.includes(group.id)) continue
+  for (const rule of draft.rulesOf(group.id)) {
     for (const id of rule.groups) {
       const seat = id === group.id ? undefined : draft.seats.of(id)
       if (seat)

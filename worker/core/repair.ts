@@ -4,7 +4,15 @@ import { bestCarry } from './carrying.ts'
 import type { Draft } from './draft.ts'
 import type { Question } from './eligibility.ts'
 import { isLeftAlone } from './maintenance.ts'
-import { apartFrom, isJudged, ruleText, shortfall, unitOf, whyNotTogether } from './neighbours.ts'
+import {
+  apartFrom,
+  isJudged,
+  isOvercommitted,
+  ruleText,
+  shortfall,
+  unitOf,
+  whyNotTogether,
+} from './neighbours.ts'
 import { candidates } from './placement.ts'
 import { isUp } from './rcm.ts'
 import { beginRelease } from './releases.ts'
@@ -33,7 +41,9 @@ function leaveIfForbidden(draft: Draft, group: Group, owner: Node): boolean {
   const rule = draft
     .resourcesOf(group.id)
     .find((r) => r.possibleOwners && !r.possibleOwners.includes(owner.id))
-  if (!rule || !hasElsewhere(draft, group)) return false
+  if (!rule) return false
+  draft.staysRestless(group.id)
+  if (!hasElsewhere(draft, group)) return false
   const evidence = { node: owner.name, resource: rule.name }
   beginRelease(draft, group, leaving(draft, group), {
     manager: 'FM',
@@ -48,6 +58,7 @@ function joinUnit(draft: Draft, group: Group, unit: readonly Group[], owner: Nod
   const before = unit.filter((mate) => draft.precedes(mate, group))
   const reason = whyNotTogether(draft, group, [...before, group], owner, {})
   if (reason === null) return false
+  draft.staysRestless(group.id)
   const because = broken(owner, reason)
   if (!hasElsewhere(draft, group)) {
     const [first] = unit
@@ -91,6 +102,7 @@ function standApart(draft: Draft, group: Group, unit: readonly Group[], owner: N
   const first = (seat: Seat) => seat.here === owner.id && draft.precedes(seat.group, group)
   const found = apartFrom(draft, unit, (seat) => first(seat) && !seat.leaves)
   if (!found) return false
+  draft.staysRestless(group.id)
   const because = broken(owner, `kept apart from ${found.other.name} (${ruleText(found.rule)})`)
   const other = draft.group(found.other.id)
   const gives = !hasElsewhere(draft, group) && other && hasElsewhere(draft, other) ? other : group
@@ -103,11 +115,14 @@ function standApart(draft: Draft, group: Group, unit: readonly Group[], owner: N
  * leaves in any case, and may then displace it if it is more important.
  */
 function leaveIfFull(draft: Draft, group: Group, owner: Node): boolean {
+  if (!isOvercommitted(draft, owner)) return false
   const up = isUp(draft, group)
   const takes = ({ here, group: other }: Seat) =>
     here === owner.id && (draft.precedes(other, group) || (!up && isUp(draft, other)))
   const found = shortfall(draft, group, [group], owner, takes)
-  if (!found || (up && !hasElsewhere(draft, group))) return false
+  if (!found) return false
+  draft.staysRestless(group.id)
+  if (up && !hasElsewhere(draft, group)) return false
   beginRelease(draft, group, leaving(draft, group), broken(owner, found.text))
   return true
 }

@@ -1,9 +1,8 @@
 /**
  * Where the groups are that are wanted online, and where they are about to be: what room and rules are
- * judged by. What is wanted offline, or waits for another group, takes no room and is in nobody's way.
+ * judged by. What is wanted offline takes no room and is in nobody's way.
  */
 import type { Group } from '../../schema/hive.ts'
-import type { Draft } from './draft.ts'
 
 export interface Seat {
   readonly group: Group
@@ -15,73 +14,120 @@ export interface Seat {
   readonly bound: string | null
 }
 
-export class Seats {
-  readonly #draft: Draft
-  readonly #changed = new Set<string>()
-  #seats: Map<string, Seat> | null = null
-  #byNode = new Map<string, Set<string>>()
+/** What seats are made from. */
+export interface SeatSource {
+  group(id: string): Group | undefined
+  /** Whether any of it is wanted online. */
+  isWanted(groupId: string): boolean
+  offeredTo(groupId: string): string | null
+  waits(groupId: string): boolean
+}
 
-  constructor(draft: Draft) {
-    this.#draft = draft
+/** What those who are on a node take of it. */
+export interface Load {
+  /** By name: what those need that may run there now. */
+  readonly here: Readonly<Record<string, number>>
+  /** Those that are only on their way. */
+  readonly bound: readonly Seat[]
+}
+
+export class SeatMap {
+  readonly #source: SeatSource
+  /** What is the same as there is not kept here. */
+  readonly #under: SeatMap | null
+  readonly #seats = new Map<string, Seat | null>()
+  readonly #byNode = new Map<string, Map<string, Seat>>()
+  readonly #lists = new Map<string, readonly Seat[]>()
+  readonly #loads = new Map<string, Load>()
+  readonly #touched = new Set<string>()
+
+  constructor(source: SeatSource, under: SeatMap | null | undefined = null) {
+    this.#source = source
+    this.#under = under ?? null
   }
 
   /** A group, its members or its offer are others now. */
   touch(groupId: string): void {
-    if (this.#seats !== null) this.#changed.add(groupId)
+    this.#touched.add(groupId)
   }
 
   /** Undefined: it is not wanted online. */
   of(groupId: string): Seat | undefined {
-    return this.#known().get(groupId)
+    this.#refresh()
+    return this.#known(groupId) ?? undefined
   }
 
-  /** All that are on a node or on their way there. */
+  /** All that are on a node or on their way there, by GUID. */
   at(nodeId: string): readonly Seat[] {
-    const known = this.#known()
-    return [...(this.#byNode.get(nodeId) ?? [])].map((id) => known.get(id) as Seat)
+    this.#refresh()
+    const known = this.#lists.get(nodeId)
+    if (known) return known
+    const own = this.#byNode.get(nodeId)
+    if (!own && this.#under) return this.#under.at(nodeId)
+    const list = [...(own?.values() ?? [])].sort((a, b) => (a.group.id < b.group.id ? -1 : 1))
+    this.#lists.set(nodeId, list)
+    return list
   }
 
-  #known(): Map<string, Seat> {
-    if (this.#seats === null) {
-      this.#seats = new Map()
-      for (const group of this.#draft.groups()) this.#take(this.#seats, group.id)
+  load(nodeId: string): Load {
+    this.#refresh()
+    const known = this.#loads.get(nodeId)
+    if (known) return known
+    if (!this.#byNode.has(nodeId) && this.#under) return this.#under.load(nodeId)
+    const here: Record<string, number> = {}
+    const bound: Seat[] = []
+    for (const seat of this.at(nodeId)) {
+      if (seat.here !== nodeId) bound.push(seat)
+      else
+        for (const [name, amount] of Object.entries(seat.group.needs ?? {}))
+          here[name] = (here[name] ?? 0) + amount
     }
-    for (const id of this.#changed) this.#take(this.#seats, id)
-    this.#changed.clear()
-    return this.#seats
+    const load = { here, bound }
+    this.#loads.set(nodeId, load)
+    return load
   }
 
-  #take(seats: Map<string, Seat>, groupId: string): void {
-    const before = seats.get(groupId)
-    for (const node of [before?.here, before?.bound])
-      if (node) this.#byNode.get(node)?.delete(groupId)
-    const seat = this.#seatOf(groupId)
-    if (seat === null) return void seats.delete(groupId)
-    seats.set(groupId, seat)
-    for (const node of [seat.here, seat.bound]) if (node) this.#list(node).add(groupId)
+  #known(groupId: string): Seat | null {
+    const own = this.#seats.get(groupId)
+    if (own !== undefined) return own
+    return this.#under?.of(groupId) ?? null
   }
 
-  #list(nodeId: string): Set<string> {
+  #refresh(): void {
+    if (this.#touched.size === 0) return
+    for (const id of this.#touched) this.#take(id)
+    this.#touched.clear()
+  }
+
+  #take(groupId: string): void {
+    const before = this.#known(groupId)
+    for (const node of [before?.here, before?.bound]) if (node) this.#on(node).delete(groupId)
+    const seat = seatOf(this.#source, groupId)
+    this.#seats.set(groupId, seat)
+    for (const node of [seat?.here, seat?.bound])
+      if (node && seat) this.#on(node).set(groupId, seat)
+  }
+
+  #on(nodeId: string): Map<string, Seat> {
+    this.#lists.delete(nodeId)
+    this.#loads.delete(nodeId)
     const known = this.#byNode.get(nodeId)
     if (known) return known
-    const made = new Set<string>()
+    const made = new Map(this.#under?.at(nodeId).map((seat) => [seat.group.id, seat]))
     this.#byNode.set(nodeId, made)
     return made
   }
+}
 
-  #seatOf(groupId: string): Seat | null {
-    const group = this.#draft.group(groupId)
-    // What waits for another group must not be in the way of that one.
-    if (!group || group.waitsFor) return null
-    if (!this.#draft.resourcesOf(groupId).some((r) => r.persistentState === 1)) return null
-    const { ownership } = group
-    if (ownership.phase === 'owned')
-      return { group, here: ownership.owner, leaves: false, bound: null }
-    if (ownership.phase === 'releasing')
-      return { group, here: ownership.owner, leaves: true, bound: ownership.to }
-    const offered = this.#draft.offer(groupId)?.nodeId ?? null
-    const waits = this.#draft.waiting(groupId) !== undefined
-    const next = waits && !ownership.room ? null : ownership.to
-    return { group, here: null, leaves: false, bound: offered ?? next }
-  }
+function seatOf(source: SeatSource, groupId: string): Seat | null {
+  const group = source.group(groupId)
+  // What waits for another group must not be in the way of that one.
+  if (!group || group.waitsFor || !source.isWanted(groupId)) return null
+  const { ownership } = group
+  if (ownership.phase === 'owned')
+    return { group, here: ownership.owner, leaves: false, bound: null }
+  if (ownership.phase === 'releasing')
+    return { group, here: ownership.owner, leaves: true, bound: ownership.to }
+  const next = source.waits(groupId) && !ownership.room ? null : ownership.to
+  return { group, here: null, leaves: false, bound: source.offeredTo(groupId) ?? next }
 }

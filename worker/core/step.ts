@@ -2,17 +2,17 @@
  * START HERE. The whole cluster service as one pure function: every input, every decision.
  *
  * Order within a step: the manager that the event concerns takes it; then the Failover Manager
- * looks at every group until nothing changes any more. All changes of one step are one commit.
+ * looks at every group that is not at rest until nothing changes any more. All changes of one step
+ * are one commit.
  */
 
 import type { Refusal } from '../../schema/errors.ts'
 import type { Event } from '../../schema/event.ts'
-import { LIMITS } from '../../schema/limits.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import { notCarried } from './carrying.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
-import { releaseGroup, settleGroups } from './failover-manager.ts'
+import { releaseGroup, settleGroup } from './failover-manager.ts'
 import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
 import { isolateResources, releaseResources } from './isolation.ts'
 import { endMaintenances } from './maintenance.ts'
@@ -28,6 +28,7 @@ import { acceptOffer, refuseOffer } from './offers.ts'
 import { endQuarantines } from './quarantine.ts'
 import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
+import { settle } from './settling.ts'
 
 /**
  * Decides what one event means for the cluster. Changes nothing.
@@ -41,8 +42,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
   endQuarantines(draft, state.hive.nodes.values())
   endMaintenances(draft)
-  for (let round = 0; settleGroups(draft); round += 1)
-    if (round >= LIMITS.stepRoundsMax) throw new Error('step does not settle')
+  settle(draft, settleGroup)
   settleFences(draft)
   return draft.decision()
 }

@@ -9,7 +9,8 @@ import type { Group, Hive, Node } from '../../schema/hive.ts'
 import { maintenanceOf } from '../../schema/maintenance.ts'
 import { applyObservation, type Observed } from '../../schema/observed.ts'
 import type { StatusItem } from '../../schema/session.ts'
-import { applyUpdate } from '../../schema/update.ts'
+import { applyUpdate, type Update } from '../../schema/update.ts'
+import { Census } from './census.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
 import { candidates } from './placement.ts'
@@ -62,7 +63,9 @@ function copied({ hive, observed }: ClusterState): ClusterState {
     ...{ types: new Map(types), rules: new Map(rules) },
   }
   const tables = Object.entries(observed).map(([name, table]) => [name, new Map(table)])
-  return { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
+  const made = { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
+  Census.copy({ hive, observed }, made)
+  return made
 }
 
 function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
@@ -71,7 +74,7 @@ function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
       return ask.nodes.map((nodeId): Event => {
         const node = hive.nodes.get(nodeId)
         // As if whatever has to be confirmed about its loss had been.
-        if (node?.under !== undefined) hive.nodes.set(nodeId, withoutPolicy(node))
+        if (node?.under !== undefined) applyUpdate(hive, withoutPolicy(hive, node))
         const evidence = {
           path: 'pong' as const,
           waitedMs: WAITED_MS,
@@ -91,8 +94,10 @@ function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
   }
 }
 
-function withoutPolicy({ under: _, ...node }: Node): Node {
-  return node
+function withoutPolicy({ seq }: Hive, { under: _, ...node }: Node): Update {
+  const because = { manager: 'NM' as const, code: 'policyTaken' }
+  const change = { table: 'node' as const, id: node.id, value: node }
+  return { seq: seq + 1, atMs: 0, change, because, correlationId: '' }
 }
 
 const asked = (request: Extract<Event, { type: 'requested' }>['request']): Event => ({
@@ -108,13 +113,14 @@ function play(state: ClusterState, first: Event, nowMs: number): Refusal | null 
     if (decision.refused) return decision.refused
     for (const update of decision.updates) applyUpdate(state.hive, update)
     for (const o of decision.observations) applyObservation(state.observed, o)
-    queue.push(...answersTo(state.hive, decision))
+    queue.push(...answersTo(state, decision))
   }
   return null
 }
 
 /** Offers are accepted, what is to stop has stopped, and what is to run is online. */
-function answersTo(hive: Hive, decision: Decision): Event[] {
+function answersTo(state: ClusterState, decision: Decision): Event[] {
+  const { hive } = state
   const sessionOf = (nodeId: string) => hive.nodes.get(nodeId)?.session ?? 0
   const accepts = decision.effects.flatMap((effect): Event[] => {
     if (effect.type !== 'offer') return []
@@ -127,18 +133,21 @@ function answersTo(hive: Hive, decision: Decision): Event[] {
     if (phase === 'free') return []
     const session = sessionOf(nodeId)
     if (phase === 'owned')
-      return [{ type: 'resourceReported', nodeId, session, items: seen(hive, change.value, epoch) }]
+      return [
+        { type: 'resourceReported', nodeId, session, items: seen(state, change.value, epoch) },
+      ]
     return [{ type: 'groupReleased', nodeId, groupId: change.id, epoch, session, why: 'asked' }]
   })
   return [...accepts, ...rest]
 }
 
 /** What is held back is not online. */
-function seen(hive: Hive, { id, waitsFor }: Group, epoch: number): StatusItem[] {
+function seen(state: ClusterState, { id, waitsFor }: Group, epoch: number): StatusItem[] {
   const status = waitsFor ? 'offline' : 'online'
-  return [...hive.resources.values()]
-    .filter((r) => r.groupId === id && r.persistentState === 1)
-    .map((r) => ({ resourceId: r.id, epoch, status, restarts: 0, gaveUp: false }))
+  return Census.of(state)
+    .membersOf(id)
+    .filter((resourceId) => state.hive.resources.get(resourceId)?.persistentState === 1)
+    .map((resourceId) => ({ resourceId, epoch, status, restarts: 0, gaveUp: false }))
 }
 
 /** What its owner leaves alone now, and would start: it is there, wanted, and not online. */

@@ -163,9 +163,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'worker/core/failover-manager.ts',
-        find: "      case 'releasing':\n        forgetFailback(draft, group)\n        settleCarry(draft, group)\n        break\n",
+        find: "    case 'releasing':\n      forgetFailback(draft, group)\n      settleCarry(draft, group)\n      break\n",
         replace:
-          "      case 'releasing':\n        freeGroup(draft, group, 'released', { manager: 'FM', code: 'released' })\n        break\n",
+          "    case 'releasing':\n      freeGroup(draft, group, 'released', { manager: 'FM', code: 'released' })\n      break\n",
       },
     ],
   },

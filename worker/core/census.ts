@@ -1,0 +1,230 @@
+/**
+ * What a committed state comes to, kept from one step to the next: who is a member of which group, in which
+ * order nodes and groups are, who is where, and which groups are known to be at rest. Nothing here is
+ * decided on that is not in the state; without it every step would have to count a large cluster anew.
+ */
+
+import type { Group, Hive, Node } from '../../schema/hive.ts'
+import { followObservations, type Observation, type Observed } from '../../schema/observed.ts'
+import type { Rule } from '../../schema/placement.ts'
+import type { Change } from '../../schema/update.ts'
+import { followUpdates } from '../../schema/update.ts'
+import type { ClusterState } from './decision.ts'
+import { Precedence, sameOrder } from './precedence.ts'
+import { SeatMap } from './seats.ts'
+
+const known = new WeakMap<Hive, Census>()
+
+export class Census {
+  readonly #hive: Hive
+  readonly #observed: Observed
+  readonly #members: Map<string, readonly string[]>
+  readonly #owned = new Map<string, Set<string>>()
+  readonly seats: SeatMap
+  #nodes: Node[] | null = null
+  #rules: Rule[] | null = null
+  #rulesOf: Map<string, Rule[]> | null = null
+  #dependents: Map<string, string[]> | null = null
+  #precedence: Precedence | null = null
+  /** Groups that something has happened to, or to what they look at, since they were looked at last. */
+  readonly unsettled = new Set<string>()
+  /** Nodes that something has happened to: what is on them has to be looked at. */
+  readonly unsettledNodes = new Set<string>()
+  /** All of them are: something has happened that any group may look at. */
+  allUnsettled = true
+  /** Groups that would do something if they could: looked at in every step. */
+  readonly restless = new Set<string>()
+
+  /** The one of this state. It follows whatever is applied to it. */
+  static of({ hive, observed }: ClusterState): Census {
+    const there = known.get(hive)
+    if (there && there.#observed === observed) return there
+    const made = new Census(hive, observed)
+    known.set(hive, made)
+    followUpdates(hive, (change) => made.#changed(change))
+    followObservations(observed, (o) => made.#seen(o))
+    return made
+  }
+
+  /**
+   * That of a copy of a state that nothing has been applied to yet: what is the same is not counted again.
+   * The copy must not outlive the next change of the state it was made from.
+   */
+  static copy(from: ClusterState, to: ClusterState): void {
+    const made = new Census(to.hive, to.observed, Census.of(from))
+    known.set(to.hive, made)
+    followUpdates(to.hive, (change) => made.#changed(change))
+    followObservations(to.observed, (o) => made.#seen(o))
+  }
+
+  private constructor(hive: Hive, observed: Observed, like?: Census) {
+    this.#hive = hive
+    this.#observed = observed
+    this.#members = like ? new Map(like.#members) : members(hive)
+    this.seats = new SeatMap(
+      {
+        group: (id) => this.#hive.groups.get(id),
+        isWanted: (id) => this.membersOf(id).some((r) => this.#isWanted(r)),
+        offeredTo: (id) => this.#observed.offers.get(id)?.nodeId ?? null,
+        waits: (id) => this.#observed.waiting.has(id),
+      },
+      like?.seats,
+    )
+    if (!like) {
+      for (const { id, ownership } of hive.groups.values()) {
+        this.seats.touch(id)
+        if (ownership.owner) this.#ownedOn(ownership.owner).add(id)
+      }
+      return
+    }
+    this.#nodes = like.#nodes
+    this.#rules = like.#rules
+    this.#rulesOf = like.#rulesOf
+    this.#dependents = like.#dependents
+    this.#precedence = like.#precedence
+    for (const [node, ids] of like.#owned) this.#owned.set(node, new Set(ids))
+    this.allUnsettled = like.allUnsettled
+    for (const id of like.unsettled) this.unsettled.add(id)
+    for (const id of like.unsettledNodes) this.unsettledNodes.add(id)
+    for (const id of like.restless) this.restless.add(id)
+  }
+
+  #isWanted(resourceId: string): boolean {
+    return this.#hive.resources.get(resourceId)?.persistentState === 1
+  }
+
+  #ownedOn(nodeId: string): Set<string> {
+    const ids = this.#owned.get(nodeId) ?? new Set()
+    this.#owned.set(nodeId, ids)
+    return ids
+  }
+
+  /** Groups that it owns. */
+  ownedBy(nodeId: string): ReadonlySet<string> {
+    return this.#owned.get(nodeId) ?? NONE
+  }
+
+  /** GUIDs of its resources, sorted. */
+  membersOf(groupId: string): readonly string[] {
+    return this.#members.get(groupId) ?? []
+  }
+
+  /** The ordered node list (S-02). */
+  get nodes(): readonly Node[] {
+    this.#nodes ??= [...this.#hive.nodes.values()].sort((a, b) => a.position - b.position)
+    return this.#nodes
+  }
+
+  /** Oldest first. */
+  get rules(): readonly Rule[] {
+    this.#rules ??= inOrder(this.#hive.rules.values())
+    return this.#rules
+  }
+
+  rulesOf(groupId: string): readonly Rule[] {
+    this.#rulesOf ??= byGroup(this.rules)
+    return this.#rulesOf.get(groupId) ?? []
+  }
+
+  /** Groups that come online after it, or only while it is. */
+  dependentsOf(groupId: string): readonly string[] {
+    this.#dependents ??= dependents(this.#hive.groups.values())
+    return this.#dependents.get(groupId) ?? []
+  }
+
+  get precedence(): Precedence {
+    this.#precedence ??= new Precedence([...this.#hive.groups.values()], this.rules)
+    return this.#precedence
+  }
+
+  #changed({ change, before }: { change: Change; before: unknown }): void {
+    switch (change.table) {
+      case 'group': {
+        const [was, is] = [before as Group | undefined, change.value]
+        if (!sameOrder(was, is)) {
+          this.#precedence = this.#dependents = null
+          this.allUnsettled = true
+        }
+        if (was?.ownership.owner) this.#ownedOn(was.ownership.owner).delete(change.id)
+        if (is?.ownership.owner) this.#ownedOn(is.ownership.owner).add(change.id)
+        if (is === null) {
+          this.unsettled.delete(change.id)
+          this.restless.delete(change.id)
+        } else this.unsettled.add(change.id)
+        this.seats.touch(change.id)
+        break
+      }
+      case 'resource': {
+        const groupId = (change.value ?? (before as { groupId: string } | undefined))?.groupId
+        if (groupId === undefined) break
+        const others = this.membersOf(groupId).filter((id) => id !== change.id)
+        // A list that somebody else may have as well is never changed.
+        this.#members.set(groupId, change.value ? [...others, change.id].sort() : others)
+        this.unsettled.add(groupId)
+        this.seats.touch(groupId)
+        break
+      }
+      case 'rule':
+        this.#rules = this.#rulesOf = this.#precedence = null
+        this.allUnsettled = true
+        break
+      case 'node':
+        this.#nodes = null
+        this.unsettledNodes.add(change.id)
+        break
+      case 'cluster':
+      case 'type':
+        this.allUnsettled = true
+        break
+    }
+  }
+
+  #seen({ table, id }: Observation): void {
+    if (table === 'fencing') this.unsettledNodes.add(id)
+    else if (table === 'resource') {
+      const groupId = this.#hive.resources.get(id)?.groupId
+      if (groupId !== undefined) this.unsettled.add(groupId)
+    } else {
+      if (this.#hive.groups.has(id)) this.unsettled.add(id)
+      this.seats.touch(id)
+    }
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+function members(hive: Hive): Map<string, readonly string[]> {
+  const lists = new Map<string, string[]>()
+  for (const { id, groupId } of hive.resources.values()) {
+    const list = lists.get(groupId)
+    if (list) list.push(id)
+    else lists.set(groupId, [id])
+  }
+  for (const list of lists.values()) list.sort()
+  return lists
+}
+
+export const inOrder = (rules: Iterable<Rule>): Rule[] =>
+  [...rules].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))
+
+export function byGroup(rules: readonly Rule[]): Map<string, Rule[]> {
+  const out = new Map<string, Rule[]>()
+  for (const rule of rules)
+    for (const id of rule.groups) {
+      const list = out.get(id)
+      if (list) list.push(rule)
+      else out.set(id, [rule])
+    }
+  return out
+}
+
+export function dependents(groups: Iterable<Group>): Map<string, string[]> {
+  const out = new Map<string, string[]>()
+  for (const { id, after = [], onlyWhile = [] } of groups)
+    for (const provider of new Set([...after, ...onlyWhile])) {
+      const list = out.get(provider)
+      if (list) list.push(id)
+      else out.set(provider, [id])
+    }
+  return out
+}
