@@ -1,5 +1,5 @@
 /** G5: the quick witness of the kill matrix sees two at once, and nothing where there is one. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +24,8 @@ test('one after the other is none, two at once is an overlap', async () => {
     child.kill('SIGTERM')
     await ended
     killGroup(child)
+    // A signal is not an end: until what it has left is gone that holds the lock.
+    spawnSync('flock', ['--exclusive', join(folder, 'lock'), 'true'], { timeout: 10_000 })
   }
   const until = async (words: string[]) => {
     const said = () => (existsSync(ledger) ? readFileSync(ledger, 'utf8').trim().split('\n') : [])
