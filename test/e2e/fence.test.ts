@@ -83,7 +83,9 @@ test.each([
     const name = await owner()
     const plug = plugOf(name)
     plug.mode(mode)
-    await addFence(demo, plug, { delayMs: 0, timeoutMs: 400, attempts: 1 })
+    // Long enough for an agent to start on a busy machine; who hangs takes all of it.
+    const timeoutMs = mode === 'hang' ? 400 : 2_500
+    await addFence(demo, plug, { delayMs: 0, timeoutMs, attempts: 1 })
     const { seq } = await demo.view()
     const before = starts(demo).length
     plug.host.powerCut()

@@ -14,7 +14,7 @@ const probe = new ProbeUnderTest()
 let demo: Demo
 beforeAll(async () => {
   await probe.build()
-  demo = await startDemo({ hosts: ['n1', 'n2', 'n3'] })
+  demo = await startDemo({ hosts: ['n1', 'n2', 'n3'], profile: 'standard' })
   await demo.addGroup('ledger')
   await demo.addWitness('ledger', 'ledger')
   await demo.online('ledger', 'n1')
