@@ -1,11 +1,10 @@
 /** A cluster's configuration in a file: read, sent with where things stand in it, and written back. */
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { isCollection, isMap, isScalar, stringify, type YAMLMap } from 'yaml'
 import { type ConfigText, configDocument } from '../schema/api/config.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { BadDocument, type Path, problemsOf, YamlDocument } from './yaml-document.ts'
+import { fileName, readText } from './read-text.ts'
+import { BadDocument, issuesAt, type Path, YamlDocument } from './yaml-document.ts'
 
 const BYTES_MAX = 4 * 1024 * 1024
 export const SCHEMA_LINE =
@@ -18,35 +17,23 @@ export interface ConfigFile {
 }
 
 /** @throws {HoldfastError} BAD_REQUEST, with line, column and the line itself */
-export async function readConfig(path: string): Promise<ConfigFile> {
-  const file = path === '-' ? 'standard input' : path
-  return parseConfig(await contents(path), file)
-}
-
-async function contents(path: string): Promise<string> {
-  if (path === '-') return text(process.stdin)
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new HoldfastError({
-      code: 'BAD_REQUEST',
-      message: `${path} cannot be read: ${(error as Error).message}`,
-      remedy: 'Name a file of YAML or JSON; holdfast export writes one.',
-    })
-  }
-}
+export const readConfig = async (path: string): Promise<ConfigFile> =>
+  parseConfig(
+    await readText(path, 'Name a file of YAML or JSON; holdfast export writes one.'),
+    fileName(path),
+  )
 
 export function parseConfig(source: string, file: string): ConfigFile {
   let document: YamlDocument
   try {
-    document = new YamlDocument(source, file, BYTES_MAX)
+    document = new YamlDocument(source, file, { bytesMax: BYTES_MAX, root: 'configuration' })
   } catch (error) {
     if (error instanceof BadDocument) throw bad(error.message)
     throw error
   }
   const value = document.value ?? {}
   const parsed = configDocument.safeParse(value)
-  if (!parsed.success) throw bad(problemsOf(document, parsed.error.issues))
+  if (!parsed.success) throw bad(issuesAt(document, parsed.error.issues))
   const { groups, rules, nodes } = parsed.data
   const places: Path[] = [
     ...Object.keys(nodes).map((name) => ['nodes', name]),

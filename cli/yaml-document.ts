@@ -7,6 +7,15 @@ export class BadDocument extends Error {}
 export type Path = readonly PropertyKey[]
 export type Parsed = ReturnType<typeof parseDocument>
 
+/** Of many problems the first ones are told. */
+export const PROBLEMS_MAX = 10
+
+interface Options {
+  readonly bytesMax: number
+  /** What the whole of it is called. */
+  readonly root: string
+}
+
 /** Aliases that may stand for something else: a few lines could mean gigabytes. */
 const ALIASES_MAX = 100
 
@@ -15,12 +24,14 @@ export class YamlDocument {
   readonly parsed: Parsed
   readonly #text: string
   readonly #file: string
+  readonly #root: string
   readonly #lines = new LineCounter()
 
   /** @throws {BadDocument} not YAML, too large, or more than it looks */
-  constructor(text: string, file: string, bytesMax: number) {
+  constructor(text: string, file: string, { bytesMax, root }: Options) {
     this.#text = text
     this.#file = file
+    this.#root = root
     if (text.length > bytesMax) throw new BadDocument(`${file}: larger than ${bytesMax} bytes`)
     this.parsed = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: true })
     const [broken] = this.parsed.errors
@@ -36,7 +47,7 @@ export class YamlDocument {
   problem(path: Path, message: string): string {
     return this.#at(
       offsetOf(this.parsed, path),
-      `${path.map(String).join('.') || 'it'}: ${message}`,
+      `${path.map(String).join('.') || this.#root}: ${message}`,
     )
   }
 
@@ -51,12 +62,12 @@ export class YamlDocument {
 }
 
 /** Every issue of a zod schema, at its place. */
-export function problemsOf(
+export function issuesAt(
   document: YamlDocument,
   issues: readonly { code?: string; path: Path; message: string; keys?: readonly string[] }[],
 ): string {
   return issues
-    .slice(0, 10)
+    .slice(0, PROBLEMS_MAX)
     .map((issue) => {
       const unknown = issue.code === 'unrecognized_keys' ? issue.keys?.[0] : undefined
       if (unknown === undefined) return document.problem(issue.path, issue.message)

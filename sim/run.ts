@@ -6,8 +6,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { BadDocument } from '../cli/yaml-document.ts'
 import type { Outcome } from './scenario/outcome.ts'
-import { BadScenario, parseScenario } from './scenario/parse.ts'
+import { parseScenario } from './scenario/parse.ts'
 import { playScenario } from './scenario/play.ts'
 import { loadCode } from './world/code.ts'
 import { begin } from './world/quiet.ts'
@@ -55,12 +56,12 @@ async function refuse(bad: string): Promise<void> {
   await new Promise((sent) => process.send?.({ bad }, sent))
 }
 
-/** @throws {BadScenario} */
+/** @throws {BadDocument} */
 function read(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8')
   } catch (error) {
-    throw new BadScenario(`${file} cannot be read: ${(error as Error).message}`)
+    throw new BadDocument(`${file} cannot be read: ${(error as Error).message}`)
   }
 }
 

@@ -66,7 +66,12 @@ export function addConfig(program: Command, runner: Runner): void {
 /** The parser is loaded for those who need it. */
 const files = () => import('../config-file.ts')
 
-async function planned(session: Session, file: ConfigFile, prune: boolean): Promise<PlanView> {
+/** @throws {HoldfastError} refused, with the places in the file */
+export async function planned(
+  session: Session,
+  file: ConfigFile,
+  prune: boolean,
+): Promise<PlanView> {
   const { placed } = await files()
   const { config, lines } = file
   try {

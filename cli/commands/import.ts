@@ -1,9 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
+import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { HoldfastError } from '../../schema/errors.ts'
 import { noun, type Runner } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { fileName, readText } from '../read-text.ts'
 import type { Session } from '../session.ts'
 import { clean } from '../text.ts'
 
@@ -25,10 +24,11 @@ async function pacemaker(
 ): Promise<number> {
   const { importPacemaker } = await import('../pacemaker/convert.ts')
   const { configText } = await import('../config-file.ts')
-  const { config, unmapped, nodes } = importPacemaker(
-    cib === '-' ? await text(process.stdin) : contents(cib),
-    cib === '-' ? 'standard input' : cib,
+  const text = await readText(
+    cib,
+    'Write it on a host of the old cluster: cibadmin --query > cib.xml',
   )
+  const { config, unmapped, nodes } = importPacemaker(text, fileName(cib))
   const yaml = configText(config)
   if (out !== undefined) writeFileSync(out, yaml)
   session.out.answer({ config, unmapped, nodes }, () =>
@@ -42,16 +42,4 @@ async function pacemaker(
       session.out.note(`  ${clean(what)} ${clean(id)}: ${clean(why)}`)
   }
   return unmapped.length > 0 ? EXIT.problems : EXIT.done
-}
-
-function contents(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new HoldfastError({
-      code: 'BAD_REQUEST',
-      message: `${path} cannot be read: ${(error as Error).message}`,
-      remedy: 'Write it on a host of the old cluster: cibadmin --query > cib.xml',
-    })
-  }
 }

@@ -5,6 +5,7 @@ import { EXIT } from '../exit-codes.ts'
 import { effectsText } from '../render-plan.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
+import { planned } from './config.ts'
 
 export function addSimulate(program: Command, runner: Runner): void {
   const simulate = noun('simulate', 'what the cluster would do now; nothing is changed')
@@ -70,17 +71,10 @@ async function play(session: Session, body: SimulateAsk): Promise<number> {
 }
 
 async function applied(session: Session, options: { file: string; prune?: true }): Promise<number> {
-  const { placed, readConfig } = await import('../config-file.ts')
-  const file = await readConfig(options.file)
-  const { config, lines } = file
-  try {
-    const body = { config, lines, prune: options.prune ?? false }
-    const plan = await session.inCluster('planConfig', { body })
-    session.out.answer(plan, () => effectsText(plan.effects))
-    return plan.effects.some(({ what }) => what === 'waits') ? EXIT.problems : EXIT.done
-  } catch (error) {
-    throw placed(error, file)
-  }
+  const { readConfig } = await import('../config-file.ts')
+  const plan = await planned(session, await readConfig(options.file), options.prune ?? false)
+  session.out.answer(plan, () => effectsText(plan.effects))
+  return plan.effects.some(({ what }) => what === 'waits') ? EXIT.problems : EXIT.done
 }
 
 async function survivability(session: Session, { two }: { two?: true }): Promise<number> {

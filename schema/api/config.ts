@@ -5,7 +5,7 @@
  */
 import * as z from 'zod'
 import { type Needs, parseNeeds } from '../dependency.ts'
-import { type Failback, failbackText, parseFailback } from '../failback.ts'
+import { type Failback, parseFailback } from '../failback.ts'
 import { takeover } from '../fencing.ts'
 import { pollPolicy, restartPolicy } from '../hive.ts'
 import { durationMs, name, typeName } from '../ids.ts'
@@ -215,5 +215,3 @@ export const applied = z.object({
 })
 
 export const configView = z.object({ seq: z.int(), config: z.json() })
-
-export { failbackText }

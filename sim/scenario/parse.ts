@@ -1,76 +1,30 @@
 /** Reads a scenario from YAML or JSON; what is wrong is said with its line and column. */
-import { isMap, LineCounter, parseDocument, visit } from 'yaml'
-import type * as z from 'zod'
+import {
+  BadDocument,
+  issuesAt,
+  type Path,
+  PROBLEMS_MAX,
+  YamlDocument,
+} from '../../cli/yaml-document.ts'
 import { type Needs, parseNeeds } from '../../schema/dependency.ts'
-import { codeFrame } from './code-frame.ts'
 import { type Scenario, scenario } from './schema.ts'
-
-/** @property message one problem a paragraph: where, what, the line itself */
-export class BadScenario extends Error {}
 
 const BYTES_MAX = 1024 * 1024
 
-type Path = readonly PropertyKey[]
-
-/** @throws {BadScenario} */
+/** @throws {BadDocument} */
 export function parseScenario(text: string, file: string): Scenario {
-  if (text.length > BYTES_MAX) throw new BadScenario(`${file}: larger than ${BYTES_MAX} bytes`)
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
-  const at = (offset: number, message: string) => {
-    const { line, col } = lines.linePos(offset)
-    return `${file}:${line}:${col}: ${message}\n${codeFrame(text, line, col)}`
-  }
-  const [broken] = document.errors
-  if (broken) throw new BadScenario(at(broken.pos[0], broken.message.split('\n')[0] ?? ''))
-  const fail = (path: Path, message: string) =>
-    at(offsetOf(document, path), `${path.map(String).join('.') || 'scenario'}: ${message}`)
-  let value: unknown
-  try {
-    value = document.toJS({ maxAliasCount: 100 })
-  } catch (error) {
-    throw new BadScenario(`${file}: ${(error as Error).message}`)
-  }
-  const parsed = scenario.safeParse(value)
-  if (!parsed.success) throw new BadScenario(parsed.error.issues.slice(0, 10).map(said).join('\n'))
+  const document = new YamlDocument(text, file, { bytesMax: BYTES_MAX, root: 'scenario' })
+  const parsed = scenario.safeParse(document.value)
+  if (!parsed.success) throw new BadDocument(issuesAt(document, parsed.error.issues))
   const wrong = problemsOf(parsed.data)
   if (wrong.length > 0)
-    throw new BadScenario(
+    throw new BadDocument(
       wrong
-        .slice(0, 10)
-        .map(([path, message]) => fail(path, message))
+        .slice(0, PROBLEMS_MAX)
+        .map(([path, message]) => document.problem(path, message))
         .join('\n'),
     )
   return parsed.data
-
-  function said(issue: z.core.$ZodIssue): string {
-    const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-    const path = unknown === undefined ? issue.path : [...issue.path, unknown]
-    return fail(path, unknown === undefined ? issue.message : 'there is no such key here')
-  }
-}
-
-/** The nearest place that there is: of a key that is missing, the record that lacks it. */
-function offsetOf(document: ReturnType<typeof parseDocument>, path: Path): number {
-  for (let n = path.length; n > 0; n -= 1) {
-    const above = document.getIn(path.slice(0, n - 1), true)
-    const key = path[n - 1]
-    if (isMap(above)) {
-      const pair = above.items.find((item) => String(item.key) === String(key))
-      const found = (pair?.key as { range?: [number, number, number] } | undefined)?.range
-      if (found) return found[0]
-    }
-    const node = document.getIn(path.slice(0, n), true) as { range?: [number, number, number] }
-    if (node?.range) return node.range[0]
-  }
-  let first = 0
-  visit(document, {
-    Map(_, map) {
-      first = map.range?.[0] ?? 0
-      return visit.BREAK
-    },
-  })
-  return first
 }
 
 type Problem = readonly [Path, string]

@@ -107,7 +107,7 @@ function cycleThrough(draft: Draft, group: Group): string[] | null {
 
 /** Who would wait for it for ever. */
 export function refuseWhileNeeded(draft: Draft, group: Group): Refusal | null {
-  const dependents = draft.groups().filter((g) => providersOfGroup(g).includes(group.id))
+  const dependents = draft.dependentsOf(group.id).flatMap((id) => draft.group(id) ?? [])
   const [first] = dependents
   if (!first) return null
   return {

@@ -21,27 +21,10 @@ export function unitOf(draft: Draft, group: Group): readonly Group[] {
     .sort((a, b) => place(a) - place(b))
 }
 
-/** Why it may not be there beside the others, in words; null: it may. */
-export function whyNotBeside(
-  draft: Draft,
-  group: Group,
-  node: Node,
-  question: Question = {},
-): string | null {
-  return isJudged(draft, group) ? whyNotOnline(draft, group, node, question) : null
-}
-
-/** The same as if it were wanted online. */
-export function whyNotOnline(
-  draft: Draft,
-  group: Group,
-  node: Node,
-  question: Question = {},
-): string | null {
-  return asOnline(draft, group, question)(node)
-}
-
-/** The same for one node after the other; null: nothing is in its way anywhere. */
+/**
+ * Why it may not be there beside the others, in words, for one node after the other; null: nothing is in
+ * its way anywhere.
+ */
 export function besides(
   draft: Draft,
   group: Group,
@@ -49,6 +32,17 @@ export function besides(
 ): ((node: Node) => string | null) | null {
   return isJudged(draft, group) ? asOnline(draft, group, question) : null
 }
+
+export const whyNotBeside = (
+  draft: Draft,
+  group: Group,
+  node: Node,
+  question: Question = {},
+): string | null => besides(draft, group, question)?.(node) ?? null
+
+/** The same as if it were wanted online. */
+export const whyNotOnline = (draft: Draft, group: Group, node: Node): string | null =>
+  asOnline(draft, group, {})(node)
 
 function asOnline(draft: Draft, group: Group, question: Question): (node: Node) => string | null {
   const unit = unitOf(draft, group)

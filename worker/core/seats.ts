@@ -34,16 +34,16 @@ export interface Load {
 export class SeatMap {
   readonly #source: SeatSource
   /** What is the same as there is not kept here. */
-  readonly #under: SeatMap | null
+  readonly #under: SeatMap | undefined
   readonly #seats = new Map<string, Seat | null>()
   readonly #byNode = new Map<string, Map<string, Seat>>()
   readonly #lists = new Map<string, readonly Seat[]>()
   readonly #loads = new Map<string, Load>()
   readonly #touched = new Set<string>()
 
-  constructor(source: SeatSource, under: SeatMap | null | undefined = null) {
+  constructor(source: SeatSource, under?: SeatMap) {
     this.#source = source
-    this.#under = under ?? null
+    this.#under = under
   }
 
   /** A group, its members or its offer are others now. */

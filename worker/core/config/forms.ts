@@ -6,10 +6,10 @@ import {
   type ConfigGroup,
   type ConfigResource,
   type ConfigRule,
-  failbackText,
   timeText,
 } from '../../../schema/api/config.ts'
 import { type Needs, needsOf, needsText } from '../../../schema/dependency.ts'
+import { failbackText } from '../../../schema/failback.ts'
 import type { Group, Hive, Resource } from '../../../schema/hive.ts'
 import type { Rule } from '../../../schema/placement.ts'
 import {
