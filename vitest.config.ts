@@ -6,10 +6,23 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 /** They wait for minutes, and do little else. */
 const PATIENT = ['test/e2e/identity.test.ts', 'test/e2e/join-walkthrough.test.ts']
 
-/** Real processes and real time: one file after the other, and after everything else. */
+/** Leases of seconds (profile `fast`), or virtual machines that move: nothing runs beside them. */
+const ALONE = [
+  'away',
+  'chaos',
+  'kill-matrix',
+  'live-move',
+  'live-move-fails',
+  'peers',
+  'quick-start',
+  'tour',
+].map((name) => `test/e2e/${name}.test.ts`)
+
+/** Real processes and real time: after everything that only computes. They mostly wait. */
 const realProcesses = (
   name: string,
   order: number,
+  workers: number,
   include: string[],
   exclude: string[] = [],
 ): TestProjectInlineConfiguration => ({
@@ -18,8 +31,7 @@ const realProcesses = (
     include,
     exclude,
     environment: 'node',
-    fileParallelism: false,
-    maxWorkers: 1,
+    maxWorkers: workers,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     sequence: { groupOrder: order },
@@ -125,9 +137,10 @@ export default defineConfig({
           sequence: { groupOrder: 4 },
         },
       },
-      realProcesses('probe', 5, ['test/probe/**/*.test.ts']),
-      realProcesses('e2e', 6, ['test/e2e/**/*.test.ts'], PATIENT),
-      realProcesses('patient', 7, PATIENT),
+      realProcesses('probe', 5, 2, ['test/probe/**/*.test.ts']),
+      realProcesses('e2e', 5, 2, ['test/e2e/**/*.test.ts'], [...PATIENT, ...ALONE]),
+      realProcesses('alone', 6, 1, ALONE),
+      realProcesses('patient', 7, 1, PATIENT),
     ],
   },
 })

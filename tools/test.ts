@@ -14,7 +14,7 @@ import type { TestSummary } from './summary-reporter.ts'
 
 const FAST_PROJECTS = ['unit', 'cli', 'worker']
 /** Real processes in real time: they mostly wait. */
-const REAL_PROJECTS = ['probe', 'e2e']
+const REAL_PROJECTS = ['probe', 'e2e', 'alone']
 /** Of these the ones that wait for minutes: beside all others. */
 const PATIENT_PROJECTS = ['patient']
 /** Minutes of the processors under virtual time: on what the others leave. */

@@ -258,7 +258,7 @@ describe('what streams may cost', () => {
     await change(cluster, groupId, 900)
     const seq = await seqOf(cluster)
     const all = await Promise.all(range(1, 12).map(() => Watcher.open(cluster, seq - 900)))
-    await expect.poll(() => all.filter(caughtUp).length, { timeout: 8_000 }).toBe(12)
+    await expect.poll(() => all.filter(caughtUp).length, { timeout: 25_000 }).toBe(12)
     const gaps = all.filter((one) => one.frames.some((frame) => frame.t === 'gap')).length
     expect(gaps).toBeGreaterThan(0)
     expect(gaps).toBeLessThan(12)
