@@ -67,7 +67,7 @@ test('a move has time: it is asked to end', async () => {
 })
 
 test('a failover has none: it is killed, and nobody asks it', async () => {
-  await demo.api('failoverGroup', { params, body: {} })
+  await demo.api('failoverGroup', { params })
   await demo.online('own', 'n1')
   expect(asked()).toBe(1)
   expect((await demo.group('own')).epoch).toBeGreaterThan(2)

@@ -10,6 +10,7 @@ import type { Rule } from '../../schema/placement.ts'
 import type { Change } from '../../schema/update.ts'
 import { followUpdates } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
+import { Overlay } from './overlay.ts'
 import { Precedence, sameOrder } from './precedence.ts'
 import { SeatMap } from './seats.ts'
 
@@ -19,7 +20,9 @@ export class Census {
   readonly #hive: Hive
   readonly #observed: Observed
   readonly #members: Map<string, readonly string[]>
-  readonly #owned = new Map<string, Set<string>>()
+  /** By node. A set that somebody else may have as well is never changed. */
+  readonly #owned: Map<string, ReadonlySet<string>>
+  readonly #ownSets = new Map<string, Set<string>>()
   readonly seats: SeatMap
   #nodes: Node[] | null = null
   #rules: Rule[] | null = null
@@ -60,7 +63,8 @@ export class Census {
   private constructor(hive: Hive, observed: Observed, like?: Census) {
     this.#hive = hive
     this.#observed = observed
-    this.#members = like ? new Map(like.#members) : members(hive)
+    this.#members = like ? new Overlay(like.#members) : members(hive)
+    this.#owned = like ? new Overlay(like.#owned) : owned(hive)
     this.seats = new SeatMap(
       {
         group: (id) => this.#hive.groups.get(id),
@@ -71,10 +75,7 @@ export class Census {
       like?.seats,
     )
     if (!like) {
-      for (const { id, ownership } of hive.groups.values()) {
-        this.seats.touch(id)
-        if (ownership.owner) this.#ownedOn(ownership.owner).add(id)
-      }
+      for (const id of hive.groups.keys()) this.seats.touch(id)
       return
     }
     this.#nodes = like.#nodes
@@ -82,7 +83,6 @@ export class Census {
     this.#rulesOf = like.#rulesOf
     this.#dependents = like.#dependents
     this.#precedence = like.#precedence
-    for (const [node, ids] of like.#owned) this.#owned.set(node, new Set(ids))
     this.allUnsettled = like.allUnsettled
     for (const id of like.unsettled) this.unsettled.add(id)
     for (const id of like.unsettledNodes) this.unsettledNodes.add(id)
@@ -91,12 +91,6 @@ export class Census {
 
   #isWanted(resourceId: string): boolean {
     return this.#hive.resources.get(resourceId)?.persistentState === 1
-  }
-
-  #ownedOn(nodeId: string): Set<string> {
-    const ids = this.#owned.get(nodeId) ?? new Set()
-    this.#owned.set(nodeId, ids)
-    return ids
   }
 
   /** Groups that it owns. */
@@ -145,8 +139,7 @@ export class Census {
           this.#precedence = this.#dependents = null
           this.allUnsettled = true
         }
-        if (was?.ownership.owner) this.#ownedOn(was.ownership.owner).delete(change.id)
-        if (is?.ownership.owner) this.#ownedOn(is.ownership.owner).add(change.id)
+        this.#moved(change.id, was?.ownership.owner ?? null, is?.ownership.owner ?? null)
         if (is === null) {
           this.unsettled.delete(change.id)
           this.restless.delete(change.id)
@@ -179,6 +172,21 @@ export class Census {
     }
   }
 
+  #moved(groupId: string, from: string | null, to: string | null): void {
+    if (from === to) return
+    if (from !== null) this.#ownSet(from).delete(groupId)
+    if (to !== null) this.#ownSet(to).add(groupId)
+  }
+
+  #ownSet(nodeId: string): Set<string> {
+    const known = this.#ownSets.get(nodeId)
+    if (known) return known
+    const made = new Set(this.ownedBy(nodeId))
+    this.#ownSets.set(nodeId, made)
+    this.#owned.set(nodeId, made)
+    return made
+  }
+
   #seen({ table, id }: Observation): void {
     if (table === 'fencing') this.unsettledNodes.add(id)
     else if (table === 'resource') {
@@ -202,6 +210,17 @@ function members(hive: Hive): Map<string, readonly string[]> {
   }
   for (const list of lists.values()) list.sort()
   return lists
+}
+
+function owned(hive: Hive): Map<string, Set<string>> {
+  const byNode = new Map<string, Set<string>>()
+  for (const { id, ownership } of hive.groups.values()) {
+    if (ownership.owner === null) continue
+    const ids = byNode.get(ownership.owner)
+    if (ids) ids.add(id)
+    else byNode.set(ownership.owner, new Set([id]))
+  }
+  return byNode
 }
 
 export const inOrder = (rules: Iterable<Rule>): Rule[] =>

@@ -40,7 +40,7 @@ export function step(state: ClusterState, event: Event, nowMs: number): Decision
   const draft = new Draft(state, nowMs, causeOf(event, state))
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
-  endQuarantines(draft, state.hive.nodes.values())
+  endQuarantines(draft)
   endMaintenances(draft)
   settle(draft, settleGroup)
   settleFences(draft)

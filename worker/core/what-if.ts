@@ -13,6 +13,7 @@ import { applyUpdate, type Update } from '../../schema/update.ts'
 import { Census } from './census.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
+import { Overlay } from './overlay.ts'
 import { candidates } from './placement.ts'
 import { step } from './step.ts'
 
@@ -56,14 +57,22 @@ export function played(
   return refused ? { refused } : copy
 }
 
-function copied({ hive, observed }: ClusterState): ClusterState {
+/** A state of its own that costs nothing to make: what changes in it is laid over what it was made from. */
+interface Laid extends ClusterState {
+  readonly hive: Hive & { readonly groups: Overlay<Group> }
+}
+
+function copied({ hive, observed }: ClusterState): Laid {
   const { nodes, groups, resources, types, rules } = hive
-  const copy: Hive = {
-    ...{ ...hive, nodes: new Map(nodes), groups: new Map(groups), resources: new Map(resources) },
-    ...{ types: new Map(types), rules: new Map(rules) },
+  const laid = {
+    ...{ ...hive, nodes: new Overlay(nodes), groups: new Overlay(groups) },
+    ...{ resources: new Overlay(resources), types: new Overlay(types), rules: new Overlay(rules) },
   }
-  const tables = Object.entries(observed).map(([name, table]) => [name, new Map(table)])
-  const made = { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
+  const tables = Object.entries(observed).map(([name, table]: [string, Map<string, unknown>]) => [
+    name,
+    new Overlay(table),
+  ])
+  const made = { hive: laid, observed: Object.fromEntries(tables) as unknown as Observed }
   Census.copy({ hive, observed }, made)
   return made
 }
@@ -152,6 +161,7 @@ function seen(state: ClusterState, { id, waitsFor }: Group, epoch: number): Stat
 
 /** What its owner leaves alone now, and would start: it is there, wanted, and not online. */
 function restarts(before: ClusterState, { hive }: ClusterState): Simulation['restarts'] {
+  if (before.hive.cluster === hive.cluster) return []
   return [...hive.resources.values()].flatMap((r) => {
     const group = hive.groups.get(r.groupId)
     const { owner: nodeId, epoch } = group?.ownership ?? { owner: null }
@@ -165,10 +175,14 @@ function restarts(before: ClusterState, { hive }: ClusterState): Simulation['res
   })
 }
 
-function differences(before: ClusterState, after: ClusterState, nowMs: number): SimulatedGroup[] {
+function differences(before: ClusterState, after: Laid, nowMs: number): SimulatedGroup[] {
   const draft = new Draft(after, nowMs, '')
   const name = (id: string | null) => (id === null ? null : (after.hive.nodes.get(id)?.name ?? id))
-  return draft.groups().flatMap((group: Group): SimulatedGroup[] => {
+  const place = (id: string) => draft.precedence.placeOf(id)
+  const changed = [...after.hive.groups.changed].sort((a, b) => place(a) - place(b))
+  return changed.flatMap((id): SimulatedGroup[] => {
+    const group = draft.group(id)
+    if (!group) return []
     const was = before.hive.groups.get(group.id)?.ownership
     const from = was?.owner ?? null
     const to = group.ownership.owner
