@@ -70,8 +70,8 @@ async function runVitest(
       env: { ...process.env, HOLDFAST_TEST_SUMMARY: summaryPath },
     })
     if (how === 'behind' && child.pid) yieldToOthers(child.pid)
-    const endWithUs = () => endGroup(child.pid)
-    if (how !== 'first') process.once('exit', endWithUs)
+    const endWithUs = () => (how === 'first' ? child.kill() : endGroup(child.pid))
+    process.once('exit', endWithUs)
     const [code, printed] = await Promise.all([
       new Promise<number>((done) => child.on('close', (exit) => done(exit ?? 1))),
       child.stdout ? text(child.stdout) : '',
