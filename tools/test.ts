@@ -37,11 +37,11 @@ process.stdout.write(`${passed} passed, ${failed} failed${skipped}\n`)
 process.exitCode = failed > 0 ? 1 : 0
 
 async function runTests(extra: readonly string[]): Promise<TestSummary> {
-  if (fast) return runVitest(extra, FAST_PROJECTS)
-  if (extra.length > 0) return runVitest(extra, [])
-  // What runs behind has no terminal to be told by: it ends with this process.
+  // Whatever runs ends with this process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => process.exit(1))
+  if (fast) return runVitest(extra, FAST_PROJECTS)
+  if (extra.length > 0) return runVitest(extra, [])
   const lanes = [
     runVitest([], [...FAST_PROJECTS, ...REAL_PROJECTS]),
     runVitest([], PATIENT_PROJECTS, 'aside'),
