@@ -36,9 +36,12 @@ if (wants('core')) {
   add('step, p99', of('p99'), 'µs', 2_000)
   add('host death with 500 groups: decided', of('decidedMs'), 'ms', 50)
   add('loss of each of 1,000 nodes worked out', of('lossesMs'), 'ms', 3_000)
+  add('the same after a report', of('afterReportMs'), 'ms', 100)
+  add('the same after a move', of('afterMoveMs'), 'ms', 100)
   add('heap of 10,000 resources', of('heapMb'), 'MB', 48)
   figures['stepUs'] = { p50: of('p50'), p99: of('p99') }
   figures['planMs'] = of('lossesMs')
+  figures['afterChangeMs'] = { report: of('afterReportMs'), move: of('afterMoveMs') }
   figures['heapMb'] = of('heapMb')
   figures['massFailoverMs'] = { decided: of('decidedMs') }
 }

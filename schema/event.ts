@@ -26,6 +26,7 @@ import { moduleManifest } from './module-manifest.ts'
 import {
   amounts,
   faultDomain,
+  measured,
   placementPolicy,
   priority,
   ruleKind,
@@ -223,6 +224,7 @@ export const event = z.discriminatedUnion('type', [
     intents: z.array(localIntent).max(LIMITS.intentsMax),
     held: z.array(heldGroup).max(LIMITS.groupsMax),
     types: z.array(hostedType).max(LIMITS.hostedTypesMax),
+    measured: measured.optional(),
   }),
   z.strictObject({ type: z.literal('nodeLost'), nodeId: guid, evidence: lossEvidence }),
   z.strictObject({ type: z.literal('nodeTypesChanged'), ...fromNode, types: z.array(hostedType) }),

@@ -24,6 +24,7 @@ import { moduleManifest, version } from './module-manifest.ts'
 import {
   amounts,
   faultDomain,
+  measured,
   placementPolicy,
   priority,
   type Rule,
@@ -89,8 +90,10 @@ export const node = z.strictObject({
   paused: z.boolean(),
   /** Every group leaves it as soon as another node can take it (S-18). It is paused too. */
   draining: z.strictObject({ sinceMs: instantMs, by: z.string().max(128) }).optional(),
-  /** What it has; absent: no limits are known. */
+  /** What it has, as an operator has declared. */
   capacity: amounts.optional(),
+  /** What its host has said to have: counts where nothing is declared. Neither: no limits are known. */
+  measured: measured.optional(),
   faultDomain: faultDomain.optional(),
   /** Grows each time the node is declared Down (D4). */
   epoch,

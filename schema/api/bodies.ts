@@ -6,7 +6,7 @@ import { fenceOutcome, takeover } from '../fencing.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'
-import { amounts, placementPolicy, priority, startsPerNode } from '../placement.ts'
+import { amounts, measured, placementPolicy, priority, startsPerNode } from '../placement.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
@@ -116,8 +116,10 @@ export const nodeView = z.object({
   /** Names of the nodes that hear it over the network of the hosts (S-17): evidence, no authority. */
   heardBy: z.array(z.string()),
   position: z.int(),
-  /** What it has; null: no limits are known. */
+  /** What it has, as was declared. */
   capacity: amounts.nullable(),
+  /** What its host has: counts where nothing is declared. Neither: no limits are known. */
+  measured: measured.nullable(),
   faultDomain: z.string().nullable(),
   epoch,
   bootId: z.string().nullable(),

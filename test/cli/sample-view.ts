@@ -17,6 +17,7 @@ export const sampleNode = (n: number, change: Partial<NodeView> = {}): NodeView 
   heardBy: [],
   position: n - 1,
   capacity: null,
+  measured: null,
   faultDomain: null,
   epoch: 0,
   bootId: 'b0071d00-0001',

@@ -12,7 +12,7 @@ import { followUpdates } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
 import { Overlay } from './overlay.ts'
 import { Precedence, sameOrder } from './precedence.ts'
-import { SeatMap } from './seats.ts'
+import { SeatMap, type Seats } from './seats.ts'
 
 const known = new WeakMap<Hive, Census>()
 
@@ -37,6 +37,8 @@ export class Census {
   allUnsettled = true
   /** Groups that would do something if they could: looked at in every step. */
   readonly restless = new Set<string>()
+  /** Hears of each change, after it; one at most. */
+  onChange: ((what: Touched | 'all') => void) | null = null
 
   /** The one of this state. It follows whatever is applied to it. */
   static of({ hive, observed }: ClusterState): Census {
@@ -53,18 +55,18 @@ export class Census {
    * That of a copy of a state that nothing has been applied to yet: what is the same is not counted again.
    * The copy must not outlive the next change of the state it was made from.
    */
-  static copy(from: ClusterState, to: ClusterState): void {
-    const made = new Census(to.hive, to.observed, Census.of(from))
+  static copy(from: ClusterState, to: ClusterState, trace?: Trace): void {
+    const made = new Census(to.hive, to.observed, Census.of(from), trace)
     known.set(to.hive, made)
     followUpdates(to.hive, (change) => made.#changed(change))
     followObservations(to.observed, (o) => made.#seen(o))
   }
 
-  private constructor(hive: Hive, observed: Observed, like?: Census) {
+  private constructor(hive: Hive, observed: Observed, like?: Census, trace?: Trace) {
     this.#hive = hive
     this.#observed = observed
-    this.#members = like ? new Overlay(like.#members) : members(hive)
-    this.#owned = like ? new Overlay(like.#owned) : owned(hive)
+    this.#members = like ? new Overlay(like.#members, trace?.ofGroup) : members(hive)
+    this.#owned = like ? new Overlay(like.#owned, trace?.ofNode) : owned(hive)
     this.seats = new SeatMap(
       {
         group: (id) => this.#hive.groups.get(id),
@@ -72,7 +74,7 @@ export class Census {
         offeredTo: (id) => this.#observed.offers.get(id)?.nodeId ?? null,
         waits: (id) => this.#observed.waiting.has(id),
       },
-      like?.seats,
+      like && trace ? trace.seats(like.seats) : like?.seats,
     )
     if (!like) {
       for (const id of hive.groups.keys()) this.seats.touch(id)
@@ -131,7 +133,36 @@ export class Census {
     return this.#precedence
   }
 
-  #changed({ change, before }: { change: Change; before: unknown }): void {
+  #changed(applied: Applied): void {
+    if (!this.onChange) return this.#take(applied)
+    const groupId = groupOf(applied)
+    const were = groupId === null ? null : this.#standing(groupId, ownGroup(applied))
+    this.#take(applied)
+    this.#tell(groupId, were)
+  }
+
+  /** @param groupId null: anything may be otherwise now */
+  #tell(groupId: string | null, were: Standing | null): void {
+    if (!this.onChange) return
+    if (groupId === null || were === null) return this.onChange('all')
+    const are = this.#standing(groupId)
+    const moved = were.asSeen !== are.asSeen
+    this.onChange({ groupId, nodes: new Set(moved ? [...were.nodes, ...are.nodes] : []) })
+  }
+
+  /** @param group as it was; its seat is as it was until a change is taken */
+  #standing(groupId: string, group = this.#hive.groups.get(groupId)): Standing {
+    const seat = this.seats.of(groupId)
+    const owner = group?.ownership.owner
+    const { leaves, here, bound } = seat ?? {}
+    const { name, needs, ownership } = group ?? {}
+    return {
+      nodes: [here, bound, owner].filter((id) => id != null),
+      asSeen: JSON.stringify([here, bound, leaves, name, needs, ownership]),
+    }
+  }
+
+  #take({ change, before }: Applied): void {
     switch (change.table) {
       case 'group': {
         const [was, is] = [before as Group | undefined, change.value]
@@ -187,7 +218,21 @@ export class Census {
     return made
   }
 
-  #seen({ table, id }: Observation): void {
+  #seen(o: Observation): void {
+    if (!this.onChange) return this.#see(o)
+    const groupId = this.#observedOf(o)
+    const were = groupId === null ? null : this.#standing(groupId)
+    this.#see(o)
+    this.#tell(groupId, were)
+  }
+
+  /** The group that an observation is about; null: none. */
+  #observedOf({ table, id }: Observation): string | null {
+    if (table === 'fencing') return null
+    return table === 'resource' ? (this.#hive.resources.get(id)?.groupId ?? null) : id
+  }
+
+  #see({ table, id }: Observation): void {
     if (table === 'fencing') this.unsettledNodes.add(id)
     else if (table === 'resource') {
       const groupId = this.#hive.resources.get(id)?.groupId
@@ -197,6 +242,42 @@ export class Census {
       this.seats.touch(id)
     }
   }
+}
+
+interface Applied {
+  readonly change: Change
+  readonly before: unknown
+}
+
+interface Standing {
+  readonly nodes: readonly string[]
+  /** All that others look at who ask for those on a node. */
+  readonly asSeen: string
+}
+
+/** A group that something has happened to, with the nodes that it was on or bound for before or after. */
+export interface Touched {
+  readonly groupId: string
+  readonly nodes: ReadonlySet<string>
+}
+
+/** What a copy is made with when it has to be known what was looked at in it. */
+export interface Trace {
+  ofGroup(groupId: string | null): void
+  ofNode(nodeId: string | null): void
+  seats(under: SeatMap): Seats
+}
+
+/** The group as it was, if the change is of a group. */
+const ownGroup = ({ change, before }: Applied): Group | undefined =>
+  change.table === 'group' ? (before as Group | undefined) : undefined
+
+/** The group that a change is about; null: it may be about any. */
+function groupOf({ change, before }: Applied): string | null {
+  if (change.table === 'group')
+    return sameOrder(before as Group | undefined, change.value) ? change.id : null
+  if (change.table !== 'resource') return null
+  return (change.value ?? (before as { groupId: string } | undefined))?.groupId ?? null
 }
 
 const NONE: ReadonlySet<string> = new Set()

@@ -28,6 +28,8 @@ export class Draft {
   readonly updates: Update[] = []
   readonly observations: Observation[] = []
   readonly evidence: Evidence[] = []
+  /** It is a game: who would be asked first is all that matters. */
+  readonly brief: boolean
   readonly #state: ClusterState
   readonly #nodes = new Map<string, Node | null>()
   readonly #groups = new Map<string, Group | null>()
@@ -60,8 +62,9 @@ export class Draft {
   #rulesOf: Map<string, Rule[]> | null = null
   #dependents: Map<string, string[]> | null = null
 
-  constructor(state: ClusterState, nowMs: number, cause: string) {
+  constructor(state: ClusterState, nowMs: number, cause: string, brief = false) {
     this.#state = state
+    this.brief = brief
     this.nowMs = nowMs
     this.cause = cause
     this.#cluster = state.hive.cluster

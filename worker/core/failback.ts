@@ -28,7 +28,7 @@ function better(draft: Draft, group: Group): Better {
     return at < 0 ? Number.POSITIVE_INFINITY : at
   }
   const failedMs = new Map(recentFailovers(draft, group).map((f) => [f.nodeId, f.atMs]))
-  const preferred = candidates(draft, group, { without: owner })
+  const preferred = candidates(draft, group, { without: owner, all: true })
     .eligible.filter((node) => rank(node.id) < rank(owner) && node.id !== shunned(group))
     .sort((a, b) => rank(a.id) - rank(b.id))
   const againMs = preferred.flatMap(({ id }) => {

@@ -69,6 +69,7 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     guard: event.guard,
     session,
     types: event.types,
+    ...(event.measured && { measured: event.measured }),
     // From before it is told so: the welcome that tells it leaves only once this is committed (C4).
     ...(draft.cluster?.takeover === 'fence' && { under: 'fence' as const }),
   }

@@ -1,17 +1,25 @@
+/** @param key null: all of it */
+export type Reader<V> = (key: string | null, value: V | undefined) => void
+
 /**
  * A table as it will be: what has changed laid over the one of now, which stays. Making one costs nothing,
  * however large the table is, and it knows what is different in it.
  */
 export class Overlay<V> extends Map<string, V> {
   readonly #base: ReadonlyMap<string, V>
+  readonly #read: Reader<V> | undefined
   /** Null: it is gone. */
   readonly #over = new Map<string, V | null>()
   #more = 0
 
-  /** @param base must not change while this is in use */
-  constructor(base: ReadonlyMap<string, V>) {
+  /**
+   * @param base must not change while this is in use
+   * @param read hears of everything that is looked up
+   */
+  constructor(base: ReadonlyMap<string, V>, read?: Reader<V>) {
     super()
     this.#base = base
+    this.#read = read
   }
 
   /** Keys that have been set or deleted. */
@@ -25,10 +33,13 @@ export class Overlay<V> extends Map<string, V> {
 
   override get(key: string): V | undefined {
     const own = this.#over.get(key)
-    return own === undefined ? this.#base.get(key) : (own ?? undefined)
+    const value = own === undefined ? this.#base.get(key) : (own ?? undefined)
+    this.#read?.(key, value)
+    return value
   }
 
   override has(key: string): boolean {
+    this.#read?.(key, undefined)
     const own = this.#over.get(key)
     return own === undefined ? this.#base.has(key) : own !== null
   }
@@ -51,6 +62,7 @@ export class Overlay<V> extends Map<string, V> {
   }
 
   override *entries(): MapIterator<[string, V]> {
+    this.#read?.(null, undefined)
     for (const entry of this.#base) if (!this.#over.has(entry[0])) yield entry
     for (const [key, value] of this.#over) if (value !== null) yield [key, value]
   }

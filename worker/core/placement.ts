@@ -24,6 +24,7 @@ export interface Candidates {
  * shows reasons shows these. Nodes in quarantine are asked only when nobody else could take it.
  */
 export function candidates(draft: Draft, group: Group, question: Question = {}): Candidates {
+  if (draft.brief && !question.all && goesByList(draft, group)) return first(draft, group, question)
   const { able, unable } = general(draft)
   const members = draft.resourcesOf(group.id)
   const fitsAll = fitsEverywhere(draft, members)
@@ -50,6 +51,36 @@ export function candidates(draft: Draft, group: Group, question: Question = {}):
     for (const node of quarantined) rejected.push({ node: node.name, reason: quarantineText(node) })
   return { eligible: ordered(draft, group, eligible, question), rejected }
 }
+
+/**
+ * The same, but nobody is looked at after the first one who could take it: for games of what-if, in which
+ * whoever is asked accepts.
+ */
+function first(draft: Draft, group: Group, question: Question): Candidates {
+  const { able, unable } = general(draft)
+  const members = draft.resourcesOf(group.id)
+  const fitsAll = fitsEverywhere(draft, members)
+  const beside = besides(draft, group, question)
+  const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
+  const quarantined: Node[] = []
+  const refused: Refused[] = [...unable]
+  for (const node of byList(group, able, question, failed)) {
+    const reason =
+      whyNotAsked(node, question) ??
+      (fitsAll ? null : whyNotOfGroup(draft, members, node)) ??
+      beside?.(node) ??
+      null
+    if (reason !== null) refused.push({ node, reason })
+    else if (isQuarantined(node, draft.nowMs) && node.id !== question.first) quarantined.push(node)
+    else return { eligible: [node], rejected: namesOf(refused) }
+  }
+  return { eligible: quarantined, rejected: namesOf(refused) }
+}
+
+const namesOf = (refused: readonly Refused[]) =>
+  refused
+    .toSorted((a, b) => a.node.position - b.node.position)
+    .map(({ node, reason }) => ({ node: node.name, reason }))
 
 interface Refused {
   readonly node: Node

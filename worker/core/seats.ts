@@ -31,17 +31,20 @@ export interface Load {
   readonly bound: readonly Seat[]
 }
 
+/** Where a map of seats begins. */
+export type Seats = Pick<SeatMap, 'of' | 'at' | 'load'>
+
 export class SeatMap {
   readonly #source: SeatSource
   /** What is the same as there is not kept here. */
-  readonly #under: SeatMap | undefined
+  readonly #under: Seats | undefined
   readonly #seats = new Map<string, Seat | null>()
   readonly #byNode = new Map<string, Map<string, Seat>>()
   readonly #lists = new Map<string, readonly Seat[]>()
   readonly #loads = new Map<string, Load>()
   readonly #touched = new Set<string>()
 
-  constructor(source: SeatSource, under?: SeatMap) {
+  constructor(source: SeatSource, under?: Seats) {
     this.#source = source
     this.#under = under
   }

@@ -96,6 +96,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
     heardBy: [...(session?.heardBy ?? [])],
     position: node.position,
     capacity: node.capacity ?? null,
+    measured: node.measured ?? null,
     faultDomain: node.faultDomain ?? null,
     epoch: node.epoch,
     bootId: node.bootId,

@@ -7,12 +7,13 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Event } from '../../schema/event.ts'
 import type { Group, Hive, Node } from '../../schema/hive.ts'
 import { maintenanceOf } from '../../schema/maintenance.ts'
-import { applyObservation, type Observed } from '../../schema/observed.ts'
+import { applyObservation } from '../../schema/observed.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
 import { Census } from './census.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
+import type { Footprint } from './footprint.ts'
 import { Overlay } from './overlay.ts'
 import { candidates } from './placement.ts'
 import { step } from './step.ts'
@@ -27,8 +28,9 @@ export function whatIf(
   state: ClusterState,
   ask: SimulateAsk,
   nowMs: number,
+  footprint?: Footprint,
 ): Simulation | { refused: Refusal } {
-  const copy = copied(state)
+  const copy = copied(state, footprint)
   for (const event of eventsOf(copy, ask)) {
     const refused = play(copy, event, nowMs)
     if (refused) return { refused }
@@ -41,8 +43,9 @@ export function lossOf(
   state: ClusterState,
   nodes: readonly string[],
   nowMs: number,
+  footprint?: Footprint,
 ): SimulatedGroup[] {
-  const lost = whatIf(state, { what: 'nodeDown', nodes: [...nodes] }, nowMs)
+  const lost = whatIf(state, { what: 'nodeDown', nodes: [...nodes] }, nowMs, footprint)
   return 'refused' in lost ? [] : lost.groups
 }
 
@@ -62,18 +65,26 @@ interface Laid extends ClusterState {
   readonly hive: Hive & { readonly groups: Overlay<Group> }
 }
 
-function copied({ hive, observed }: ClusterState): Laid {
+function copied({ hive, observed }: ClusterState, footprint?: Footprint): Laid {
   const { nodes, groups, resources, types, rules } = hive
+  const ofGroup = footprint?.ofGroup
+  const ofResource = footprint?.ofResource(resources)
   const laid = {
-    ...{ ...hive, nodes: new Overlay(nodes), groups: new Overlay(groups) },
-    ...{ resources: new Overlay(resources), types: new Overlay(types), rules: new Overlay(rules) },
+    ...{ ...hive, nodes: new Overlay(nodes), groups: new Overlay(groups, ofGroup) },
+    ...{ resources: new Overlay(resources, ofResource) },
+    ...{ types: new Overlay(types), rules: new Overlay(rules) },
   }
-  const tables = Object.entries(observed).map(([name, table]: [string, Map<string, unknown>]) => [
-    name,
-    new Overlay(table),
-  ])
-  const made = { hive: laid, observed: Object.fromEntries(tables) as unknown as Observed }
-  Census.copy({ hive, observed }, made)
+  const made: Laid = {
+    hive: laid,
+    observed: {
+      resources: new Overlay(observed.resources, ofResource),
+      offers: new Overlay(observed.offers, ofGroup),
+      failbacks: new Overlay(observed.failbacks, ofGroup),
+      waiting: new Overlay(observed.waiting, ofGroup),
+      fencing: new Overlay(observed.fencing),
+    },
+  }
+  Census.copy({ hive, observed }, made, footprint)
   return made
 }
 
@@ -118,7 +129,9 @@ function play(state: ClusterState, first: Event, nowMs: number): Refusal | null 
   const queue: Event[] = [first]
   for (let steps = 0; queue.length > 0; steps += 1) {
     if (steps > STEPS_MAX) throw new Error('the simulation does not settle')
-    const decision = step(state, queue.shift() as Event, nowMs)
+    // The refusal of what was asked for names all who could have taken it.
+    const isBrief = steps > 0 || first.type !== 'requested'
+    const decision = step(state, queue.shift() as Event, nowMs, isBrief)
     if (decision.refused) return decision.refused
     for (const update of decision.updates) applyUpdate(state.hive, update)
     for (const o of decision.observations) applyObservation(state.observed, o)
