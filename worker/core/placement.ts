@@ -29,6 +29,8 @@ export function candidates(draft: Draft, group: Group, question: Question = {}):
   const members = draft.resourcesOf(group.id)
   const fitsAll = fitsEverywhere(draft, members)
   const beside = besides(draft, group, question)
+  if (fitsAll && !beside && asksAll(question) && !general(draft).quarantine)
+    return { eligible: ordered(draft, group, able, question), rejected: unableNames(draft) }
   const willing: Node[] = []
   const quarantined: Node[] = []
   const refused: Refused[] = [...unable]
@@ -87,8 +89,20 @@ interface Refused {
   readonly reason: string
 }
 
-/** Nodes in list order: those that take groups, and why the others do not. */
-function general(draft: Draft): { able: readonly Node[]; unable: readonly Refused[] } {
+const asksAll = ({ without, refused }: Question): boolean => without == null && !refused?.length
+
+const unableNames = (draft: Draft) => draft.once('unable', () => namesOf(general(draft).unable))
+
+interface General {
+  /** Nodes that take groups, in list order. */
+  readonly able: readonly Node[]
+  /** Why the others do not. */
+  readonly unable: readonly Refused[]
+  /** Whether any of those that do are in quarantine. */
+  readonly quarantine: boolean
+}
+
+function general(draft: Draft): General {
   return draft.once('general', () => {
     const able: Node[] = []
     const unable: Refused[] = []
@@ -97,7 +111,7 @@ function general(draft: Draft): { able: readonly Node[]; unable: readonly Refuse
       if (reason === null) able.push(node)
       else unable.push({ node, reason })
     }
-    return { able, unable }
+    return { able, unable, quarantine: able.some((node) => isQuarantined(node, draft.nowMs)) }
   })
 }
 
