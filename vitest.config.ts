@@ -32,6 +32,8 @@ const realProcesses = (
     exclude,
     environment: 'node',
     maxWorkers: workers,
+    // What they import is large, and the same: once for all files of a worker.
+    isolate: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     sequence: { groupOrder: order },

@@ -177,7 +177,10 @@ const singleRequest = z.discriminatedUnion('type', [
     /** Absent: stop and start. `mid` names the migration, should there be one. */
     method: moveMethod.optional(),
     mid: guid.optional(),
+    /** It stays there for so long, whatever it prefers. */
+    stick: z.strictObject({ forMs: durationMs, reason: maintenanceReason }).optional(),
   }),
+  z.strictObject({ type: z.literal('unstickGroup'), groupId: guid }),
   /** Back to the node that it prefers. */
   z.strictObject({ type: z.literal('failbackGroup'), groupId: guid }),
   /** As if it had failed where it is. */

@@ -19,7 +19,7 @@ import {
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
-import { maintenances } from './maintenance.ts'
+import { maintenanceReason, maintenances } from './maintenance.ts'
 import { moduleManifest, version } from './module-manifest.ts'
 import {
   amounts,
@@ -184,6 +184,16 @@ export const group = z.strictObject({
   ownership,
   /** Ordered; tried before the rest of the node list. */
   preferredOwners: z.array(guid).max(LIMITS.nodesMax),
+  /** Before all of these: an operator has moved it there, and said that it stays until then. */
+  stick: z
+    .strictObject({
+      node: guid,
+      by: z.string().max(128),
+      reason: maintenanceReason,
+      sinceMs: instantMs,
+      untilMs: instantMs,
+    })
+    .optional(),
   /** Failovers allowed in the period; null means number of nodes - 1. */
   failoverThreshold: z.int().nonnegative().max(1_000).nullable(),
   failoverPeriodMs: durationMs,

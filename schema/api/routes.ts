@@ -234,8 +234,14 @@ export const routes = {
   moveGroup: {
     method: 'POST',
     path: '/v1/clusters/:cluster/groups/:group/move',
-    summary: 'Planned, graceful move; leaves no rule behind (S-91)',
+    summary: 'Planned, graceful move; leaves no rule behind unless `stick` says so (S-91)',
     body: b.moveGroup,
+    response: b.done,
+  },
+  unstickGroup: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/groups/:group/stick',
+    summary: 'It need not stay where it was moved to any more',
     response: b.done,
   },
   onlineGroup: {

@@ -65,6 +65,7 @@ export const sampleGroup = (n: number, change: Partial<GroupView> = {}): GroupVi
   epoch: 4,
   sinceMs: NOW_MS - 60_000,
   preferredOwners: [],
+  stick: null,
   failback: { when: 'off' },
   priority: 0,
   needs: {},

@@ -24,7 +24,7 @@ export class Census {
   readonly #owned: Map<string, ReadonlySet<string>>
   readonly #ownSets = new Map<string, Set<string>>()
   readonly seats: SeatMap
-  #nodes: Node[] | null = null
+  #nodes: readonly Node[] | null = null
   #rules: Rule[] | null = null
   #rulesOf: Map<string, Rule[]> | null = null
   #dependents: Map<string, string[]> | null = null
@@ -37,6 +37,8 @@ export class Census {
   allUnsettled = true
   /** Groups that would do something if they could: looked at in every step. */
   readonly restless = new Set<string>()
+  /** Groups that are to stay where they were moved to, until a time. */
+  readonly stuck = new Set<string>()
   /** Hears of each change, after it; one at most. */
   onChange: ((what: Touched | 'all') => void) | null = null
 
@@ -77,7 +79,10 @@ export class Census {
       like && trace ? trace.seats(like.seats) : like?.seats,
     )
     if (!like) {
-      for (const id of hive.groups.keys()) this.seats.touch(id)
+      for (const { id, stick } of hive.groups.values()) {
+        this.seats.touch(id)
+        if (stick) this.stuck.add(id)
+      }
       return
     }
     this.#nodes = like.#nodes
@@ -89,6 +94,7 @@ export class Census {
     for (const id of like.unsettled) this.unsettled.add(id)
     for (const id of like.unsettledNodes) this.unsettledNodes.add(id)
     for (const id of like.restless) this.restless.add(id)
+    for (const id of like.stuck) this.stuck.add(id)
   }
 
   #isWanted(resourceId: string): boolean {
@@ -171,6 +177,8 @@ export class Census {
           this.allUnsettled = true
         }
         this.#moved(change.id, was?.ownership.owner ?? null, is?.ownership.owner ?? null)
+        if (is?.stick) this.stuck.add(change.id)
+        else this.stuck.delete(change.id)
         if (is === null) {
           this.unsettled.delete(change.id)
           this.restless.delete(change.id)
@@ -193,7 +201,7 @@ export class Census {
         this.allUnsettled = true
         break
       case 'node':
-        this.#nodes = null
+        this.#nodes = this.#nodes && replaced(this.#nodes, change.id, change.value)
         this.unsettledNodes.add(change.id)
         break
       case 'cluster':
@@ -278,6 +286,16 @@ function groupOf({ change, before }: Applied): string | null {
     return sameOrder(before as Group | undefined, change.value) ? change.id : null
   if (change.table !== 'resource') return null
   return (change.value ?? (before as { groupId: string } | undefined))?.groupId ?? null
+}
+
+/** The list with one that is otherwise now; null: it has to be made anew. */
+export function replaced(
+  nodes: readonly Node[],
+  id: string,
+  node: Node | null,
+): readonly Node[] | null {
+  const at = nodes.findIndex((one) => one.id === id)
+  return node && nodes[at]?.position === node.position ? nodes.with(at, node) : null
 }
 
 const NONE: ReadonlySet<string> = new Set()

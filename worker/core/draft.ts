@@ -9,7 +9,7 @@ import type {
 } from '../../schema/observed.ts'
 import type { Rule } from '../../schema/placement.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
-import { byGroup, Census, dependents, inOrder } from './census.ts'
+import { byGroup, Census, dependents, inOrder, replaced } from './census.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
 import { Precedence, sameOrder } from './precedence.ts'
@@ -238,8 +238,8 @@ export class Draft {
         this.touchedAll = true
         break
       case 'node':
+        this.#nodeList = replaced(this.nodes(), change.id, change.value)
         this.#nodes.set(change.id, change.value)
-        this.#nodeList = null
         this.#touchNode(change.id)
         break
       case 'group':

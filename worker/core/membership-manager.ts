@@ -7,6 +7,7 @@ import type { Draft } from './draft.ts'
 import { withLoss } from './quarantine.ts'
 import { forgetResources, seenStopped, takeIntent } from './rcm.ts'
 import { beginRelease, freeGroup } from './releases.ts'
+import { preferredOf } from './sticks.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 
@@ -188,18 +189,16 @@ export function nodeLeft(draft: Draft, event: Of<'nodeLeft'>): void {
   draft.effects.push({ type: 'closeSession', nodeId, code: CLOSE.evicted, detail: 'left' })
 }
 
+function without({ stick, ...group }: Group, nodeId: string): Group {
+  const preferredOwners = group.preferredOwners.filter((id) => id !== nodeId)
+  return { ...group, preferredOwners, ...(stick && stick.node !== nodeId && { stick }) }
+}
+
 /** Takes a node out of hive, preferred and possible owners; the view grows by one (S-03). */
 export function removeNode(draft: Draft, node: Node, because: Because): void {
   for (const group of draft.groups())
-    if (group.preferredOwners.includes(node.id))
-      draft.put(
-        {
-          table: 'group',
-          id: group.id,
-          value: { ...group, preferredOwners: group.preferredOwners.filter((o) => o !== node.id) },
-        },
-        because,
-      )
+    if (preferredOf(group).includes(node.id))
+      draft.put({ table: 'group', id: group.id, value: without(group, node.id) }, because)
   for (const r of draft.resources())
     if (r.possibleOwners?.includes(node.id))
       draft.put(

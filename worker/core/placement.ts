@@ -11,6 +11,7 @@ import {
 import { besides, whyNotBeside } from './neighbours.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { compareRanks, goesByList, rankOf } from './ranking.ts'
+import { preferredOf } from './sticks.ts'
 
 export interface Candidates {
   /** In the order in which they are to be asked. */
@@ -59,17 +60,15 @@ export function candidates(draft: Draft, group: Group, question: Question = {}):
  * whoever is asked accepts.
  */
 function first(draft: Draft, group: Group, question: Question): Candidates {
-  const { able, unable } = general(draft)
   const members = draft.resourcesOf(group.id)
-  const fitsAll = fitsEverywhere(draft, members)
   const beside = besides(draft, group, question)
-  const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
   const quarantined: Node[] = []
-  const refused: Refused[] = [...unable]
-  for (const node of byList(group, able, question, failed)) {
+  const refused: Refused[] = []
+  for (const node of inListOrder(draft, group, question)) {
     const reason =
+      whyNotAny(draft, node) ??
       whyNotAsked(node, question) ??
-      (fitsAll ? null : whyNotOfGroup(draft, members, node)) ??
+      whyNotOfGroup(draft, members, node) ??
       beside?.(node) ??
       null
     if (reason !== null) refused.push({ node, reason })
@@ -77,6 +76,19 @@ function first(draft: Draft, group: Group, question: Question): Candidates {
     else return { eligible: [node], rejected: namesOf(refused) }
   }
   return { eligible: quarantined, rejected: namesOf(refused) }
+}
+
+/** As `byList` puts all of them. */
+function* inListOrder(draft: Draft, group: Group, question: Question): Iterable<Node> {
+  const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
+  const ids = new Set([question.first ?? [], preferredOf(group), ...failed].flat())
+  const special = [...ids].flatMap((id) => draft.node(id) ?? [])
+  const [early, late] = [special.filter(({ id }) => id === question.first), [] as Node[]]
+  for (const node of byList(group, special, { ...question, first: null }, failed))
+    if (node.id !== question.first) (failed.has(node.id) ? late : early).push(node)
+  yield* early
+  for (const node of draft.nodes()) if (!ids.has(node.id)) yield node
+  yield* late
 }
 
 const namesOf = (refused: readonly Refused[]) =>
@@ -148,7 +160,7 @@ function byList(
   { first }: Question,
   failed: ReadonlySet<string>,
 ): readonly Node[] {
-  const { preferredOwners } = group
+  const preferredOwners = preferredOf(group)
   if (preferredOwners.length === 0 && failed.size === 0 && first == null) return nodes
   const place = ({ id }: Node) => {
     const at = preferredOwners.indexOf(id)

@@ -5,6 +5,7 @@ import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
 import { isJudged, sum, unitOf, whyNotOnline } from './neighbours.ts'
 import type { Seat } from './seats.ts'
+import { preferredOf } from './sticks.ts'
 
 /** Of two nodes on one level, the one with the smaller number is asked first. */
 export type Rank = readonly number[]
@@ -20,7 +21,7 @@ export function rankOf(
   question: Question,
   failedThere: boolean,
 ): Rank {
-  const preferred = group.preferredOwners.indexOf(node.id)
+  const preferred = preferredOf(group).indexOf(node.id)
   return [
     node.id === question.first ? 0 : 1,
     failedThere ? 1 : 0,

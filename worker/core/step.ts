@@ -29,6 +29,7 @@ import { endQuarantines } from './quarantine.ts'
 import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
 import { settle } from './settling.ts'
+import { endSticks } from './sticks.ts'
 
 /**
  * Decides what one event means for the cluster. Changes nothing.
@@ -48,6 +49,7 @@ export function step(
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
   endQuarantines(draft)
   endMaintenances(draft)
+  endSticks(draft)
   settle(draft, settleGroup)
   settleFences(draft)
   return draft.decision()

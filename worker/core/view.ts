@@ -139,6 +139,9 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
       null,
     ),
     preferredOwners: group.preferredOwners.map((id) => name(id) ?? id),
+    stick: group.stick
+      ? { ...group.stick, node: name(group.stick.node) ?? group.stick.node }
+      : null,
     failoverThreshold: failoverThreshold(group, state.hive.nodes.size),
     failoverPeriodMs: group.failoverPeriodMs,
     failback: group.failback ?? { when: 'off' },
