@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { takeLock } from '../os/lock.ts'
+import { takeRealTime } from '../os/real-time.ts'
 import { holdReserve } from '../reserve.ts'
 import { Guard } from './main.ts'
 import type { GuardOptions } from './options.ts'
@@ -13,6 +14,9 @@ export async function runGuard(options: GuardOptions): Promise<void> {
   // nothing, and what the first one runs would be free at once (S4).
   if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
     (await takeLock(options.stateFolder)).unref()
+  const denied = await takeRealTime()
+  if (denied !== null)
+    complain('real time', `not to be had, so a busy host may make it late: ${denied}`)
   const guard = new Guard(options, await readPolicy(options.policyFile))
   try {
     await guard.start()

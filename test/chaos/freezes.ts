@@ -2,7 +2,7 @@
  * Hosts and guards that stand still (assumption A5 does not hold). What their workloads do after
  * they go on, while the group runs elsewhere, is measured here and excused nowhere else.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Demo } from '../../demo/cluster.ts'
 import type { DemoHost } from '../../demo/host.ts'
@@ -16,6 +16,9 @@ import type { Freeze } from './judge.ts'
 export const LEASE_MS = waitMs(PROFILES.test.ttlMs, PROFILES.test.marginMs)
 /** A guard that goes on has ended what ran too long within this time, or it does not work. */
 const TOO_LONG_MS = 10_000
+
+/** As the kernel counts on every Linux of today. */
+const TICK_MS = 10
 
 interface Workload {
   readonly group: string
@@ -65,27 +68,26 @@ export class Freezes {
     left: number | null,
     resumedMs: number,
   ): Promise<void> {
-    const elsewhere = new Set(
-      workloads.map(({ group }) => group).filter((group) => runsElsewhere(this.#demo, host, group)),
-    )
     let open = workloads
-    let lastMs: number | null = null
+    const ended: { readonly group: string; readonly atMs: number }[] = []
     for (;;) {
       // Not all the time: the guard is to have the processor, not us.
       await sleep(1)
-      const ended = open.filter((one) => !isAlive(one.process))
-      open = open.filter((one) => !ended.includes(one))
-      const tookMs = bootMs() - resumedMs
-      for (const { group } of ended)
-        if (elsewhere.has(group) || runsElsewhere(this.#demo, host, group)) lastMs = tookMs
+      const atMs = bootMs()
+      const over = open.filter((one) => isKilled(one.process))
+      if (over.length > 0) open = open.filter((one) => !over.includes(one))
+      ended.push(...over.map(({ group }) => ({ group, atMs })))
       const stays = left !== null && this.#hasAddress(host, left)
       if (open.length === 0 && !stays) break
-      if (tookMs < TOO_LONG_MS) continue
+      if (atMs - resumedMs < TOO_LONG_MS) continue
       for (const { group } of open) this.neverEnded.push(`${group} on ${host.name}`)
       if (stays) this.neverEnded.push(`the address on ${host.name}`)
       break
     }
-    if (lastMs !== null) this.resumeOverlapMs.push(lastMs)
+    // Afterwards: ledgers are long, and the clock is running.
+    const twice = ended.filter(({ group, atMs }) => ranElsewhere(this.#demo, host, group, atMs))
+    if (twice.length > 0)
+      this.resumeOverlapMs.push(Math.max(...twice.map(({ atMs }) => atMs)) - resumedMs)
   }
 
   #hasAddress({ name }: DemoHost, left: number): boolean {
@@ -147,10 +149,35 @@ function witnessOf(demo: Demo, pid: number): string | null {
   return folder === undefined ? null : (folder.split('/').at(-1) as string)
 }
 
-function runsElsewhere(demo: Demo, host: DemoHost, group: string): boolean {
+const SIGKILL_BIT = 1n << 8n
+/** PF_EXITING of field 9 of stat(5). */
+const EXITING = 4
+
+/**
+ * It will never execute another instruction of its own: it has ended, or is ending, or SIGKILL waits for it
+ * to be scheduled for that, which on a busy machine takes longer than the kill.
+ */
+function isKilled(process: Identity): boolean {
+  if (!isAlive(process)) return true
+  try {
+    const stat = readFileSync(`/proc/${process.pid}/stat`, 'latin1')
+    const flags = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6])
+    const status = readFileSync(`/proc/${process.pid}/status`, 'latin1')
+    const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s+([0-9a-f]+)$/gm)]
+    const waits = pending.some(([, mask]) => (BigInt(`0x${mask}`) & SIGKILL_BIT) !== 0n)
+    return waits || (flags & EXITING) !== 0
+  } catch {
+    return true
+  }
+}
+
+/** Whether another host had begun to run a group by then. */
+function ranElsewhere(demo: Demo, host: DemoHost, group: string, byMs: number): boolean {
   const others = demo.hosts.filter((other) => other !== host)
-  if (others.some((other) => other.options.libvirt?.emulators().has(group))) return true
-  const last = demo.ledger(group).findLast((line) => line.what === 'start')
+  const emulators = others.flatMap((other) => other.options.libvirt?.emulators().get(group) ?? [])
+  if (emulators.some((pid) => (identityOf(pid)?.startTicks ?? Infinity) * TICK_MS < byMs))
+    return true
+  const last = demo.ledger(group).findLast((line) => line.what === 'start' && line.atMs < byMs)
   return last !== undefined && last.owner !== host.name
 }
 

@@ -2,6 +2,7 @@
 
 import type { LedgerLine } from '../../demo/cluster.ts'
 import { bootMs } from '../../probe/clock.ts'
+import { takeRealTime } from '../../probe/os/real-time.ts'
 import { Random } from '../../sim/world/random.ts'
 import type { Arguments } from './arguments.ts'
 import { type Drawn, strike, Urn } from './faults.ts'
@@ -24,6 +25,8 @@ export async function run(
   say: (line: string) => void,
 ): Promise<Sum> {
   const begun = performance.now()
+  // Whoever measures a kill must not come later than it.
+  await takeRealTime()
   const scene = await openScene(folder)
   for (const [kind, reason] of scene.missing) say(`skipped  ${kind}: ${reason}`)
   const kinds = args.only.filter((kind) => !scene.missing.has(kind))
