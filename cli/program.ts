@@ -14,6 +14,8 @@ import { addLog } from './commands/log.ts'
 import { addMaintenance } from './commands/maintenance.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
+import { addOperation } from './commands/operation.ts'
+import { addReplay } from './commands/replay.ts'
 import { addReport } from './commands/report.ts'
 import { addResource } from './commands/resource.ts'
 import { addRule } from './commands/rule.ts'
@@ -70,7 +72,9 @@ export function makeProgram(runner: Runner): Command {
     addVerbs,
     addOnline,
     addWait,
+    addOperation,
     addHive,
+    addReplay,
     addReport,
     addConfig,
     addImport,

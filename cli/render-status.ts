@@ -1,5 +1,6 @@
 /** One screen that says how the cluster is. Pure: `npm start` shows the same one, live. */
 import type { ClusterView, GroupView, NodeView, ResourceView } from '../schema/api/bodies.ts'
+import { clockText } from './clock-text.ts'
 import { heldBack } from './diff-views.ts'
 import { formatDuration, formatInstant } from './duration.ts'
 import { clean, columns, type Look, paint, type Row, sign, wrap } from './text.ts'
@@ -70,6 +71,7 @@ function nodes(view: ClusterView, look: Look, wide: boolean): string[] {
       cells.push(
         `position ${node.position}`,
         `epoch ${node.epoch}`,
+        `clock ${clockText(node)}`,
         `types ${node.types.map((type) => type.type).join(',') || 'none'}`,
         node.id,
       )

@@ -24,12 +24,14 @@ export interface Waited<T> {
  * or too late.
  *
  * @param limitMs null: does not wait at all
+ * @param lookMs however quiet it is, it looks again after this long
  */
 export async function waitFor<T>(
   session: Session,
   look: () => Promise<T>,
   judge: (seen: T) => Progress,
   limitMs: number | null,
+  lookMs: number = LOOK_MS,
 ): Promise<Waited<T>> {
   const beganMs = performance.now()
   const took = () => Math.round(performance.now() - beganMs)
@@ -50,7 +52,7 @@ export async function waitFor<T>(
       if (progress === 'stuck' && took() > SETTLE_MS)
         return { outcome: 'problems', tookMs: took(), last }
       if (took() >= limitMs) return { outcome: 'timeout', tookMs: took(), last }
-      const settleMs = progress === 'stuck' ? SETTLE_MS - took() + 1 : LOOK_MS
+      const settleMs = progress === 'stuck' ? SETTLE_MS - took() + 1 : lookMs
       await feed.next(Math.max(1, Math.min(settleMs, limitMs - took())))
       last = (await unlessAway(look)) ?? last
     }

@@ -307,6 +307,23 @@ export const ERRORS = {
     cause: 'A group was to be moved to the node that owns it.',
     remedy: 'Nothing has to be done.',
   },
+  OPERATION_OVER: {
+    http: 409,
+    exit: 7,
+    title: 'The operation is over',
+    cause:
+      'An operation was to be cancelled that has ended: there is nothing left of it to take back.',
+    remedy:
+      'See how it ended with `holdfast operation show ID`, and ask for the opposite: a move back, a resume.',
+  },
+  NOT_CANCELLABLE: {
+    http: 409,
+    exit: 8,
+    title: 'The operation cannot be taken back',
+    cause:
+      'An operation was to be cancelled at a point from which there is no way back but forward: a failover, a virtual machine whose state is travelling, or a group whose old place cannot have it any more.',
+    remedy: 'Wait for its end, then ask for the opposite: `holdfast move GROUP --to NODE`.',
+  },
   RESOURCE_IN_USE: {
     http: 409,
     exit: 8,

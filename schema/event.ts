@@ -106,10 +106,13 @@ const singleRequest = z.discriminatedUnion('type', [
     id: guid,
     /** Null: it is over. */
     on: z
-      .strictObject({
-        reason: maintenanceReason,
-        forMs: durationMs.min(1_000).max(LIMITS.maintenanceMaxMs),
-      })
+      .union([
+        z.strictObject({
+          reason: maintenanceReason,
+          forMs: durationMs.min(1_000).max(LIMITS.maintenanceMaxMs),
+        }),
+        z.strictObject({ reason: maintenanceReason, untilMs: instantMs }),
+      ])
       .nullable(),
   }),
   z.strictObject({ type: z.literal('setStarts'), startsPerNode }),
@@ -168,7 +171,13 @@ const singleRequest = z.discriminatedUnion('type', [
     from: z.string().max(32).optional(),
   }),
   z.strictObject({ type: z.literal('deleteResource'), resourceId: guid }),
-  z.strictObject({ type: z.literal('setResourceState'), resourceId: guid, persistentState: state }),
+  z.strictObject({
+    type: z.literal('setResourceState'),
+    resourceId: guid,
+    persistentState: state,
+    /** The operation that is taken back by it. */
+    cancels: z.string().max(64).optional(),
+  }),
   z.strictObject({ type: z.literal('setGroupState'), groupId: guid, persistentState: state }),
   z.strictObject({
     type: z.literal('moveGroup'),
@@ -181,6 +190,13 @@ const singleRequest = z.discriminatedUnion('type', [
     stick: z.strictObject({ forMs: durationMs, reason: maintenanceReason }).optional(),
   }),
   z.strictObject({ type: z.literal('unstickGroup'), groupId: guid }),
+  /** Of a group that is on its way: it comes back up where it was. */
+  z.strictObject({
+    type: z.literal('cancelMove'),
+    groupId: guid,
+    /** Correlation id of what began it. */
+    operation: z.string().max(64),
+  }),
   /** Back to the node that it prefers. */
   z.strictObject({ type: z.literal('failbackGroup'), groupId: guid }),
   /** As if it had failed where it is. */

@@ -53,6 +53,8 @@ export const LIMITS = {
   pageSizeMax: 1_000,
   /** Changes of owner that are told at once. */
   timelinesMax: 100,
+  /** Operations that are listed at once. */
+  operationsMax: 100,
   /** Open event streams of one cluster. */
   watchersMax: 64,
   /** Updates replayed to a watcher that comes back; one that missed more is told to fetch them. */

@@ -7,6 +7,7 @@
  */
 import * as z from 'zod'
 import { receiver } from './carry.ts'
+import { hostClock } from './clock.ts'
 import { controlCode, controlInput, controlOutcome } from './control.ts'
 import { refusal } from './errors.ts'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
@@ -20,7 +21,7 @@ import { timing } from './timing.ts'
 import { moduleText, typeChange } from './type-asks.ts'
 import { update } from './update.ts'
 
-export const PROTOCOL = 8
+export const PROTOCOL = 9
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */
@@ -111,6 +112,8 @@ export const nodeFrame = z.discriminatedUnion('t', [
     /** Ed25519 over `sessionText()`, base64url. */
     signature: z.string().max(128),
   }),
+  /** S-13: told when it has changed by more than is left to chance. */
+  z.strictObject({ t: z.literal('clock'), clock: hostClock }),
   /** Renews the authority lease once answered (L3, L6). */
   z.strictObject({ t: z.literal('confirm'), n: z.int().positive() }),
   z.strictObject({
@@ -270,7 +273,13 @@ export const objectFrame = z.discriminatedUnion('t', [
     /** M1: make a place for a copy of this name, that does not execute. */
     mid: guid.optional(),
   }),
-  z.strictObject({ t: z.literal('confirmed'), n: z.int().positive() }),
+  z.strictObject({
+    t: z.literal('confirmed'),
+    n: z.int().positive(),
+    /** S-13: when the confirm had come, and when it was answered, by the control plane's clock. */
+    heardMs: instantMs,
+    saidMs: instantMs,
+  }),
   /** The takeover policy has changed. */
   z.strictObject({ t: z.literal('policy'), policy: policyTold }),
   /** To a helper: run a fence agent. */

@@ -33,7 +33,7 @@ for (const name of Object.keys(routes) as RouteName[]) {
   app.on(route.method, route.path, async (c) => {
     const call = await parseCall(c, name)
     const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
-    return c.json(answer as object)
+    return c.json(answer as object, 'status' in route ? route.status : 200)
   })
 }
 

@@ -7,6 +7,7 @@ import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
+import type { CancelAsk } from './core/operations/cancel.ts'
 import type { Tested } from './fence-tests.ts'
 import type { Target } from './move-checks.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
@@ -23,10 +24,17 @@ export interface Call<B = unknown, Q = unknown> {
   query: Q
 }
 
+/** `operation`: the id of what has begun; null: nothing was changed. */
+export interface Asked {
+  seq: number
+  operation: string | null
+}
+
 /** The object's methods as the Worker calls them; their answers are plain data. */
 export interface Stub {
-  ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
-  read<R extends Read>(what: R): Promise<AnswerTo<R>>
+  ask(request: Request, by: string): Promise<{ refused: Refusal } | Asked>
+  cancelOperation(id: string, ask: CancelAsk, by: string): Promise<{ refused: Refusal } | Asked>
+  read<R extends Read>(what: R): Promise<Awaited<AnswerTo<R>>>
   wait(after: Waiter, ms: number): Promise<void>
   testFence(nodeId: string, helper: string | null): Promise<Tested>
   control(ask: ControlAsk): Promise<Controlled>
@@ -58,10 +66,11 @@ export async function view(stub: Stub): Promise<b.ClusterView> {
 }
 
 export async function ask(stub: Stub, by: string, request: Request, id: string | null) {
-  return { ...settled(await stub.ask(request, by)), id }
+  const { seq } = settled(await stub.ask(request, by))
+  return { seq, id }
 }
 
-export function settled(answer: { refused: Refusal } | { seq: number }): { seq: number } {
+export function settled<A extends object>(answer: { refused: Refusal } | A): A {
   if ('refused' in answer) throw new HoldfastError(answer.refused)
   return answer
 }

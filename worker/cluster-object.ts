@@ -4,19 +4,22 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
+import type { HostClock } from '../schema/clock.ts'
 import type { Refusal } from '../schema/errors.ts'
 import type { Event, Request as OperatorRequest } from '../schema/event.ts'
 import { applyObservation } from '../schema/observed.ts'
 import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
+import type { Asked } from './calls.ts'
 import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
-import { concernedNodes, isRepeated } from './core/communications-manager.ts'
+import { concernedBy, isRepeated } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
+import type { CancelAsk } from './core/operations/cancel.ts'
 import { step } from './core/step.ts'
 import { sendEffect } from './effects.ts'
 import { connected, FenceTests, type Tested } from './fence-tests.ts'
@@ -28,16 +31,15 @@ import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
 import { MoveChecks, type Target } from './move-checks.ts'
 import { eventOf, parseFrame } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
+import { cancelOf } from './operation-reads.ts'
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
+import { SoonTimer } from './soon-timer.ts'
 import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
-
-/** Deadlines that are further away are left to the alarm, so that the object may sleep. */
-const SOON_MS = 30_000
 
 export class Cluster extends DurableObject<Env> {
   readonly #store: HiveStore
@@ -54,7 +56,10 @@ export class Cluster extends DurableObject<Env> {
   readonly #losses: Survivability
   readonly #modules: ModuleRelay
   readonly #phases: StartPhase[] = []
-  #soon: ReturnType<typeof setTimeout> | undefined
+  readonly #soon = new SoonTimer(
+    () => this.#coreDeadline(),
+    () => void this.#handle({ type: 'woke' }),
+  )
   #state: (ClusterState & { hash: string }) | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -157,26 +162,11 @@ export class Cluster extends DurableObject<Env> {
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
     this.#watch.arm()
-    this.#wakeSoon()
+    this.#soon.arm(this.#coreDeadline())
     // Last: nothing that nodes rely on comes after it.
     const { updates, observations } = decision
     if (updates.length + observations.length > 0) this.#watchers.tell(observations.length > 0)
     return decision
-  }
-
-  /** The alarm may be late, and is the second line: while this instance is awake a timer is first. */
-  #wakeSoon(): void {
-    clearTimeout(this.#soon)
-    const due = this.#coreDeadline()
-    if (due === null || due > Date.now() + SOON_MS) return
-    this.#soon = setTimeout(
-      () => {
-        if ((this.#coreDeadline() ?? Number.POSITIVE_INFINITY) <= Date.now())
-          this.#handle({ type: 'woke' })
-        else this.#wakeSoon()
-      },
-      Math.max(0, due - Date.now()),
-    )
   }
 
   /** After the commit: effects in their order, then the updates to all (C4). */
@@ -189,13 +179,8 @@ export class Cluster extends DurableObject<Env> {
     }
     for (const effect of decision.effects)
       if (effect.type === 'welcome') this.#welcome(effect.nodeId, effect.session)
-    const concerned = new Set<string>()
-    for (const u of decision.updates) {
-      const nodes = concernedNodes(u)
-      for (const id of nodes === 'all' ? ['all'] : nodes) concerned.add(id)
-    }
     if (decision.updates.length > 0)
-      this.#sockets.replicate(hive.seq, decision.updates, hash, concerned)
+      this.#sockets.replicate(hive.seq, decision.updates, hash, concernedBy(decision.updates))
     for (const effect of decision.effects)
       if (effect.type !== 'welcome') sendEffect(this.#sockets, effect)
     // Whoever is gone is nobody's peer any more.
@@ -241,6 +226,7 @@ export class Cluster extends DurableObject<Env> {
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
     if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
+    if (frame.t === 'clock') return this.#clockTold(ws, attachment, frame.clock)
     if (isPeerFrame(frame)) return this.#heardOfPeer(ws, attachment, frame)
     if (isModuleFrame(frame)) return this.#modules.frame(ws, attachment, frame)
     this.#frame(ws, attachment, frame)
@@ -289,10 +275,16 @@ export class Cluster extends DurableObject<Env> {
     if (frame.t !== 'peerAddress') this.#watchers.tell(true)
   }
 
+  /** S-13: shown, and never decided on. */
+  #clockTold(ws: WebSocket, a: Attachment, clock: HostClock): void {
+    this.#sockets.attach(ws, { ...a, clock })
+    this.#watchers.tell(true)
+  }
+
   #frame(
     ws: WebSocket,
     a: Attachment,
-    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' } | PeerFrame | ModuleFrame>,
+    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' | 'clock' } | PeerFrame | ModuleFrame>,
   ): void {
     const from = { nodeId: a.nodeId, session: a.session }
     if (frame.t === 'log') {
@@ -351,13 +343,20 @@ export class Cluster extends DurableObject<Env> {
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
 
   /** An operator's request: carried out, or refused with nothing changed. */
-  ask(request: OperatorRequest, by: string): { refused: Refusal } | { seq: number } {
+  ask(request: OperatorRequest, by: string): { refused: Refusal } | Asked {
     if (request.type === 'confirmFence' && this.#sockets.welcomed(request.nodeId))
       return { refused: connected(this.#store.session(request.nodeId)?.name ?? request.nodeId) }
     const decision = this.#handle({ type: 'requested', request, by })
     // Who is lost already may be fenced from now on.
     if (request.type === 'setFence' || request.type === 'setTakeover') this.#watch.suspectMissing()
-    return decision.refused ? { refused: decision.refused } : { seq: this.#loaded().hive.seq }
+    if (decision.refused) return { refused: decision.refused }
+    const first = decision.updates[0]?.correlationId
+    return { seq: this.#loaded().hive.seq, operation: first ?? null }
+  }
+
+  cancelOperation(id: string, ask: CancelAsk, by: string): { refused: Refusal } | Asked {
+    const request = cancelOf(this.#store, this.#loaded(), id, ask)
+    return 'refused' in request ? request : this.ask(request, by)
   }
 
   /** What the fence agent of a node says, run by its helpers: looks only. */

@@ -13,7 +13,7 @@ export class Confirms {
   readonly #store: HiveStore
   readonly #sockets: Sockets
   readonly #confirmed: (nodeId: string) => void
-  #waiting: { ws: WebSocket; nodeId: string; n: number }[] = []
+  #waiting: { ws: WebSocket; nodeId: string; n: number; heardMs: number }[] = []
   #answering = false
 
   constructor(
@@ -29,7 +29,7 @@ export class Confirms {
   }
 
   async add(ws: WebSocket, nodeId: string, n: number): Promise<void> {
-    this.#waiting.push({ ws, nodeId, n })
+    this.#waiting.push({ ws, nodeId, n, heardMs: Date.now() })
     if (this.#answering) return
     this.#answering = true
     try {
@@ -42,7 +42,8 @@ export class Confirms {
         await this.#storage.sync()
         for (const confirm of batch) {
           this.#confirmed(confirm.nodeId)
-          this.#sockets.send(confirm.ws, { t: 'confirmed', n: confirm.n })
+          const { n, heardMs } = confirm
+          this.#sockets.send(confirm.ws, { t: 'confirmed', n, heardMs, saidMs: Date.now() })
         }
       }
     } finally {

@@ -26,6 +26,7 @@ import { configHandlers } from './config-handlers.ts'
 import { join } from './join.ts'
 import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
+import { operationHandlers } from './operation-handlers.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
@@ -34,9 +35,28 @@ type Handler = (call: Call<never, never>) => Promise<unknown>
 
 const VERSION = '0.1.0'
 
+/** Accounts, keys and the list of clusters. Sessions of hosts go on without it. */
+async function accountsCheck(db: D1Database) {
+  const name = 'accounts'
+  try {
+    await db.prepare('select 1').first()
+    return { name, ok: true, detail: 'the accounts database answers' }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return {
+      name,
+      ok: false,
+      detail: `the accounts database does not answer: ${why.slice(0, 200)}`,
+    }
+  }
+}
+
 /** What each route does. Names of nodes, groups and resources become GUIDs here. */
 export const handlers: Record<RouteName, Handler> = {
-  health: async () => ({ ok: true, version: VERSION }),
+  health: async (call: Call) => {
+    const accounts = await accountsCheck(call.env.DB)
+    return { ok: accounts.ok, version: VERSION, checks: [accounts] }
+  },
 
   listClusters: async (call: Call) => ({ clusters: (await call.tenants.clusters()).map(summary) }),
 
@@ -101,6 +121,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...maintenanceHandlers,
   ...simulateHandlers,
   ...configHandlers,
+  ...operationHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
   getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
@@ -123,28 +144,8 @@ export const handlers: Record<RouteName, Handler> = {
   },
   deleteGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'deleteGroup', groupId })),
-  moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) => {
-    const { stub } = await open(call)
-    const cluster = await view(stub)
-    const { id: groupId } = find(cluster, 'group', call)
-    const { to: wanted, method, stick } = call.body
-    const named = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
-    const target = await stub.targetOf(groupId, named)
-    if ('refused' in target) throw new HoldfastError(target.refused)
-    const { to } = target
-    const mid = crypto.randomUUID()
-    return ask(stub, call.by, { type: 'moveGroup', groupId, to, method, mid, stick }, groupId)
-  },
   unstickGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'unstickGroup', groupId })),
-  failbackGroup: async (call: Call) =>
-    onThing(call, 'group', (groupId) => ({ type: 'failbackGroup', groupId })),
-  failoverGroup: async (call: Call) =>
-    onThing(call, 'group', (groupId) => ({ type: 'failoverGroup', groupId })),
-  onlineGroup: async (call: Call) =>
-    onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 1 })),
-  offlineGroup: async (call: Call) =>
-    onThing(call, 'group', (groupId) => ({ type: 'setGroupState', groupId, persistentState: 0 })),
 
   listResources: async (call: Call) => ({
     resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),
@@ -212,18 +213,6 @@ export const handlers: Record<RouteName, Handler> = {
   },
   deleteResource: async (call: Call) =>
     onThing(call, 'resource', (resourceId) => ({ type: 'deleteResource', resourceId })),
-  onlineResource: async (call: Call) =>
-    onThing(call, 'resource', (resourceId) => ({
-      type: 'setResourceState',
-      resourceId,
-      persistentState: 1,
-    })),
-  offlineResource: async (call: Call) =>
-    onThing(call, 'resource', (resourceId) => ({
-      type: 'setResourceState',
-      resourceId,
-      persistentState: 0,
-    })),
 
   listEvents: async (
     call: Call<unknown, { after?: number; limit?: number; waitMs?: number; observed?: number }>,

@@ -10,6 +10,10 @@ export const maintenanceHandlers = {
   listMaintenance: async (call: Call) => ({
     maintenance: (await view((await open(call)).stub)).maintenance,
   }),
+  clusterHealth: async (call: Call) => {
+    const { managers } = await view((await open(call)).stub)
+    return { ok: managers.every((one) => one.ok), managers }
+  },
   startMaintenance: async (call: Call<z.output<typeof startMaintenance>>) => {
     const { reason, forMs } = call.body
     return set(call, { reason, forMs })

@@ -20,8 +20,6 @@ export const nodeHandlers = {
     onThing(call, 'node', (nodeId) => ({ type: 'changeNode', nodeId, ...call.body })),
   pauseNode: async (call: Call) =>
     onThing(call, 'node', (nodeId) => ({ type: 'pauseNode', nodeId, paused: true })),
-  drainNode: async (call: Call) =>
-    onThing(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId })),
   resumeNode: async (call: Call<z.output<typeof resumeNode>>) =>
     onThing(call, 'node', (nodeId) => ({
       type: 'pauseNode',

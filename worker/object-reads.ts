@@ -1,5 +1,7 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
+import type { OperationSummary, OperationView } from '../schema/api/operations.ts'
+import type { ReplayView } from '../schema/api/replay.ts'
 import type { SimulateAsk, Simulation } from '../schema/api/simulate.ts'
 import type { TimelineView } from '../schema/api/timeline.ts'
 import type { WhyView } from '../schema/api/why.ts'
@@ -9,12 +11,15 @@ import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
+import { managersOf, withManagers } from './core/managers.ts'
 import { type CatalogueEntry, typeViews } from './core/type-views.ts'
 import { type SessionInfo, viewCluster } from './core/view.ts'
 import { whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
+import { listOperations, type OperationsAsk, readOperation } from './operation-reads.ts'
 import { stateAt } from './past.ts'
+import { type ReplayAsk, replayJournal } from './replay-reads.ts'
 import type { Sockets } from './sockets.ts'
 import { readTimelines, type TimelineAsk } from './timeline-reads.ts'
 import { eventView, readWhy, type WhyAsk } from './why-reads.ts'
@@ -50,6 +55,9 @@ export type Read =
   | { what: 'types' }
   | { what: 'simulate'; ask: SimulateAsk }
   | ({ what: 'timelines' } & TimelineAsk)
+  | ({ what: 'operations' } & OperationsAsk)
+  | { what: 'operation'; id: string }
+  | ({ what: 'replay' } & ReplayAsk)
 
 interface ReadAnswers {
   cluster: ClusterView
@@ -62,6 +70,9 @@ interface ReadAnswers {
   types: CatalogueEntry[]
   simulate: Simulation | { refused: Refusal }
   timelines: TimelineView[]
+  operations: OperationSummary[]
+  operation: OperationView | null
+  replay: Promise<ReplayView | { refused: Refusal }>
 }
 export type AnswerTo<R extends Read> = ReadAnswers[R['what']]
 
@@ -117,6 +128,12 @@ export class ObjectReads {
         return whatIf(this.#state(), r.ask, Date.now())
       case 'timelines':
         return readTimelines(this.#store, this.#state(), r)
+      case 'operations':
+        return listOperations(this.#store, this.#state(), r)
+      case 'operation':
+        return readOperation(this.#store, this.#state(), r.id)
+      case 'replay':
+        return replayJournal(this.#store, r)
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,
@@ -187,7 +204,18 @@ export class ObjectReads {
 
   #cluster(): ClusterView {
     const state = this.#state()
-    return viewCluster(state, this.#sessions(), state.hash, Date.now())
+    const nowMs = Date.now()
+    const sessions = this.#sessions()
+    const view = viewCluster(state, sessions, state.hash, nowMs)
+    const managers = managersOf(state, {
+      ...{ sessions, nowMs, hash: state.hash, stored: this.#store.last() },
+      behind: new Map(
+        this.#sockets
+          .allWelcomed()
+          .map(({ attachment }) => [attachment.nodeId, state.hive.seq - attachment.sentSeq]),
+      ),
+    })
+    return withManagers(view, managers)
   }
 
   /** How each node stands now. */
@@ -200,12 +228,14 @@ export class ObjectReads {
         connected: false,
         lastAnswerAgoMs: this.#hears.silentForMs(nodeId),
         heardBy: heard.get(nodeId) ?? [],
+        clock: null,
       })
     for (const { ws, attachment } of this.#sockets.allWelcomed()) {
       const { lastAnswerMs } = this.#sockets.open(ws, attachment)
       const lastAnswerAgoMs = lastAnswerMs === null ? null : Math.max(0, nowMs - lastAnswerMs)
       const heardBy = heard.get(attachment.nodeId) ?? []
-      sessions.set(attachment.nodeId, { connected: true, lastAnswerAgoMs, heardBy })
+      const { clock = null } = attachment
+      sessions.set(attachment.nodeId, { connected: true, lastAnswerAgoMs, heardBy, clock })
     }
     return sessions
   }

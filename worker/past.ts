@@ -1,7 +1,7 @@
 /** The cluster as it was: a snapshot, the updates behind it, and what hosts had reported by then. */
 import { and, desc, like, lte } from 'drizzle-orm'
 import type { Event } from '../schema/event.ts'
-import { emptyHive, fromDocument } from '../schema/hive.ts'
+import { emptyHive, fromDocument, type Hive } from '../schema/hive.ts'
 import { emptyObserved, type Observed } from '../schema/observed.ts'
 import { journal, snapshots, updates } from '../schema/tables/durable.ts'
 import { applyUpdate } from '../schema/update.ts'
@@ -20,24 +20,29 @@ export function stateAt(store: HiveStore, atMs: number): ClusterState | null {
     .orderBy(desc(updates.seq))
     .limit(1)
     .get()
-  if (!last) return null
+  const hive = last ? hiveAt(store, last.seq) : null
+  return hive && { hive, observed: reportedBy(store, atMs) }
+}
+
+/** @returns null: what lies between the first snapshot and the journal is gone */
+export function hiveAt(store: HiveStore, seq: number): Hive | null {
   const start = store.db
     .select({ seq: snapshots.seq })
     .from(snapshots)
-    .where(lte(snapshots.seq, last.seq))
+    .where(lte(snapshots.seq, seq))
     .orderBy(desc(snapshots.seq))
     .limit(1)
     .get()
   const from = start ? store.snapshot(start.seq) : null
   const hive = from ? fromDocument(from.document) : emptyHive()
-  const rows = store.updates(hive.seq + 1, last.seq, UPDATES_READ)
-  // What lies between the first snapshot and the journal is gone.
-  if (rows.length < last.seq - hive.seq) return null
+  const rows = store.updates(hive.seq + 1, seq, UPDATES_READ)
+  if (rows.length < seq - hive.seq) return null
   for (const { update } of rows) applyUpdate(hive, update)
-  return { hive, observed: reportedBy(store, atMs) }
+  return hive
 }
 
-function reportedBy(store: HiveStore, atMs: number): Observed {
+/** What hosts had reported by then, as far as the journal has it. */
+export function reportedBy(store: HiveStore, atMs: number): Observed {
   const observed = emptyObserved()
   const rows = store.db
     .select({ atMs: journal.atMs, event: journal.event })

@@ -1,5 +1,6 @@
 /** What would happen and what has happened; nothing does. */
 import type * as z from 'zod'
+import type { replay } from '../schema/api/replay.ts'
 import type { SimulateAsk, simulate } from '../schema/api/simulate.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { type Call, ids, type Kind, open, view } from './calls.ts'
@@ -19,6 +20,16 @@ export const simulateHandlers = {
     const groupId = group === undefined ? undefined : ids(await view(stub), 'group', [group])[0]
     return { timelines: await stub.read({ what: 'timelines', groupId, ...rest }) }
   },
+  replay: async (call: Call<z.output<typeof replay>>) => {
+    const { stub } = await open(call)
+    const { group, ...ask } = call.body
+    const cluster = group === undefined ? null : await view(stub)
+    const id = cluster && ids(cluster, 'group', [group as string])[0]
+    const name = cluster?.groups.find((one) => one.id === id)?.name
+    const said = await stub.read({ what: 'replay', ...ask, group: name })
+    if ('refused' in said) throw new HoldfastError(said.refused)
+    return said
+  },
   survivability: async (call: Call<unknown, { lost: '1' | '2' }>) =>
     (await open(call)).stub.survivability(call.query.lost === '2' ? 2 : 1),
 }
@@ -34,6 +45,7 @@ function withIds(
       return { ...ask, name: scope === 'cluster' ? clusterId : one(scope, name) }
     }
     case 'nodeDown':
+    case 'partition':
     case 'drain':
       return { ...ask, nodes: ask.nodes.map((name) => one('node', name)) }
     case 'fail':

@@ -1,3 +1,4 @@
+import type { HostClock } from '../schema/clock.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { CLOSE, type ObjectFrame } from '../schema/session.ts'
 import type { Update } from '../schema/update.ts'
@@ -18,6 +19,8 @@ export interface Attachment {
   peersTold: string
   /** Whom it hears, as it has said on this session, and in which session of theirs (S-17). */
   hears: Readonly<Record<string, { readonly session: number; readonly answered: boolean }>>
+  /** How its clocks stand, as it has said on this session (S-13). */
+  clock: HostClock | null
 }
 
 export interface Welcomed {
@@ -44,7 +47,7 @@ export class Sockets {
 
   /** A socket that was opened now: challenged, and nothing is known of its other end. */
   begin(ws: WebSocket, of: Pick<Attachment, 'nodeId' | 'session' | 'nonce'>): void {
-    const nothing = { welcomedMs: 0, run: '', sentSeq: 0, peersTold: '', hears: {} }
+    const nothing = { welcomedMs: 0, run: '', sentSeq: 0, peersTold: '', hears: {}, clock: null }
     this.attach(ws, { ...of, phase: 'challenged', ...nothing })
   }
 

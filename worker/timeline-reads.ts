@@ -1,5 +1,5 @@
 /** Changes of owner, read from the updates and the journal. */
-import { and, asc, between, desc, like, or, sql } from 'drizzle-orm'
+import { and, asc, desc, gte, like, lte, or, sql } from 'drizzle-orm'
 import type { TimelineView } from '../schema/api/timeline.ts'
 import type { Event } from '../schema/event.ts'
 import { LIMITS } from '../schema/limits.ts'
@@ -8,6 +8,7 @@ import type { Update } from '../schema/update.ts'
 import type { ClusterState } from './core/decision.ts'
 import { type Around, type Episode, episodesOf, type Seen, timelineOf } from './core/timeline.ts'
 import type { HiveStore } from './hive-store.ts'
+import { firstEntryFrom, lastEntryUntil } from './journal-places.ts'
 import { eventView } from './why-reads.ts'
 
 export interface TimelineAsk {
@@ -103,7 +104,8 @@ function statuses(store: HiveStore, episode: Episode, members: ReadonlySet<strin
     .from(journal)
     .where(
       and(
-        between(journal.atMs, fromMs, toMs),
+        gte(journal.id, firstEntryFrom(store.db, fromMs)),
+        lte(journal.id, lastEntryUntil(store.db, toMs)),
         like(journal.event, '{"type":"resourceReported"%'),
         or(
           ...[...members].slice(0, MEMBERS_LOOKED_FOR).map((id) => like(journal.event, `%${id}%`)),

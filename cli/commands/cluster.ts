@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { Body } from '../../schema/api/routes.ts'
 import { duration, noun, type Runner, wholeNumber } from '../command.ts'
 import { formatInstant } from '../duration.ts'
+import { EXIT } from '../exit-codes.ts'
 import { renderStatus } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
@@ -24,6 +25,11 @@ export function addCluster(program: Command, runner: Runner): void {
     .description('one cluster, with all columns')
     .argument('[name]')
     .action(runner.action(show))
+  cluster
+    .command('health')
+    .description('whether the managers of a cluster do their work; exit code 3 when one does not')
+    .argument('[name]')
+    .action(runner.action(health))
   cluster
     .command('change')
     .description(
@@ -87,6 +93,14 @@ async function show(session: Session, _: unknown, name?: string): Promise<undefi
   if (name !== undefined) session.select(name)
   const view = await session.view()
   session.out.answer(view, () => renderStatus(view, { ...session.out.look, wide: true }))
+}
+
+async function health(session: Session, _: unknown, name?: string): Promise<number> {
+  if (name !== undefined) session.select(name)
+  const answer = await session.inCluster('clusterHealth')
+  const rows = answer.managers.map((one) => [one.manager, one.ok ? 'ok' : 'NOT OK', one.detail])
+  session.out.answer(answer, () => table(['manager', 'state', 'detail'], rows))
+  return answer.ok ? EXIT.done : EXIT.problems
 }
 
 async function change(

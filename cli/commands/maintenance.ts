@@ -7,6 +7,7 @@ import { formatInstant } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
 import { findThing, nameOf } from '../things.ts'
+import { addMaintenanceRun } from './maintenance-run.ts'
 
 const SUBJECT = '"cluster", or a group, resource or node by name'
 
@@ -30,6 +31,7 @@ export function addMaintenance(program: Command, runner: Runner): void {
     .option('--dry-run', 'only says what would be done')
     .addOption(yesOption())
     .action(runner.action(off))
+  addMaintenanceRun(maintenance, runner)
   program.addCommand(maintenance)
 }
 

@@ -1,10 +1,9 @@
 import { type Command, Option } from 'commander'
-import type { ClusterView, GroupView, MoveMethod, ResourceView } from '../../schema/api/bodies.ts'
+import type { ClusterView, MoveMethod } from '../../schema/api/bodies.ts'
 import { HoldfastError } from '../../schema/errors.ts'
 import { duration, type Runner } from '../command.ts'
-import { formatDuration } from '../duration.ts'
 import type { Session } from '../session.ts'
-import { EXIT_OF, type Progress, type Waited, waitFor } from '../wait.ts'
+import { watchBegun } from '../watch-operation.ts'
 
 export interface WaitOptions {
   /** Milliseconds; false: --no-wait. */
@@ -37,9 +36,7 @@ export function addVerbs(program: Command, runner: Runner): void {
   for (const verb of ['failover', 'failback'] as const)
     withWait(program.command(verb).description(about[verb]).argument('<group>')).action(
       runner.action((session, options: WaitOptions, name: string) =>
-        leave(session, options, name, (params) =>
-          session.inCluster(verb === 'failover' ? 'failoverGroup' : 'failbackGroup', { params }),
-        ),
+        leave(session, options, name, verb === 'failover' ? 'failoverGroup' : 'failbackGroup'),
       ),
     )
 }
@@ -69,7 +66,7 @@ export const limitOf = ({ wait }: WaitOptions) => (typeof wait === 'number' ? wa
 async function move(
   session: Session,
   options: WaitOptions & { to?: string; method: MoveMethod; stick?: number; reason?: string },
-  name: string,
+  group: string,
 ): Promise<number> {
   const { to, method, stick, reason } = options
   const body = {
@@ -79,67 +76,18 @@ async function move(
       stick: { forMs: stick, ...(reason !== undefined && { reason }) },
     }),
   }
-  return leave(
-    session,
-    options,
-    name,
-    (params) => session.inCluster('moveGroup', { params, body }),
-    to,
-  )
+  const begun = await session.inCluster('moveGroup', { params: { group }, body })
+  return watchBegun(session, begun, limitOf(options), `group ${group} is where it is to be`)
 }
 
-/** Asks for it, and waits until the group has come to rest elsewhere. */
 async function leave(
   session: Session,
   options: WaitOptions,
-  name: string,
-  ask: (params: { group: string }) => Promise<{ seq: number }>,
-  to?: string,
+  group: string,
+  route: 'failoverGroup' | 'failbackGroup',
 ): Promise<number> {
-  const params = { group: name }
-  const before = await session.inCluster('getGroup', { params })
-  const { seq } = await ask(params)
-  const waited = await waitFor(
-    session,
-    () => session.inCluster('getGroup', { params: { group: before.id } }),
-    (group) => moved(group, before.epoch),
-    limitOf(options),
-  )
-  const { last } = waited
-  const astray = waited.outcome === 'done' && (await isAstray(session, last, to))
-  const outcome = astray ? 'problems' : waited.outcome
-  return report(
-    session,
-    seq,
-    { ...waited, outcome },
-    {
-      done: `group ${last.name} moved from ${before.owner ?? 'no node'} to ${last.owner}`,
-      now: `group ${last.name} is ${groupNow(last)}`,
-      going: `move of group ${last.name}`,
-      document: { group: last },
-    },
-  )
-}
-
-/** It has a new owner's epoch and came to rest there. */
-function moved(group: GroupView, epochBefore: number): Progress {
-  if (group.state === 'waiting') return 'stuck'
-  // Its state could not be carried as asked: it runs on where it was.
-  if (group.epoch === epochBefore && group.phase === 'owned') return 'stuck'
-  if (group.epoch <= epochBefore || group.phase !== 'owned') return 'going'
-  return group.state === 'pending' ? 'going' : 'done'
-}
-
-/** It came to rest, but not as wished: it failed, or the target could not take it. */
-async function isAstray(
-  session: Session,
-  group: GroupView,
-  to: string | undefined,
-): Promise<boolean> {
-  if (group.state === 'failed') return true
-  if (to === undefined || group.owner === to) return false
-  const node = await session.inCluster('getNode', { params: { node: to } })
-  return node.name !== group.owner
+  const begun = await session.inCluster(route, { params: { group } })
+  return watchBegun(session, begun, limitOf(options), `group ${group} is where it is to be`)
 }
 
 type Verb = 'online' | 'offline'
@@ -173,34 +121,9 @@ async function wantGroup(
   group: string,
   verb: Verb,
 ): Promise<number> {
-  const params = { group }
-  const { seq } = await session.inCluster(verb === 'online' ? 'onlineGroup' : 'offlineGroup', {
-    params,
-  })
-  const waited = await waitFor(
-    session,
-    () => session.inCluster('getGroup', { params }),
-    (one) => (verb === 'online' ? groupOnline(one) : groupOffline(one)),
-    limitOf(options),
-  )
-  const { last } = waited
-  const where = verb === 'online' && last.owner ? ` on ${last.owner}` : ''
-  return report(session, seq, waited, {
-    done: `group ${last.name} is ${last.resources.length === 0 ? 'empty' : `${verb}${where}`}`,
-    now: `group ${last.name} is ${groupNow(last)}`,
-    going: `group ${last.name} ${verb}`,
-    document: { group: last },
-  })
-}
-
-function groupOnline(group: GroupView): Progress {
-  if (group.resources.every((one) => one.status === 'online')) return 'done'
-  return group.state === 'failed' || group.state === 'waiting' ? 'stuck' : 'going'
-}
-
-function groupOffline(group: GroupView): Progress {
-  if (group.resources.every((one) => one.status === 'offline')) return 'done'
-  return group.resources.some((one) => one.status === 'failed') ? 'stuck' : 'going'
+  const route = verb === 'online' ? 'onlineGroup' : 'offlineGroup'
+  const begun = await session.inCluster(route, { params: { group } })
+  return watchBegun(session, begun, limitOf(options), `group ${group} is empty`)
 }
 
 export async function wantResource(
@@ -209,62 +132,7 @@ export async function wantResource(
   resource: string,
   verb: Verb,
 ): Promise<number> {
-  const params = { resource }
   const route = verb === 'online' ? 'onlineResource' : 'offlineResource'
-  const { seq } = await session.inCluster(route, { params })
-  const waited = await waitFor(
-    session,
-    () => session.inCluster('getResource', { params }),
-    (one) => (one.status === verb ? 'done' : one.status === 'failed' ? 'stuck' : 'going'),
-    limitOf(options),
-  )
-  const { last } = waited
-  const where = verb === 'online' && last.node ? ` on ${last.node}` : ''
-  return report(session, seq, waited, {
-    done: `resource ${last.name} is ${verb}${where}`,
-    now: `resource ${last.name} is ${resourceNow(last)}`,
-    going: `resource ${last.name} ${verb}`,
-    document: { resource: last },
-  })
-}
-
-const groupNow = (group: GroupView) =>
-  [
-    group.owner ? `${group.state} on ${group.owner}` : group.state,
-    ...group.waitingReasons.map(({ node, reason }) => `${node} ${reason}`),
-    ...group.resources
-      .filter((one) => one.status === 'failed')
-      .map((one) => `${one.name} failed${one.detail ? `: ${one.detail}` : ''}`),
-  ].join('; ')
-
-const resourceNow = (one: ResourceView) => `${one.status}${one.detail ? `: ${one.detail}` : ''}`
-
-interface Report {
-  /** What is true when all went well. */
-  done: string
-  /** How it stands now. */
-  now: string
-  /** What was asked for. */
-  going: string
-  document: object
-}
-
-/** Data to stdout; how the wait ended to stderr, with what to do about it. */
-function report(session: Session, seq: number, waited: Waited<unknown>, text: Report): number {
-  const { outcome, tookMs } = waited
-  const took = formatDuration(tookMs)
-  const sentences = {
-    done: `${text.done}, took ${took}`,
-    notWaited: `asked for: ${text.going} (seq ${seq})`,
-    problems: text.now,
-    timeout: text.now,
-    interrupted: text.now,
-  }
-  session.out.answer({ seq, outcome, tookMs, ...text.document }, () => sentences[outcome])
-  if (outcome === 'problems') session.out.note('To see why: holdfast status, holdfast log')
-  if (outcome === 'timeout')
-    session.out.note(`Not done after ${took}; it goes on. Look again: holdfast status --watch`)
-  if (outcome === 'interrupted')
-    session.out.note(`No longer watched; it goes on. Look again: holdfast status --watch`)
-  return EXIT_OF[outcome]
+  const begun = await session.inCluster(route, { params: { resource } })
+  return watchBegun(session, begun, limitOf(options), `resource ${resource} is ${verb}`)
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { NodeView } from '../../schema/api/bodies.ts'
 import { type AmountsOption, amountsOrNone, amountsText } from '../amounts.ts'
+import { clockText } from '../clock-text.ts'
 import { noun, type Runner } from '../command.ts'
 import { heldBack } from '../diff-views.ts'
 import { formatDuration } from '../duration.ts'
@@ -117,6 +118,7 @@ export function nodeFacts(node: NodeView): string[][] {
         ]),
     ['session', node.connected ? 'open' : 'none'],
     ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
+    ['clock', clockText(node)],
     ['heard by', node.heardBy.join(', ') || '-'],
     ['position', String(node.position)],
     ['capacity', amountsText(node.capacity)],

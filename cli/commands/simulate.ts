@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import type { SimulateAsk, SimulatedGroup } from '../../schema/api/simulate.ts'
-import { noun, type Runner } from '../command.ts'
+import type { CutOffHost, SimulateAsk, SimulatedGroup } from '../../schema/api/simulate.ts'
+import { list, noun, type Runner } from '../command.ts'
+import { formatDuration } from '../duration.ts'
 import { EXIT } from '../exit-codes.ts'
 import { effectsText } from '../render-plan.ts'
 import type { Session } from '../session.ts'
@@ -16,6 +17,15 @@ export function addSimulate(program: Command, runner: Runner): void {
     .action(
       runner.action((session, _: unknown, nodes: string[]) =>
         play(session, { what: 'nodeDown', nodes }),
+      ),
+    )
+  simulate
+    .command('partition')
+    .description('hosts are cut off from the control plane, and live')
+    .argument('<nodes...>', 'names, also with commas')
+    .action(
+      runner.action((session, _: unknown, nodes: string[]) =>
+        play(session, { what: 'partition', nodes: nodes.flatMap(list) }),
       ),
     )
   simulate
@@ -61,11 +71,16 @@ export function addSimulate(program: Command, runner: Runner): void {
 /** Exit code 3: something that is wanted online could not be. */
 async function play(session: Session, body: SimulateAsk): Promise<number> {
   const answer = await session.inCluster('simulate', { body })
-  const { groups } = answer
+  const { groups, cutOff } = answer
   session.out.answer(answer, () =>
-    groups.length === 0
-      ? 'nothing would change'
-      : table(['group', 'from', 'to', 'why not'], groups.map(row)),
+    [
+      ...cutOff.map(cutText),
+      groups.length === 0
+        ? cutOff.length === 0
+          ? 'nothing would change'
+          : 'no group would change its place'
+        : table(['group', 'from', 'to', 'why not'], groups.map(row)),
+    ].join('\n'),
   )
   return codeOf(groups)
 }
@@ -89,6 +104,15 @@ async function survivability(session: Session, { two }: { two?: true }): Promise
   )
   session.out.answer(answer, () => table(['if lost', 'group', 'to', 'why not'], rows))
   return codeOf(answer.nodes.flatMap(({ groups }) => groups))
+}
+
+function cutText({ node, does, stopsAfterMs, takenOverAfterMs }: CutOffHost): string {
+  if (does === 'runsOn')
+    return `${node} runs on, and nobody takes its groups until somebody confirms that it is off: holdfast fence confirm ${node}`
+  if (does === 'fenced')
+    return `${node} runs on until it is fenced; its groups are taken over after that`
+  const [stops, taken] = [stopsAfterMs ?? 0, takenOverAfterMs ?? 0].map(formatDuration)
+  return `${node} stops what it runs ${stops} after its last answered ping, and is taken over after ${taken}`
 }
 
 const codeOf = (groups: readonly SimulatedGroup[]): number =>

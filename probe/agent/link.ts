@@ -9,6 +9,7 @@ import {
 } from '../../schema/session.ts'
 import type { Timing } from '../../schema/timing.ts'
 import { bootMs } from '../clock.ts'
+import type { ClockSample } from '../core/host-clock.ts'
 import { refusedByHttp } from './refused.ts'
 
 export interface LinkEvents {
@@ -21,6 +22,8 @@ export interface LinkEvents {
   ticked(everyMs: number): void
   /** A lease was renewed by a request sent at this time (L1). */
   renewed(lease: 'pong' | 'authority', sentAtMs: number): void
+  /** S-13: a confirm was answered, with these times of both sides. */
+  sampled(sample: ClockSample): void
 }
 
 /** A connection that does not open in this time is given up. */
@@ -148,6 +151,10 @@ export class Link {
     if (frame.t !== 'confirmed') return this.#events.frame(frame)
     const sentAt = this.#confirms.get(frame.n)
     this.#confirms.delete(frame.n)
-    if (sentAt !== undefined) this.#events.renewed('authority', sentAt)
+    if (sentAt === undefined) return
+    this.#events.renewed('authority', sentAt)
+    const { heardMs, saidMs } = frame
+    const times = { sentMs: sentAt, receivedMs: bootMs(), wallMs: Date.now() }
+    this.#events.sampled({ ...times, heardMs, saidMs })
   }
 }

@@ -10,6 +10,7 @@ import type { Timing } from '../../schema/timing.ts'
 import { unreachable } from '../../schema/unreachable.ts'
 import { PATIENT, refused } from '../core/patience.ts'
 import { reconnectDelayMs } from '../core/reconnect.ts'
+import { ClusterClock } from './cluster-clock.ts'
 import type { Identity } from './identity.ts'
 import type { Link } from './link.ts'
 import type { ModuleFrame } from './module-desk.ts'
@@ -64,9 +65,11 @@ export class SessionKeeper {
   readonly #outbox = new Outbox({
     status: (items) => this.tell({ t: 'status', items }),
     log: (entries) => {
-      if (this.seqW !== null) this.#link?.send({ t: 'log', entries })
+      if (this.seqW !== null)
+        this.#link?.send({ t: 'log', entries: this.#clock.inClusterTime(entries) })
     },
   })
+  readonly #clock = new ClusterClock((clock) => this.answer({ t: 'clock', clock }))
   #link: Link | null = null
   #session: Session | null = null
   #timing: Timing | null = null
@@ -102,7 +105,7 @@ export class SessionKeeper {
 
   /** For `holdfast-probe status` (S-17). */
   get seen() {
-    return { peers: this.#peers.info(), stoodStill: this.#standstill.info }
+    return { peers: this.#peers.info(), stoodStill: this.#standstill.info, clock: this.#clock.info }
   }
 
   stoodStill(who: 'guard', ms: number): void {
@@ -147,6 +150,7 @@ export class SessionKeeper {
         this.#closed(why)
       },
       renewed: (lease, sentAtMs) => this.#renewed(lease, sentAtMs),
+      sampled: (sample) => this.#clock.sampled(sample),
     })
   }
 
@@ -286,6 +290,7 @@ export class SessionKeeper {
     this.#timing = frame.timing
     const { session: number, timing, policy } = frame
     this.#events.toGuard({ t: 'welcomed', session: number, timing, policy })
+    this.#clock.welcomed(frame.nowMs)
     this.#link?.startLeases(frame.timing, frame.nowMs - Date.now())
     for (const report of this.#reports.pending()) this.#link?.send(report)
     this.#peers.welcomed(frame.session, frame.timing)

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { health } from '../../schema/api/bodies.ts'
+import { health } from '../../schema/api/health.ts'
 import { HoldfastError } from '../../schema/errors.ts'
 
 export interface Reached {

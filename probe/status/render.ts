@@ -1,4 +1,5 @@
 /** `holdfast-probe status` for people (S-25); `--json` prints the answer itself. */
+import type { HostClock } from '../../schema/clock.ts'
 import type { GroupRow, ModuleRow, MonitorStatus } from '../../schema/host-status.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { table } from './table.ts'
@@ -33,6 +34,7 @@ interface AgentInfo {
   readonly problem?: string
   readonly replica?: { readonly seq: number; readonly hash: string }
   readonly peers?: PeersInfo
+  readonly clock?: HostClock | null
   readonly stoodStill?: {
     readonly count: number
     readonly last: { readonly who: string; readonly ms: number; readonly untilMs: number } | null
@@ -99,6 +101,7 @@ function header({ node, nowMs, killHandles, guard, agent }: HostAnswer): string 
     ],
     ['agent', agent.pid === null ? 'not running' : `pid ${agent.pid}`],
     ...(info.peers ? [['peers', peersText(info.peers)] as [string, string]] : []),
+    ...clockLine(info),
     ...stoodStill(info, nowMs),
   ]
   const width = Math.max(...lines.map(([key]) => key.length))
@@ -113,6 +116,14 @@ function peersText({ listens, problem, peers }: PeersInfo): string {
     return `${state === 'heard' ? 'hears' : state} ${names.join(', ')}`
   })
   return [problem ? `${where} (${problem})` : where, ...states].join('; ')
+}
+
+/** S-13: against the control plane's. */
+function clockLine({ clock }: AgentInfo): [string, string][] {
+  if (!clock) return []
+  const { offsetMs, errorMs, driftPpm } = clock
+  const drift = driftPpm === null ? '' : `, its steady clock drifts by ${driftPpm} ppm`
+  return [['clock', `${offsetMs} ms against the cluster (within ${errorMs} ms)${drift}`]]
 }
 
 function stoodStill({ stoodStill: known }: AgentInfo, nowMs: number): [string, string][] {

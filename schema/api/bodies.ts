@@ -1,6 +1,7 @@
 /** Bodies of the HTTP API `/v1`. Requests are strict; answers are what the CLI and tools rely on. */
 import * as z from 'zod'
 import { moveMethod } from '../carry.ts'
+import { hostClock } from '../clock.ts'
 import { failback } from '../failback.ts'
 import { fenceOutcome, takeover } from '../fencing.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
@@ -12,6 +13,7 @@ import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
 import { fenceView, lostView } from './fencing.ts'
+import { managerView } from './health.ts'
 import { maintenanceView } from './maintenance.ts'
 import { ruleView } from './placement.ts'
 import { reference } from './reference.ts'
@@ -126,6 +128,8 @@ export const nodeView = z.object({
   lastAnswerAgoMs: z.number().nullable(),
   /** Names of the nodes that hear it over the network of the hosts (S-17): evidence, no authority. */
   heardBy: z.array(z.string()),
+  /** How its clocks stand to the control plane's (S-13); null: it has not said on this session. */
+  clock: hostClock.nullable(),
   position: z.int(),
   /** What it has, as was declared. */
   capacity: amounts.nullable(),
@@ -190,6 +194,8 @@ export const clusterView = z.object({
   maintenance: z.array(maintenanceView),
   nodes: z.array(nodeView),
   groups: z.array(groupView),
+  /** Whether the managers do their work (S-14). */
+  managers: z.array(managerView),
 })
 export type ClusterView = z.infer<typeof clusterView>
 
@@ -387,5 +393,3 @@ export const problem = z.object({
   request: z.string(),
 })
 export type Problem = z.infer<typeof problem>
-
-export const health = z.object({ ok: z.boolean(), version: z.string() })

@@ -10,7 +10,8 @@ import { takeover } from '../fencing.ts'
 import { pollPolicy, restartPolicy } from '../hive.ts'
 import { durationMs, name, typeName } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
-import { amounts, faultDomain, placementPolicy, priority } from '../placement.ts'
+import { maintenanceReason } from '../maintenance.ts'
+import { amounts, faultDomain, placementPolicy, priority, startsPerNode } from '../placement.ts'
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
 type Unit = keyof typeof UNITS
@@ -60,6 +61,20 @@ const groupNames = z.array(name).max(LIMITS.groupDependenciesMax).default([])
 
 const nodeNames = z.array(name).max(LIMITS.nodesMax)
 
+/** Null: none, also where there is one. Absent: as it is. */
+const maintenance = z
+  .strictObject({
+    reason: maintenanceReason.describe('Why, in a line.'),
+    until: z.iso
+      .datetime({ offset: true })
+      .describe('It ends by itself then; said after that, it says nothing.')
+      .transform((text) => Date.parse(text)),
+  })
+  .nullable()
+  .optional()
+  .describe('Observed, and nothing is done about its health. Absent: as it is.')
+export type ConfigMaintenance = Exclude<z.output<typeof maintenance>, undefined>
+
 export const configResource = z.strictObject({
   type: typeName.describe('Its resource type.'),
   properties: z.record(z.string().max(64), z.json()).default({}),
@@ -89,6 +104,7 @@ export const configResource = z.strictObject({
     .default({})
     .describe('What is absent is of its type.'),
   separateMonitor: z.boolean().default(false),
+  maintenance,
 })
 export type ConfigResource = z.output<typeof configResource>
 
@@ -102,6 +118,7 @@ export const configGroup = z.strictObject({
   after: groupNames.describe('Groups that have to be online before it is started.'),
   onlyWhile: groupNames.describe('Groups without which it is taken offline.'),
   resources: z.record(name, configResource).default({}),
+  maintenance,
 })
 export type ConfigGroup = z.output<typeof configGroup>
 
@@ -120,7 +137,14 @@ export type ConfigRule = z.output<typeof configRule>
 
 export const configDocument = z.strictObject({
   cluster: z
-    .strictObject({ takeover: takeover.optional(), placement: placementPolicy.optional() })
+    .strictObject({
+      takeover: takeover.optional(),
+      placement: placementPolicy.optional(),
+      startsPerNode: startsPerNode
+        .optional()
+        .describe('Resources that one node starts at the same time.'),
+      maintenance,
+    })
     .default({}),
   nodes: z
     .record(
@@ -128,6 +152,7 @@ export const configDocument = z.strictObject({
       z.strictObject({
         capacity: amounts.nullable().default(null),
         faultDomain: faultDomain.nullable().default(null),
+        maintenance,
       }),
     )
     .default({})

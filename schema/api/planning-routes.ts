@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as c from './config.ts'
+import { replay, replayView } from './replay.ts'
 import type { Route } from './route.ts'
 import { timelineQuery, timelineView } from './timeline.ts'
 
@@ -37,5 +38,13 @@ export const planningRoutes = {
       'Changes of owner, newest first: detected, decided, stopped, placed, started, with their times',
     query: timelineQuery,
     response: z.object({ timelines: z.array(timelineView) }),
+  },
+  replay: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/replay',
+    summary:
+      'The journal under another policy: failovers that would not have happened, or would have; nothing is changed',
+    body: replay,
+    response: replayView,
   },
 } as const satisfies Record<string, Route>

@@ -9,5 +9,7 @@ export interface Route {
   /** Of the body; else LIMITS.bodyBytesMax. */
   readonly bytesMax?: number
   readonly query?: z.ZodType
+  /** Of an answer; else 200. */
+  readonly status?: 202
   readonly response: z.ZodType
 }

@@ -6,7 +6,9 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
 import * as f from './fencing.ts'
+import * as h from './health.ts'
 import * as m from './management.ts'
+import { operationRoutes } from './operation-routes.ts'
 import * as p from './placement.ts'
 import { planningRoutes } from './planning-routes.ts'
 import type { Route } from './route.ts'
@@ -112,12 +114,6 @@ export const routes = {
     summary: 'No new placements there; what runs goes on',
     response: b.done,
   },
-  drainNode: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/nodes/:node/drain',
-    summary: 'Its groups go elsewhere, each by the best way; nothing new comes there (S-18)',
-    response: b.done,
-  },
   resumeNode: {
     method: 'POST',
     path: '/v1/clusters/:cluster/nodes/:node/resume',
@@ -161,6 +157,7 @@ export const routes = {
   },
   ...upkeepRoutes,
   ...planningRoutes,
+  ...operationRoutes,
   listRules: {
     method: 'GET',
     path: '/v1/clusters/:cluster/rules',
@@ -219,41 +216,10 @@ export const routes = {
     summary: 'Removes an empty group',
     response: b.done,
   },
-  failbackGroup: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/groups/:group/failback',
-    summary: 'Back to the node that it prefers, now (S-91)',
-    response: b.done,
-  },
-  failoverGroup: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/groups/:group/failover',
-    summary: 'As if it had failed where it is; counts against its threshold (S-91)',
-    response: b.done,
-  },
-  moveGroup: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/groups/:group/move',
-    summary: 'Planned, graceful move; leaves no rule behind unless `stick` says so (S-91)',
-    body: b.moveGroup,
-    response: b.done,
-  },
   unstickGroup: {
     method: 'DELETE',
     path: '/v1/clusters/:cluster/groups/:group/stick',
     summary: 'It need not stay where it was moved to any more',
-    response: b.done,
-  },
-  onlineGroup: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/groups/:group/online',
-    summary: 'PersistentState 1 for all its resources',
-    response: b.done,
-  },
-  offlineGroup: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/groups/:group/offline',
-    summary: 'PersistentState 0 for all its resources',
     response: b.done,
   },
   listResources: {
@@ -321,18 +287,6 @@ export const routes = {
     summary: 'Removes a resource that is wanted offline',
     response: b.done,
   },
-  onlineResource: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/resources/:resource/online',
-    summary: 'PersistentState 1',
-    response: b.done,
-  },
-  offlineResource: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/resources/:resource/offline',
-    summary: 'PersistentState 0',
-    response: b.done,
-  },
   listEvents: {
     method: 'GET',
     path: '/v1/clusters/:cluster/events',
@@ -367,8 +321,8 @@ export const routes = {
   health: {
     method: 'GET',
     path: '/healthz',
-    summary: 'Whether the control plane answers',
-    response: b.health,
+    summary: 'Whether the control plane answers, and what it needs does',
+    response: h.health,
   },
 } as const satisfies Record<string, Route>
 

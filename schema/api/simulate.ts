@@ -8,6 +8,10 @@ const nodes = z.array(reference).min(1).max(LIMITS.nodesMax)
 
 export const simulate = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('nodeDown'), nodes: nodes.describe('Lost at the same time.') }),
+  z.strictObject({
+    what: z.literal('partition'),
+    nodes: nodes.describe('Cut off from the control plane; their hosts go on.'),
+  }),
   z.strictObject({ what: z.literal('drain'), nodes }),
   z.strictObject({
     what: z.literal('fail'),
@@ -44,11 +48,28 @@ export const simulatedGroup = z.object({
 })
 export type SimulatedGroup = z.infer<typeof simulatedGroup>
 
+/** A host that is cut off, and lives. */
+export const cutOffHost = z.object({
+  node: z.string(),
+  /**
+   * `stops`: what it runs, and it is taken over after that. `fenced`: it runs on until somebody has fenced it.
+   * `runsOn`: nobody can fence it, so nothing is taken over until an operator confirms that it is off.
+   */
+  does: z.enum(['stops', 'fenced', 'runsOn']),
+  /** Milliseconds from its last answered ping until it begins to stop; null: it does not. */
+  stopsAfterMs: z.number().nullable(),
+  /** Until others may have its groups; null: that depends on a fence. */
+  takenOverAfterMs: z.number().nullable(),
+})
+export type CutOffHost = z.infer<typeof cutOffHost>
+
 /** In the order in which they are placed. */
 export const simulation = z.object({
   groups: z.array(simulatedGroup),
   /** Resources that would be started where their group is, which is no move. */
   restarts: z.array(z.object({ resource: z.string(), node: z.string(), status: z.string() })),
+  /** Of a partition: what the hosts do that are cut off. */
+  cutOff: z.array(cutOffHost),
 })
 export type Simulation = z.infer<typeof simulation>
 

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { epoch, instantMs } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
 import { eventView } from './bodies.ts'
+import { outage } from './operations.ts'
 
 export const timelinePhase = z.enum(['detect', 'wait', 'stop', 'place', 'start'])
 export type TimelinePhase = z.infer<typeof timelinePhase>
@@ -32,13 +33,7 @@ export const timelineView = z.object({
       what: z.string(),
     }),
   ),
-  outage: z
-    .object({
-      ms: z.number().nonnegative(),
-      /** `atMost`: nobody could see when it began, or its state travelled. */
-      is: z.enum(['measured', 'atMost']),
-    })
-    .nullable(),
+  outage: outage.nullable(),
   /** What the decision was made on. */
   evidence: z.record(z.string(), z.union([z.string(), z.number()])),
   rule: z.string().nullable(),

@@ -1,6 +1,7 @@
 /** The part of the HTTP API that is about work on the cluster: what would happen, and what is left alone. */
 import * as z from 'zod'
 import * as b from './bodies.ts'
+import { clusterHealth } from './health.ts'
 import * as upkeep from './maintenance.ts'
 import type { Route } from './route.ts'
 import * as s from './simulate.ts'
@@ -13,6 +14,12 @@ export const upkeepRoutes = {
       'What would happen if nodes were lost or drained, or a group failed or was moved; nothing does',
     body: s.simulate,
     response: s.simulation,
+  },
+  clusterHealth: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/health',
+    summary: 'Whether the managers of the cluster do their work (S-14)',
+    response: clusterHealth,
   },
   survivability: {
     method: 'GET',

@@ -21,6 +21,7 @@ export function happen(stage: Stage, event: ScenarioEvent, refused: (why: string
     case 'pause':
     case 'resume':
     case 'move':
+    case 'cancelMove':
     case 'failover':
     case 'failback':
     case 'setWanted':
@@ -61,6 +62,7 @@ type Asked = Of<
   | 'pause'
   | 'resume'
   | 'move'
+  | 'cancelMove'
   | 'failover'
   | 'failback'
   | 'setWanted'
@@ -87,6 +89,8 @@ function requestOf(stage: Stage, event: Asked): Request {
       const mid = scene.kernel.random.uuid()
       return { type: 'moveGroup', groupId: groupOf(event.group), to, method: 'auto', mid }
     }
+    case 'cancelMove':
+      return { type: 'cancelMove', groupId: groupOf(event.group), operation: 'scenario' }
     case 'failover':
       return { type: 'failoverGroup', groupId: groupOf(event.group) }
     case 'failback':

@@ -81,6 +81,7 @@ export const event = z.discriminatedUnion('type', [
     failback: z.enum(['now', 'policy', 'never']).default('policy'),
   }),
   z.strictObject({ ...onGroup, type: z.literal('move'), to: label.nullable().default(null) }),
+  z.strictObject({ ...onGroup, type: z.literal('cancelMove') }),
   z.strictObject({ ...onGroup, type: z.literal('failover') }),
   z.strictObject({ ...onGroup, type: z.literal('failback') }),
   z.strictObject({

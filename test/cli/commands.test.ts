@@ -67,7 +67,7 @@ describe('what is sent', () => {
 describe('waiting', () => {
   it('says how long a move took', async () => {
     const run = await runCli(['move', 'web', '--to', 'n2'], { env: env() })
-    expect(run.stdout).toMatch(/^group web moved from n1 to n2, took \d+ ms\n$/)
+    expect(run.stdout).toMatch(/^group web moved from n1 to n2, took 57 ms \(outage 31 ms\)\n$/)
     expect(run.code).toBe(0)
   })
 
@@ -75,7 +75,8 @@ describe('waiting', () => {
     plane.works = false
     const run = await runCli(['move', 'web', '--wait=300ms'], { env: env() })
     expect(run.code).toBe(124)
-    expect(run.stderr).toContain('it goes on')
+    expect(run.stderr).toContain('it goes on. Look again: holdfast operation watch u42')
+    expect(run.stderr).toContain('Cancel: holdfast operation cancel u42')
   })
 
   it('ends with 130 on Ctrl-C, says that the move goes on, and gives a document', async () => {
@@ -86,8 +87,9 @@ describe('waiting', () => {
     user.abort()
     const run = await pending
     expect(run.code).toBe(130)
-    expect(JSON.parse(run.stdout)).toMatchObject({ outcome: 'interrupted' })
-    expect(run.stderr).toContain('it goes on')
+    const operation = { id: 'u42', state: 'running', endedAtMs: null }
+    expect(JSON.parse(run.stdout)).toMatchObject({ outcome: 'interrupted', operation })
+    expect(run.stderr).toContain('it goes on. Look again: holdfast operation watch u42')
   })
 
   it('goes on when the control plane is away for a moment', async () => {

@@ -64,6 +64,7 @@ const CASES: readonly Case[] = [
   of('status n1', 'status --color pink', usage),
   on('status --watch', 'status --watch --cluster nosuch', notFound),
   of('why web', 'why nosuch', notFound),
+  of('replay --since 1h --set isAliveMs=2000', 'replay --since 1h --set isAlive=2000', usage),
   of('timeline last web', 'timeline u99999', notFound),
   of('why node/n1', 'why node/web', notFound),
   of('why web --on n1', 'why web --at 365d', notFound),
@@ -80,6 +81,7 @@ const CASES: readonly Case[] = [
   on('log -f', 'log -f --group nosuch', notFound),
   of('cluster list', 'cluster list extra', usage),
   of('cluster create other --profile fast', 'cluster create prod', conflict),
+  of('cluster health prod', 'cluster health nosuch', notFound),
   of('cluster show prod', 'cluster show nosuch', notFound),
   of('node list --available', 'node list --avail', usage),
   of('node show n1', 'node show n9', notFound),
@@ -104,6 +106,7 @@ const CASES: readonly Case[] = [
   of('group change cache --after db', 'group change db --only-while cache', refused),
   of('group change cache --after=', 'group change cache --after nosuch', notFound),
   of('maintenance on cache --reason disks --for 1h', 'maintenance on cache', usage),
+  of('maintenance run --nodes n2 --dry-run', 'maintenance run --nodes n2,n2 --yes', usage),
   of('maintenance show', 'maintenance show --cluster nosuch', notFound),
   of('maintenance off cache --yes', 'maintenance off nosuch --yes', notFound),
   of('node set n2 --capacity mem=8 --fault-domain rack-1', 'node set n9 --capacity none', notFound),
@@ -116,6 +119,7 @@ const CASES: readonly Case[] = [
   ),
   of('rule list', 'rule list --cluster nosuch', notFound),
   of('simulate node-down n2', 'simulate node-down n9', notFound),
+  of('simulate partition n1,n2', 'simulate partition n1,n9', notFound),
   of('simulate drain n2', 'simulate drain n9', notFound),
   of('simulate fail web', 'simulate fail nosuch', notFound),
   of('survivability', 'survivability --cluster nosuch', notFound),
@@ -160,8 +164,13 @@ const CASES: readonly Case[] = [
   of('move web --to n2', 'move web --to n2', conflict),
   of('move web --to n2 --stick 2h --reason trial', 'move web --stick 2h', usage),
   of('group unstick web', 'group unstick nosuch', notFound),
+  of('operation list --open --limit 5', 'operation list --limit some', usage),
   of('offline db', 'offline nosuch', notFound),
+  of('operation show @MOVE@', 'operation show u99999', notFound),
+  of('operation watch @MOVE@', 'operation watch web', notFound),
   of('online db', 'online nosuch', notFound),
+  of('operation cancel @DRAIN@', 'operation cancel @MOVE@', conflict),
+  of('node resume n2', 'node resume n9', notFound),
   of('wait db --for online', 'wait db --for offline --timeout 200ms', EXIT.timeout),
   of('wait n1 --for up', 'wait n1 --for online', usage),
   of('wait web --for on=n2', 'wait web --for on=n9', notFound),
@@ -189,15 +198,33 @@ const CASES: readonly Case[] = [
   of('node remove n3 --yes --lost', 'node remove n1', usage),
 ]
 
-const run = (line: string, more: readonly string[] = [], env: Record<string, string> = {}) => {
+const run = async (
+  line: string,
+  more: readonly string[] = [],
+  env: Record<string, string> = {},
+) => {
   // Before the words: what follows `--` belongs to the command.
   const [first = '', ...rest] = line
     .replace('@XML@', join(real.folder, 'box.xml'))
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
     .replace('@CIB@', join(real.folder, 'cib.xml'))
     .replace('@REPORT@', join(real.folder, 'report.json.gz'))
+    .replace('@MOVE@', line.includes('@MOVE@') ? await lastMove() : '')
+    .replace('@DRAIN@', line.includes('@DRAIN@') ? await openDrain() : '')
     .split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
+}
+
+async function lastMove(): Promise<string> {
+  const { operations } = await real.api('listOperations', { params: real.params, query: {} })
+  return operations.find((one) => one.kind === 'move')?.id ?? ''
+}
+
+/** One that waits: the other node takes nothing. */
+async function openDrain(): Promise<string> {
+  const of = (node: string) => ({ params: { ...real.params, node } })
+  await real.api('pauseNode', of('n2'))
+  return (await real.api('drainNode', of('n1'))).operation ?? ''
 }
 
 function lines(result: CliResult): unknown[] {

@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type * as z from 'zod'
 import type { ClusterView, GroupView } from '../../schema/api/bodies.ts'
+import type { OperationView } from '../../schema/api/operations.ts'
 import { type Response, type RouteName, routes } from '../../schema/api/routes.ts'
 import { type StreamFrame, streamFrame } from '../../schema/api/stream.ts'
 import { ERRORS, type ErrorCode } from '../../schema/errors.ts'
@@ -36,6 +37,7 @@ export class FakeControlPlane {
   readonly calls: Call[] = []
   /** Whether moves and stops get anywhere. */
   works = true
+  #moved: { group: GroupView; from: string | null; to: string | null; epoch: number } | null = null
   /** Whether event streams get through; else they are answered as by a proxy without WebSockets. */
   streams = true
   /** `after` of each event stream that was asked for. */
@@ -129,11 +131,18 @@ export class FakeControlPlane {
       call,
     )
     if (call.route === 'moveGroup') this.#move(group as GroupView, call)
+    if (call.route === 'getOperation') return this.#operation(call.params['operation'] ?? '')
     if (call.route === 'offlineGroup' && this.works)
       for (const one of group?.resources ?? []) one.status = 'offline'
     if (call.route === 'offlineResource' && this.works && resource) resource.status = 'offline'
     if (call.route === 'evictNode') throw new FakeRefusal('NODE_OWNS_GROUPS', 'n1 still owns web')
-    return canned(view, { node, group, resource })[call.route] ?? { seq: view.seq + 1, id: id(7) }
+    return (
+      canned(view, { node, group, resource })[call.route] ?? {
+        seq: view.seq + 1,
+        id: id(7),
+        operation: 'u42',
+      }
+    )
   }
 
   #move(group: GroupView, call: Call): void {
@@ -141,9 +150,20 @@ export class FakeControlPlane {
     if (to !== undefined && !this.view.nodes.some((one) => one.name === to))
       throw new FakeRefusal('NOT_FOUND', `no node "${to}"`)
     if (to === group.owner) throw new FakeRefusal('ALREADY_THERE', `web is on ${to} already`)
+    this.#moved = { group, to: to ?? null, from: group.owner, epoch: group.epoch }
     if (!this.works) return
     group.epoch += 1
     group.owner = to ?? 'n2'
+  }
+
+  /** The move that was asked for last, by how the group stands now. */
+  #operation(operation: string): OperationView {
+    if (operation !== 'u42' || !this.#moved)
+      throw new FakeRefusal('NOT_FOUND', `no operation "${operation}"`)
+    const { group, from, to, epoch } = this.#moved
+    const there = group.epoch > epoch
+    const state = !there ? 'running' : to === null || group.owner === to ? 'done' : 'problems'
+    return cannedOperation(group.name, from, group.owner, state)
   }
 }
 
@@ -200,7 +220,7 @@ function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unkn
     createdAtMs: NOW_MS - 7_200_000,
   }
   return {
-    health: { ok: true, version: '0.1.0' },
+    health: { ok: true, version: '0.1.0', checks: [] },
     listClusters: { clusters: [summary] },
     createCluster: summary,
     getCluster: view,
@@ -233,6 +253,25 @@ function canned(view: ClusterView, found: Found): Partial<Record<RouteName, unkn
     getEvidence: cannedEvidence,
     listEvents: { events: [cannedEvent], next: 41, observed: 1 },
     listLog: { entries: [cannedEntry], next: 9 },
+  }
+}
+
+function cannedOperation(
+  group: string,
+  from: string | null,
+  to: string | null,
+  state: 'running' | 'done' | 'problems',
+): OperationView {
+  const over = state !== 'running'
+  const step = { subject: group, fromMs: NOW_MS, ms: 31, limitMs: 2_000, detail: null }
+  return {
+    ...{ id: 'u42', kind: 'move', subject: { kind: 'group', name: group }, by: 'ana', state },
+    summary: over ? `group ${group} moved from ${from} to ${to}` : `group ${group} leaves ${from}`,
+    ...{ beganAtMs: NOW_MS, endedAtMs: over ? NOW_MS + 57 : null, elapsedMs: 57, limitMs: 362_000 },
+    progress: { done: over ? 1 : 0, of: 1 },
+    cancel: over ? null : `${group} comes back up on ${from}`,
+    groups: [{ group, from, to, state: 'done', outage: over ? { ms: 31, is: 'measured' } : null }],
+    steps: [{ ...step, what: 'place', node: to, state: over ? 'done' : 'running' }],
   }
 }
 

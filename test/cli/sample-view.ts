@@ -15,6 +15,7 @@ export const sampleNode = (n: number, change: Partial<NodeView> = {}): NodeView 
   connected: true,
   lastAnswerAgoMs: 120 * n,
   heardBy: [],
+  clock: null,
   position: n - 1,
   capacity: null,
   measured: null,
@@ -96,6 +97,7 @@ export const sampleView = (change: Partial<ClusterView> = {}): ClusterView => ({
   health: 'healthy',
   problems: [],
   maintenance: [],
+  managers: [{ manager: 'DM', ok: true, detail: 'update 41, memory as storage' }],
   nodes: [sampleNode(1, { groups: 1 }), sampleNode(2), sampleNode(3)],
   groups: [
     sampleGroup(1, {

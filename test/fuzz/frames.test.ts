@@ -130,6 +130,7 @@ test(`${FRAMES} frames at the agent's link`, async () => {
               frame: (frame) => void heard.push(frame.t),
               closed: (why) => void closed.push(why),
               renewed: () => {},
+              sampled: () => {},
               reachedFrom: () => {},
               ticked: () => {},
             },

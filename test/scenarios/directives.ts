@@ -260,6 +260,8 @@ const DIRECTIVES: Record<string, Directive> = {
   receives: (world, w) => {
     world.node(w.at(0)).receives = w.bare.slice(1).join(' ')
   },
+  cancel: (world, w) =>
+    world.ask({ type: 'cancelMove', groupId: world.id('group', w.at(0)), operation: 'u1' }),
   failback: (world, w) => world.ask({ type: 'failbackGroup', groupId: world.id('group', w.at(0)) }),
   failover: (world, w) => world.ask({ type: 'failoverGroup', groupId: world.id('group', w.at(0)) }),
   drain: (world, w) => world.ask({ type: 'drainNode', nodeId: world.id('node', w.at(0)) }),

@@ -15,6 +15,8 @@ const ASKS = {
       method: random.pick(['live', 'live', 'auto']),
       to: random.chance(0.5) ? null : o.aNode(random),
     }),
+  cancelMove: (o, random) =>
+    o.ask({ type: 'cancelMove', groupId: o.aGroup(random), operation: 'u1' }),
   pause: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: true }),
   resume: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: false }),
   offline: (o, random) => o.want(o.aResource(random), 0),

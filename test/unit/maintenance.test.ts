@@ -68,6 +68,7 @@ test('what its end would do is said beforehand, and nothing of it is done', () =
   expect(whatIf(state, { what: 'maintenanceOff', scope: 'group', name: WEB }, nowMs)).toEqual({
     groups: [],
     restarts: [{ resource: 'nginx', node: 'n0', status: 'failed' }],
+    cutOff: [],
   })
   expect(state.hive.seq).toBe(before)
   cluster.lose(0)

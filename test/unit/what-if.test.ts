@@ -95,5 +95,41 @@ test('a move and a failover that are refused say so', () => {
   expect(whatIf(state, { what: 'drain', nodes: [id(NODE, 0)] }, nowMs)).toEqual({
     groups: [{ group: 'g0', from: 'n0', to: 'n1', wanted: true, waitsFor: [], reasons: [] }],
     restarts: [],
+    cutOff: [],
   })
+})
+
+test('partition: by lease the hosts stop and are taken over, by fence they run on', () => {
+  const { state, nowMs } = two()
+  const [n0, n1] = [id(NODE, 0), id(NODE, 1)]
+  const cut = (nodes: string[]) => {
+    const said = whatIf(state, { what: 'partition', nodes }, nowMs)
+    if ('refused' in said) throw new Error('it is no request')
+    return said
+  }
+  const lease = cut([n0])
+  expect(lease.cutOff).toEqual([
+    { node: 'n0', does: 'stops', stopsAfterMs: 4_000, takenOverAfterMs: 6_622 },
+  ])
+  expect(lease.groups).toMatchObject([
+    { group: 'g0', to: 'n1' },
+    { group: 'g1', to: null },
+  ])
+  // All of them: nobody takes anything, and nothing runs.
+  expect(cut([n0, n1]).groups.map((g) => g.to)).toEqual([null, null])
+  const node = state.hive.nodes.get(n0)
+  if (!node) throw new Error('it is gone')
+  const fence = {
+    ...{ agent: 'fence_dummy', options: {}, secrets: null, helpers: [n1], timeoutMs: 1_000 },
+    ...{ attempts: 1, delayMs: null, powerOn: false },
+  }
+  state.hive.nodes.set(n0, { ...node, under: 'fence' })
+  expect(cut([n0])).toMatchObject({ groups: [], cutOff: [{ node: 'n0', does: 'runsOn' }] })
+  state.hive.nodes.set(n0, { ...node, under: 'fence', fence: fence as never })
+  expect(cut([n0])).toMatchObject({
+    cutOff: [{ does: 'fenced', stopsAfterMs: null, takenOverAfterMs: null }],
+    groups: [{ group: 'g0', to: 'n1' }, { group: 'g1' }],
+  })
+  // The only helper is cut off as well.
+  expect(cut([n0, n1]).cutOff[0]).toMatchObject({ node: 'n0', does: 'runsOn' })
 })

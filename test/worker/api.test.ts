@@ -16,7 +16,10 @@ describe('who may ask', () => {
 
   test('health needs none, and says nothing of anybody', async () => {
     const response = await exports.default.fetch('https://holdfast.test/healthz')
-    expect(await response.json()).toEqual({ ok: true, version: '0.1.0' })
+    expect(await response.json()).toEqual({
+      ...{ ok: true, version: '0.1.0' },
+      checks: [{ name: 'accounts', ok: true, detail: 'the accounts database answers' }],
+    })
   })
 
   test('nothing there, and no such session endpoint', async () => {

@@ -43,7 +43,9 @@ async function call(name: RouteName, { params = {}, query = {}, body }: Parts): 
 export async function ok<T = Record<string, unknown>>(name: RouteName, parts: Parts = {}) {
   const response = await call(name, parts)
   const json = await response.json()
-  expect(response.status, JSON.stringify(json)).toBe(200)
+  const route = routes[name]
+  const expected = 'status' in route ? route.status : 200
+  expect(response.status, JSON.stringify(json)).toBe(expected)
   return routes[name].response.parse(json) as T
 }
 

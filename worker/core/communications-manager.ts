@@ -30,6 +30,16 @@ export function concernedNodes(u: Update): readonly string[] | 'all' {
   }
 }
 
+/** All that must hear of these at once; `all` among them: everybody. */
+export function concernedBy(updates: readonly Update[]): Set<string> {
+  const concerned = new Set<string>()
+  for (const u of updates) {
+    const nodes = concernedNodes(u)
+    for (const id of nodes === 'all' ? ['all'] : nodes) concerned.add(id)
+  }
+  return concerned
+}
+
 /**
  * Once-only effect (S-16): whether a report with this number has been applied already.
  * Numbers count within one run of a node's agent and are made durable with their effect.

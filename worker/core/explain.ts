@@ -115,7 +115,11 @@ function explainGroup(u: Update, hive: Hive, tail: string): Explained {
       return {
         type: `group.${ownership.reason === 'failover' ? 'failover' : 'moving'}`,
         subject: name,
-        message: `group ${name}: leaves ${nodeName(ownership.owner)} for ${nodeName(ownership.to)}${tail}`,
+        message: `group ${name}: ${
+          ownership.to === ownership.owner
+            ? `is stopped on ${nodeName(ownership.owner)} and comes back there`
+            : `leaves ${nodeName(ownership.owner)} for ${nodeName(ownership.to)}`
+        }${tail}`,
       }
   }
 }
@@ -189,6 +193,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   ruleCreated: 'made by an operator',
   ruleDeleted: 'removed by an operator',
   operatorMove: 'moved by an operator',
+  moveCancelled: 'an operator has cancelled its move',
   operatorFailover: 'failed over by an operator',
   failedBack: 'back to where it belongs',
   copyExpected: 'the target has a place for its copy',

@@ -104,7 +104,7 @@ export function setGroupState(draft: Draft, r: Of<'setGroupState'>, by: string):
   const group = findGroup(draft, r.groupId)
   if (isRefusal(group)) return group
   for (const member of draft.resourcesOf(group.id))
-    operatorWants(draft, member, r.persistentState, by)
+    operatorWants(draft, member, r.persistentState, { by })
   return null
 }
 

@@ -2,6 +2,7 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Cluster, Group, Ownership } from '../../schema/hive.ts'
+import { instantText } from '../../schema/instant-text.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { type Maintenance, maintenanceOf } from '../../schema/maintenance.ts'
 import type { Draft } from './draft.ts'
@@ -51,6 +52,8 @@ export function setMaintenance(draft: Draft, r: Of<'setMaintenance'>, by: string
   if (!cluster) return null
   const { scope, id } = r
   if (!subject(draft, scope, id)) return notFound(scope === 'cluster' ? 'node' : scope, id)
+  const refused = refuseEnd(draft, r.on)
+  if (refused) return refused
   const others = (cluster.maintenance ?? []).filter((m) => m.scope !== scope || m.id !== id)
   const before = cluster.maintenance?.find((m) => m.scope === scope && m.id === id)
   if (!r.on && !before) return null
@@ -65,15 +68,28 @@ export function setMaintenance(draft: Draft, r: Of<'setMaintenance'>, by: string
   }
   put(draft, cluster, one ? [...others, one] : others, r.on ? 'maintenanceOn' : 'maintenanceOff', {
     ...{ by, of: nameOf(draft, { scope, id }) },
-    ...(r.on && { reason: r.on.reason, forMs: r.on.forMs }),
+    ...(one && { reason: one.reason, forMs: one.untilMs - draft.nowMs }),
   })
   return null
 }
 
-const ends = (draft: Draft, { reason, forMs }: { reason: string; forMs: number }) => ({
-  reason,
-  untilMs: draft.nowMs + forMs,
+const ends = (draft: Draft, on: NonNullable<Of<'setMaintenance'>['on']>) => ({
+  reason: on.reason,
+  untilMs: 'forMs' in on ? draft.nowMs + on.forMs : on.untilMs,
 })
+
+/** An end that was said as an instant. */
+function refuseEnd(draft: Draft, on: Of<'setMaintenance'>['on']): Refusal | null {
+  if (!on || 'forMs' in on) return null
+  const leftMs = on.untilMs - draft.nowMs
+  if (leftMs > 0 && leftMs <= LIMITS.maintenanceMaxMs) return null
+  return {
+    code: 'BAD_REQUEST',
+    message: `a maintenance cannot end at ${instantText(on.untilMs)}`,
+    why: leftMs > 0 ? 'That is more than 30 days from now.' : 'That is over.',
+    remedy: 'Give it an end within the next 30 days.',
+  }
+}
 
 /** A deadline that has passed is taken in the step that sees it. What is gone needs none. */
 export function endMaintenances(draft: Draft): void {

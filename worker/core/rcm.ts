@@ -66,11 +66,11 @@ export function operatorWants(
   draft: Draft,
   resource: Resource,
   persistentState: 0 | 1,
-  by: string,
+  evidence: { by: string; cancels?: string },
 ): void {
   const code = persistentState === 1 ? 'operatorOnline' : 'operatorOffline'
   const value: Resource = { ...resource, persistentState, stateSeq: draft.nextSeq }
-  const because: Because = { manager: 'RCM', code, rule: 'S-67', evidence: { by } }
+  const because: Because = { manager: 'RCM', code, rule: 'S-67', evidence }
   draft.put({ table: 'resource', id: resource.id, value }, because)
 }
 

@@ -15,6 +15,7 @@ import {
 } from './group-requests.ts'
 import { setMaintenance } from './maintenance.ts'
 import { evictNode, formCluster, joinNode, pauseNode } from './node-requests.ts'
+import { cancelMove } from './operations/cancel-move.ts'
 import {
   changeResource,
   createResource,
@@ -50,6 +51,8 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return moveGroup(draft, request, by)
     case 'unstickGroup':
       return unstickGroup(draft, request, by)
+    case 'cancelMove':
+      return cancelMove(draft, request, by)
     case 'failbackGroup':
       return failbackGroup(draft, request, by)
     case 'failoverGroup':

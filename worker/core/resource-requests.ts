@@ -159,7 +159,10 @@ export function setResourceState(
 ): Refusal | null {
   const resource = findResource(draft, r.resourceId)
   if (isRefusal(resource)) return resource
-  operatorWants(draft, resource, r.persistentState, by)
+  operatorWants(draft, resource, r.persistentState, {
+    by,
+    ...(r.cancels !== undefined && { cancels: r.cancels }),
+  })
   return null
 }
 

@@ -5,6 +5,7 @@ import type {
   NodeView,
   ResourceView,
 } from '../../schema/api/bodies.ts'
+import { clockProblem, type HostClock } from '../../schema/clock.ts'
 import { needsOf, needsText } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
 import { STARTS_PER_NODE } from '../../schema/placement.ts'
@@ -24,6 +25,8 @@ export interface SessionInfo {
   readonly lastAnswerAgoMs: number | null
   /** Names of the nodes that hear it. */
   readonly heardBy: readonly string[]
+  /** Null: it has not said. */
+  readonly clock: HostClock | null
 }
 export type Sessions = ReadonlyMap<string, SessionInfo>
 
@@ -33,7 +36,7 @@ export function viewCluster(
   sessions: Sessions,
   hash: string,
   nowMs: number,
-): ClusterView {
+): Omit<ClusterView, 'managers'> {
   const { hive } = state
   const { cluster } = hive
   if (!cluster) throw new Error('no cluster')
@@ -94,6 +97,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
     connected: session?.connected ?? false,
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,
     heardBy: [...(session?.heardBy ?? [])],
+    clock: session?.clock ?? null,
     position: node.position,
     capacity: node.capacity ?? null,
     measured: node.measured ?? null,
@@ -282,6 +286,15 @@ function findProblems(
         subject: node.name,
         message: `node ${node.name}: ${text}`,
         remedy: `Its host lives: look at its way to the control plane (holdfast-probe doctor, on ${node.name}).`,
+      })
+  }
+  for (const { name, clock } of nodes) {
+    const wrong = clock && clockProblem(clock)
+    if (wrong)
+      problems.push({
+        subject: name,
+        message: `node ${name}: ${wrong}`,
+        remedy: `Nothing of the cluster goes by it, but its logs and certificates do: chronyc tracking, on ${name}`,
       })
   }
   for (const node of nodes)

@@ -11,6 +11,7 @@ import { applyObservation } from '../../schema/observed.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
 import { Census } from './census.ts'
+import { cutOffHosts } from './cut-off.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
 import type { Footprint } from './footprint.ts'
@@ -35,7 +36,8 @@ export function whatIf(
     const refused = play(copy, event, nowMs)
     if (refused) return { refused }
   }
-  return { groups: differences(state, copy, nowMs), restarts: restarts(state, copy) }
+  const cutOff = ask.what === 'partition' ? cutOffHosts(state, ask.nodes) : []
+  return { groups: differences(state, copy, nowMs), restarts: restarts(state, copy), cutOff }
 }
 
 /** Where the groups of nodes would land if all of these were lost, and what could not start. */
@@ -65,7 +67,8 @@ interface Laid extends ClusterState {
   readonly hive: Hive & { readonly groups: Overlay<Group> }
 }
 
-function copied({ hive, observed }: ClusterState, footprint?: Footprint): Laid {
+/** Changes of it change nothing else; it must not outlive a change of what it was made from. */
+export function copied({ hive, observed }: ClusterState, footprint?: Footprint): Laid {
   const { nodes, groups, resources, types, rules } = hive
   const ofGroup = footprint?.ofGroup
   const ofResource = footprint?.ofResource(resources)
@@ -91,18 +94,15 @@ function copied({ hive, observed }: ClusterState, footprint?: Footprint): Laid {
 function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
   switch (ask.what) {
     case 'nodeDown':
-      return ask.nodes.map((nodeId): Event => {
-        const node = hive.nodes.get(nodeId)
-        // As if whatever has to be confirmed about its loss had been.
-        if (node?.under !== undefined) applyUpdate(hive, withoutPolicy(hive, node))
-        const evidence = {
-          path: 'pong' as const,
-          waitedMs: WAITED_MS,
-          lastAnswerMs: 0,
-          closedMs: 0,
-        }
-        return { type: 'nodeLost', nodeId, evidence: { ...evidence, cause: 'silent' } }
-      })
+      return lost(hive, ask.nodes)
+    case 'partition': {
+      const taken = cutOffHosts({ hive }, ask.nodes).filter(({ does }) => does !== 'runsOn')
+      const names = new Set(taken.map(({ node }) => node))
+      return lost(
+        hive,
+        ask.nodes.filter((id) => names.has(hive.nodes.get(id)?.name ?? id)),
+      )
+    }
     case 'drain':
       return ask.nodes.map((nodeId) => asked({ type: 'drainNode', nodeId }))
     case 'fail':
@@ -112,6 +112,21 @@ function eventsOf({ hive }: ClusterState, ask: SimulateAsk): Event[] {
     case 'move':
       return [asked({ type: 'moveGroup', groupId: ask.group, to: ask.to })]
   }
+}
+
+function lost(hive: Hive, nodes: readonly string[]): Event[] {
+  return nodes.map((nodeId): Event => {
+    const node = hive.nodes.get(nodeId)
+    // As if whatever has to be confirmed about its loss had been.
+    if (node?.under !== undefined) applyUpdate(hive, withoutPolicy(hive, node))
+    const evidence = {
+      path: 'pong' as const,
+      waitedMs: WAITED_MS,
+      lastAnswerMs: 0,
+      closedMs: 0,
+    }
+    return { type: 'nodeLost', nodeId, evidence: { ...evidence, cause: 'silent' } }
+  })
 }
 
 function withoutPolicy({ seq }: Hive, { under: _, ...node }: Node): Update {

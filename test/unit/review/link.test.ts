@@ -30,6 +30,7 @@ function open() {
       frame: () => {},
       closed: (why) => closed.push(why),
       renewed: () => {},
+      sampled: () => {},
     },
   )
   return { link, closed }

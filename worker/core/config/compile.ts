@@ -3,18 +3,24 @@ import type { Refusal } from '../../../schema/errors.ts'
 import type { Hive } from '../../../schema/hive.ts'
 import type { ClusterState } from '../decision.ts'
 import { compileGroups } from './compile-groups.ts'
+import { compileMaintenance } from './compile-maintenance.ts'
 import { compileRules } from './compile-rules.ts'
 import { Compiled, differing, type Wanted } from './compiled.ts'
-import { amountsForm } from './forms.ts'
+import { amountsForm, clusterForm } from './forms.ts'
 
 /** @returns a refusal that names every place at which the document speaks of what there is not */
-export function compile(state: ClusterState, wanted: Wanted): Compiled | { refused: Refusal } {
+export function compile(
+  state: ClusterState,
+  wanted: Wanted,
+  nowMs: number,
+): Compiled | { refused: Refusal } {
   const out = new Compiled()
   const { hive } = state
   const groupIds = compileGroups(state, wanted, out)
   compileRules(hive, wanted, groupIds, out)
   compileCluster(hive, wanted, out)
   compileNodes(hive, wanted, out)
+  compileMaintenance(hive, wanted, groupIds, nowMs, out)
   const [first, ...more] = out.problems
   if (!first) return out.cycle ? { refused: circular(out.cycle) } : out
   return {
@@ -39,18 +45,23 @@ function circular(cycle: NonNullable<Compiled['cycle']>): Refusal {
 function compileCluster(hive: Hive, { config }: Wanted, out: Compiled): void {
   const { cluster } = hive
   if (!cluster) return
-  const { takeover = cluster.takeover, placement = cluster.placement ?? 'list' } = config.cluster
-  const fields = differing(
-    { takeover: cluster.takeover, placement: cluster.placement ?? 'list' },
-    { takeover, placement },
+  const now = clusterForm(cluster)
+  const { takeover, placement, startsPerNode } = config.cluster
+  const given = Object.entries({ takeover, placement, startsPerNode })
+  const said = Object.fromEntries(
+    given.flatMap(([field, value]) => (value === undefined ? [] : [[field, value]])),
   )
+  const fields = differing(now, { ...now, ...said })
   if (fields.length === 0) return
   const { name } = cluster
   out.changes.push({ action: 'change', kind: 'cluster', name, pointer: '/cluster', fields })
   const pointer = '/cluster'
-  if (fields.some((f) => f.field === 'placement'))
+  const isNew = (field: string) => fields.some((f) => f.field === field)
+  if (placement && isNew('placement'))
     out.settings.push({ pointer, request: { type: 'setPlacement', placement } })
-  if (fields.some((f) => f.field === 'takeover'))
+  if (startsPerNode && isNew('startsPerNode'))
+    out.settings.push({ pointer, request: { type: 'setStarts', startsPerNode } })
+  if (takeover && isNew('takeover'))
     out.settings.push({ pointer, request: { type: 'setTakeover', takeover } })
 }
 

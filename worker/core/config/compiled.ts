@@ -35,10 +35,12 @@ export class Compiled {
   /** After whatever has to do with it no more. */
   readonly ends: Step[] = []
   readonly rules: Step[] = []
+  /** Last: also of what is made by what comes before. */
+  readonly maintenance: Step[] = []
 
   get steps(): readonly Step[] {
-    const { settings, ruleEnds, groups, resources, ends, rules } = this
-    return [...settings, ...ruleEnds, ...groups, ...resources, ...ends, ...rules]
+    const { settings, ruleEnds, groups, resources, ends, rules, maintenance } = this
+    return [...settings, ...ruleEnds, ...groups, ...resources, ...ends, ...rules, ...maintenance]
   }
 }
 

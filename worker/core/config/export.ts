@@ -2,15 +2,19 @@
 import type { ConfigText } from '../../../schema/api/config.ts'
 import { canonicalJson } from '../../../schema/canonical.ts'
 import type { Hive, Resource } from '../../../schema/hive.ts'
+import type { MaintenanceScope } from '../../../schema/maintenance.ts'
+import { STARTS_PER_NODE } from '../../../schema/placement.ts'
 import {
   DEFAULT_FAILOVER_PERIOD_MS,
   DEFAULT_RESTART,
   typeInfo,
 } from '../../../schema/resource-types/index.ts'
 import {
+  clusterForm,
   type Form,
   groupForm,
   type Json,
+  maintenanceForm,
   pollForm,
   resourceForm,
   restartForm,
@@ -23,6 +27,8 @@ const GROUP_DEFAULTS: Form = {
   failoverPeriod: `${DEFAULT_FAILOVER_PERIOD_MS / 3_600_000}h`,
 }
 
+const CLUSTER_DEFAULTS: Form = { startsPerNode: STARTS_PER_NODE }
+
 /** Applied to the cluster it comes from it changes nothing. */
 export function exportConfig(hive: Hive): ConfigText {
   const byName = <T extends { name: string }>(all: Iterable<T>) =>
@@ -30,16 +36,26 @@ export function exportConfig(hive: Hive): ConfigText {
   const members = Map.groupBy(hive.resources.values(), (r) => r.groupId)
   const nodes = [...hive.nodes.values()]
     .sort((a, b) => a.position - b.position)
-    .filter((node) => node.capacity || node.faultDomain)
+    .filter(
+      ({ id, capacity, faultDomain }) =>
+        capacity || faultDomain || maintenanceForm(hive, 'node', id) !== null,
+    )
   const document = {
-    cluster: {
-      takeover: hive.cluster?.takeover ?? 'lease',
-      placement: hive.cluster?.placement ?? 'list',
-    },
+    // Policies are said even where they are the default: a file is read by people.
+    cluster: hive.cluster
+      ? {
+          ...without(clusterForm(hive.cluster), CLUSTER_DEFAULTS),
+          ...maintenanceText(hive, 'cluster', hive.cluster.id),
+        }
+      : {},
     nodes: Object.fromEntries(
-      nodes.map(({ name, capacity, faultDomain }) => [
+      nodes.map(({ id, name, capacity, faultDomain }) => [
         name,
-        { ...(capacity && { capacity }), ...(faultDomain && { faultDomain }) },
+        {
+          ...(capacity && { capacity }),
+          ...(faultDomain && { faultDomain }),
+          ...maintenanceText(hive, 'node', id),
+        },
       ]),
     ),
     groups: Object.fromEntries(
@@ -47,6 +63,7 @@ export function exportConfig(hive: Hive): ConfigText {
         group.name,
         {
           ...without(groupForm(hive, group), GROUP_DEFAULTS),
+          ...maintenanceText(hive, 'group', group.id),
           resources: Object.fromEntries(
             byName(members.get(group.id) ?? []).map((r) => [r.name, resourceText(hive, r)]),
           ),
@@ -60,13 +77,19 @@ export function exportConfig(hive: Hive): ConfigText {
   return document as ConfigText
 }
 
+function maintenanceText(hive: Hive, scope: MaintenanceScope, id: string): Form {
+  const maintenance = maintenanceForm(hive, scope, id)
+  return maintenance === null ? {} : { maintenance }
+}
+
 function resourceText(hive: Hive, resource: Resource): Json {
   const poll = typeInfo(hive.types, resource.type)?.poll
   const defaults: Form = {
     ...{ properties: {}, state: 'online', dependsOn: [], possibleOwners: null },
     ...{ separateMonitor: false, ...restartForm(DEFAULT_RESTART), ...(poll && pollForm(poll)) },
   }
-  return nested(without(resourceForm(hive, resource), defaults))
+  const form = nested(without(resourceForm(hive, resource), defaults)) as Form
+  return { ...form, ...maintenanceText(hive, 'resource', resource.id) }
 }
 
 const without = (form: Form, defaults: Form): Form =>

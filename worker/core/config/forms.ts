@@ -10,8 +10,10 @@ import {
 } from '../../../schema/api/config.ts'
 import { type Needs, needsOf, needsText } from '../../../schema/dependency.ts'
 import { failbackText } from '../../../schema/failback.ts'
-import type { Group, Hive, Resource } from '../../../schema/hive.ts'
-import type { Rule } from '../../../schema/placement.ts'
+import type { Cluster, Group, Hive, Resource } from '../../../schema/hive.ts'
+import { instantText } from '../../../schema/instant-text.ts'
+import type { MaintenanceScope } from '../../../schema/maintenance.ts'
+import { type Rule, STARTS_PER_NODE } from '../../../schema/placement.ts'
 import {
   DEFAULT_FAILOVER_PERIOD_MS,
   DEFAULT_RESTART,
@@ -24,6 +26,12 @@ export type Form = Readonly<Record<string, Json>>
 
 const sorted = (amounts: Readonly<Record<string, number>> | undefined): Json =>
   Object.fromEntries(Object.entries(amounts ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+export const clusterForm = (cluster: Cluster): Form => ({
+  takeover: cluster.takeover,
+  placement: cluster.placement ?? 'list',
+  startsPerNode: cluster.startsPerNode ?? STARTS_PER_NODE,
+})
 
 export function groupForm(hive: Hive, group: Group): Form {
   return {
@@ -95,6 +103,12 @@ export function pollOf(hive: Hive, { type, poll }: ConfigResource): Resource['po
     pendingMs: poll.pending ?? of?.pendingMs ?? 0,
     deadlockMs: poll.deadlock ?? of?.deadlockMs ?? 0,
   }
+}
+
+/** Null: it is in none of its own. */
+export function maintenanceForm(hive: Hive, scope: MaintenanceScope, id: string): Json {
+  const one = hive.cluster?.maintenance?.find((m) => m.scope === scope && m.id === id)
+  return one ? { reason: one.reason, until: instantText(one.untilMs) } : null
 }
 
 export const ruleForm = (hive: Hive, rule: Rule): Form => ({

@@ -26,7 +26,7 @@ export function plan(
   wanted: Wanted,
   nowMs: number,
 ): Planned | { refused: Refusal } {
-  const compiled = compile(state, wanted)
+  const compiled = compile(state, wanted, nowMs)
   if ('refused' in compiled) return compiled
   const { steps, changes, kept, later } = compiled
   const base = baseOf(state.hive)

@@ -1,0 +1,68 @@
+/** What takes its time: asked for, looked at, taken back. */
+import type * as z from 'zod'
+import type * as b from '../schema/api/bodies.ts'
+import type { cancelOperation, operationsQuery } from '../schema/api/operations.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import type { Request } from '../schema/event.ts'
+import { type Call, find, ids, type Kind, open, settled, view } from './calls.ts'
+import { unknownOperation } from './operation-reads.ts'
+
+export const operationHandlers = {
+  moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) => {
+    const { stub } = await open(call)
+    const cluster = await view(stub)
+    const { id: groupId } = find(cluster, 'group', call)
+    const { to: wanted, method, stick } = call.body
+    const named = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
+    const target = await stub.targetOf(groupId, named)
+    if ('refused' in target) throw new HoldfastError(target.refused)
+    const { to } = target
+    const mid = crypto.randomUUID()
+    const request = { type: 'moveGroup' as const, groupId, to, method, mid, stick }
+    return { ...settled(await stub.ask(request, call.by)), id: groupId }
+  },
+  failbackGroup: async (call: Call) =>
+    begin(call, 'group', (groupId) => ({ type: 'failbackGroup', groupId })),
+  failoverGroup: async (call: Call) =>
+    begin(call, 'group', (groupId) => ({ type: 'failoverGroup', groupId })),
+  drainNode: async (call: Call) => begin(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId })),
+  onlineGroup: async (call: Call) => want(call, 'group', 1),
+  offlineGroup: async (call: Call) => want(call, 'group', 0),
+  onlineResource: async (call: Call) => want(call, 'resource', 1),
+  offlineResource: async (call: Call) => want(call, 'resource', 0),
+
+  listOperations: async (call: Call<unknown, z.output<typeof operationsQuery>>) => {
+    const { stub } = await open(call)
+    const { open: only, limit } = call.query
+    return {
+      operations: await stub.read({ what: 'operations', open: only === 'true', limit }),
+    }
+  },
+  getOperation: async (call: Call) => {
+    const { stub } = await open(call)
+    const id = call.params['operation'] ?? ''
+    const found = await stub.read({ what: 'operation', id })
+    if (!found) throw new HoldfastError(unknownOperation(id))
+    return found
+  },
+  cancelOperation: async (call: Call<z.output<typeof cancelOperation>>) => {
+    const { stub } = await open(call)
+    const id = call.params['operation'] ?? ''
+    const { seq } = settled(await stub.cancelOperation(id, call.body, call.by))
+    return { seq, id: null, operation: id }
+  },
+}
+
+/** A request about one thing that the path names, with the id of its operation. */
+async function begin(call: Call, kind: Kind, make: (id: string) => Request) {
+  const { stub } = await open(call)
+  const { id } = find(await view(stub), kind, call)
+  return { ...settled(await stub.ask(make(id), call.by)), id }
+}
+
+const want = (call: Call, kind: 'group' | 'resource', persistentState: 0 | 1) =>
+  begin(call, kind, (id) =>
+    kind === 'group'
+      ? { type: 'setGroupState', groupId: id, persistentState }
+      : { type: 'setResourceState', resourceId: id, persistentState },
+  )
