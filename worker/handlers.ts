@@ -144,6 +144,8 @@ export const handlers: Record<RouteName, Handler> = {
   },
   deleteGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'deleteGroup', groupId })),
+  unstickGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'unstickGroup', groupId })),
 
   listResources: async (call: Call) => ({
     resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),

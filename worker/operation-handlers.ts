@@ -12,13 +12,13 @@ export const operationHandlers = {
     const { stub } = await open(call)
     const cluster = await view(stub)
     const { id: groupId } = find(cluster, 'group', call)
-    const { to: wanted, method } = call.body
+    const { to: wanted, method, stick } = call.body
     const named = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
     const target = await stub.targetOf(groupId, named)
     if ('refused' in target) throw new HoldfastError(target.refused)
     const { to } = target
     const mid = crypto.randomUUID()
-    const request = { type: 'moveGroup' as const, groupId, to, method, mid }
+    const request = { type: 'moveGroup' as const, groupId, to, method, mid, stick }
     return { ...settled(await stub.ask(request, call.by)), id: groupId }
   },
   failbackGroup: async (call: Call) =>

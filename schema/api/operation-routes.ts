@@ -29,7 +29,7 @@ export const operationRoutes = {
   moveGroup: {
     ...accepted,
     path: '/v1/clusters/:cluster/groups/:group/move',
-    summary: 'Planned, graceful move; leaves no rule behind (S-91)',
+    summary: 'Planned, graceful move; leaves no rule behind unless `stick` says so (S-91)',
     body: b.moveGroup,
   },
   onlineGroup: {

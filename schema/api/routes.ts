@@ -216,6 +216,12 @@ export const routes = {
     summary: 'Removes an empty group',
     response: b.done,
   },
+  unstickGroup: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/groups/:group/stick',
+    summary: 'It need not stay where it was moved to any more',
+    response: b.done,
+  },
   listResources: {
     method: 'GET',
     path: '/v1/clusters/:cluster/resources',

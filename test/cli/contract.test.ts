@@ -163,6 +163,8 @@ const CASES: readonly Case[] = [
   of('token create --uses 3 --ttl 2h', 'token create --uses some', usage),
   of('move web --to n2', 'move web --to n2', conflict),
   of('operation list --open --limit 5', 'operation list --limit some', usage),
+  of('move web --to n2 --stick 2h --reason trial', 'move web --stick 2h', usage),
+  of('group unstick web', 'group unstick nosuch', notFound),
   of('offline db', 'offline nosuch', notFound),
   of('operation show @MOVE@', 'operation show u99999', notFound),
   of('operation watch @MOVE@', 'operation watch web', notFound),
