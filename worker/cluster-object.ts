@@ -19,6 +19,7 @@ import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
+import { idOf } from './core/operations/begun.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
 import { step } from './core/step.ts'
 import { sendEffect } from './effects.ts'
@@ -164,8 +165,8 @@ export class Cluster extends DurableObject<Env> {
     this.#watch.arm()
     this.#soon.arm(this.#coreDeadline())
     // Last: nothing that nodes rely on comes after it.
-    const { updates, observations } = decision
-    if (updates.length + observations.length > 0) this.#watchers.tell(observations.length > 0)
+    const seen = decision.observations.length
+    if (decision.updates.length + seen > 0) this.#watchers.tell(seen > 0)
     return decision
   }
 
@@ -275,7 +276,6 @@ export class Cluster extends DurableObject<Env> {
     if (frame.t !== 'peerAddress') this.#watchers.tell(true)
   }
 
-  /** S-13: shown, and never decided on. */
   #clockTold(ws: WebSocket, a: Attachment, clock: HostClock): void {
     this.#sockets.attach(ws, { ...a, clock })
     this.#watchers.tell(true)
@@ -350,13 +350,12 @@ export class Cluster extends DurableObject<Env> {
     // Who is lost already may be fenced from now on.
     if (request.type === 'setFence' || request.type === 'setTakeover') this.#watch.suspectMissing()
     if (decision.refused) return { refused: decision.refused }
-    const first = decision.updates[0]?.correlationId
-    return { seq: this.#loaded().hive.seq, operation: first ?? null }
+    return { seq: this.#loaded().hive.seq, operation: idOf(request, decision.updates) }
   }
 
-  cancelOperation(id: string, ask: CancelAsk, by: string): { refused: Refusal } | Asked {
-    const request = cancelOf(this.#store, this.#loaded(), id, ask)
-    return 'refused' in request ? request : this.ask(request, by)
+  cancelOperation(id: string, how: CancelAsk, by: string): { refused: Refusal } | Asked {
+    const back = cancelOf(this.#store, this.#loaded(), id, how)
+    return 'refused' in back ? back : this.ask(back, by)
   }
 
   /** What the fence agent of a node says, run by its helpers: looks only. */

@@ -23,7 +23,7 @@ class Work {
   }
 
   static async begin(): Promise<Work> {
-    const cluster = await TestCluster.form('fast')
+    const cluster = await TestCluster.form('standard')
     return new Work(cluster, await TestNode.up(cluster, 'n1'), await TestNode.up(cluster, 'n2'))
   }
 

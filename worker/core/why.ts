@@ -3,6 +3,7 @@ import type { GroupView, NodeView, ResourceView } from '../../schema/api/bodies.
 import type { WhyView } from '../../schema/api/why.ts'
 import { hasNeeded } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { instantText } from '../../schema/instant-text.ts'
 import { PROFILES } from '../../schema/timing.ts'
 import type { Update } from '../../schema/update.ts'
 import type { ClusterState } from './decision.ts'
@@ -157,7 +158,7 @@ function placeText(draft: Draft, group: Group, node: Node): string {
   const preferred = group.preferredOwners.indexOf(node.id)
   const place =
     group.stick?.node === node.id
-      ? `it is to stay here until ${new Date(group.stick.untilMs).toISOString()}, said ${group.stick.by}: ${group.stick.reason}`
+      ? `it is to stay here until ${instantText(group.stick.untilMs)}, said ${group.stick.by}: ${group.stick.reason}`
       : preferred >= 0
         ? `preferred owner ${preferred + 1}`
         : `place ${place1(draft, node)} of the list`

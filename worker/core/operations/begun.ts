@@ -77,6 +77,13 @@ export function verbOf(request: Request): Verb | null {
   }
 }
 
+/** The id of what a request has begun; null: it was carried out at once, or there was nothing to do. */
+export function idOf(request: Request, updates: readonly Update[]): string | null {
+  const [first] = updates
+  const begins = OPERATION_CODES.some((code) => code === first?.because.code)
+  return first && begins && verbOf(request) ? first.correlationId : null
+}
+
 export function kindOf(verb: Verb): OperationKind {
   switch (verb.type) {
     case 'moveGroup':

@@ -38,12 +38,14 @@ function sendHome(
   home: Node,
   evidence: { by: string; operation: string },
 ): void {
-  const { ownership } = group
+  // That it was to stay at the new place is over as well.
+  const { stick: _, ...rest } = group
+  const { ownership } = rest
   if (ownership.phase === 'owned') return
   // Whoever was asked before is not where it goes now.
   if (draft.offer(group.id)) draft.observe({ table: 'offer', id: group.id, value: null })
   draft.put(
-    { table: 'group', id: group.id, value: { ...group, ownership: { ...ownership, to: home.id } } },
+    { table: 'group', id: group.id, value: { ...rest, ownership: { ...ownership, to: home.id } } },
     {
       manager: 'FM',
       code: 'moveCancelled',
