@@ -8,7 +8,7 @@ type Subject = z.output<typeof maintenanceSubject>
 
 export const maintenanceHandlers = {
   listMaintenance: async (call: Call) => ({
-    maintenance: (await view((await open(call)).stub)).maintenance,
+    maintenance: (await view(open(call).stub)).maintenance,
   }),
   startMaintenance: async (call: Call<z.output<typeof startMaintenance>>) => {
     const { reason, forMs } = call.body
@@ -18,7 +18,7 @@ export const maintenanceHandlers = {
 }
 
 async function set(call: Call<Subject>, on: { reason: string; forMs: number } | null) {
-  const { stub } = await open(call)
+  const { stub } = open(call)
   const id = subjectId(await view(stub), call.body)
   return ask(stub, call.by, { type: 'setMaintenance', scope: call.body.scope, id, on }, id)
 }

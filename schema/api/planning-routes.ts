@@ -9,6 +9,7 @@ export const planningRoutes = {
   getConfig: {
     method: 'GET',
     path: '/v1/clusters/:cluster/config',
+    access: 'read',
     summary:
       'The configuration as one document, without defaults; applied again it changes nothing',
     response: c.configView,
@@ -16,6 +17,7 @@ export const planningRoutes = {
   planConfig: {
     method: 'POST',
     path: '/v1/clusters/:cluster/config/plan',
+    access: 'read',
     summary: 'What a configuration would change, and what would start, stop and move; nothing does',
     body: c.planConfig,
     bytesMax: LIMITS.configBytesMax,
@@ -24,6 +26,7 @@ export const planningRoutes = {
   applyConfig: {
     method: 'POST',
     path: '/v1/clusters/:cluster/config/apply',
+    access: 'admin',
     summary:
       'Makes the configuration so, all of it or nothing; refused when `base` is no longer true',
     body: c.applyConfig,
@@ -33,6 +36,7 @@ export const planningRoutes = {
   listTimelines: {
     method: 'GET',
     path: '/v1/clusters/:cluster/timelines',
+    access: 'read',
     summary:
       'Changes of owner, newest first: detected, decided, stopped, placed, started, with their times',
     query: timelineQuery,

@@ -1,0 +1,112 @@
+/** The part of the HTTP API that is about groups, and the rules between them. */
+import * as z from 'zod'
+import * as b from './bodies.ts'
+import * as p from './placement.ts'
+import type { Route } from './route.ts'
+import { whyQuery, whyView } from './why.ts'
+
+export const groupRoutes = {
+  listRules: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/rules',
+    access: 'read',
+    summary: 'Rules that keep groups apart or together',
+    response: z.object({ rules: z.array(p.ruleView) }),
+  },
+  createRule: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/rules',
+    access: 'admin',
+    summary: 'Makes a rule; hard ones that contradict each other are refused',
+    body: p.createRule,
+    response: b.done,
+  },
+  deleteRule: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/rules/:rule',
+    access: 'admin',
+    summary: 'Removes a rule',
+    response: b.done,
+  },
+  listGroups: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/groups',
+    access: 'read',
+    summary: 'All groups',
+    response: z.object({ groups: z.array(b.groupView) }),
+  },
+  createGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups',
+    access: 'admin',
+    summary: 'Makes an empty group',
+    body: b.createGroup,
+    response: b.done,
+  },
+  getGroup: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/groups/:group',
+    access: 'read',
+    summary: 'One group',
+    response: b.groupView,
+  },
+  whyGroup: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/groups/:group/why',
+    access: 'read',
+    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
+    query: whyQuery,
+    response: whyView,
+  },
+  changeGroup: {
+    method: 'PATCH',
+    path: '/v1/clusters/:cluster/groups/:group',
+    access: 'admin',
+    summary: 'Changes name or settings',
+    body: b.changeGroup,
+    response: b.done,
+  },
+  deleteGroup: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/groups/:group',
+    access: 'admin',
+    summary: 'Removes an empty group',
+    response: b.done,
+  },
+  failbackGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/failback',
+    access: 'operate',
+    summary: 'Back to the node that it prefers, now (S-91)',
+    response: b.done,
+  },
+  failoverGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/failover',
+    access: 'operate',
+    summary: 'As if it had failed where it is; counts against its threshold (S-91)',
+    response: b.done,
+  },
+  moveGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/move',
+    access: 'operate',
+    summary: 'Planned, graceful move; leaves no rule behind (S-91)',
+    body: b.moveGroup,
+    response: b.done,
+  },
+  onlineGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/online',
+    access: 'operate',
+    summary: 'PersistentState 1 for all its resources',
+    response: b.done,
+  },
+  offlineGroup: {
+    method: 'POST',
+    path: '/v1/clusters/:cluster/groups/:group/offline',
+    access: 'operate',
+    summary: 'PersistentState 0 for all its resources',
+    response: b.done,
+  },
+} as const satisfies Record<string, Route>
