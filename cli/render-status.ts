@@ -121,6 +121,7 @@ function groups(view: ClusterView, look: Look, wide: boolean): string[] {
   const lines = ['groups']
   for (const [i, group] of view.groups.entries()) {
     lines.push(groupLines[i] as string)
+    if (group.stick) lines.push(...wrap('      ', stickText(group.stick, view.nowMs), look))
     for (const { node, reason } of group.waitingReasons)
       lines.push(...wrap(`      ${clean(node)}  `, reason, look))
     lines.push(...memberLines.splice(0, group.resources.length))
@@ -138,6 +139,12 @@ function groupRow(group: GroupView, nowMs: number, look: Look, wide: boolean): R
   if (wide) cells.push(failovers(group), group.id)
   return { indent: 2, cells, spare: 2 }
 }
+
+/** A rule that an operator has left behind is seen wherever the group is. */
+export const stickText = (
+  { node, by, reason, untilMs }: NonNullable<GroupView['stick']>,
+  nowMs: number,
+): string => clean(`stays on ${node} until ${formatInstant(untilMs, nowMs)}, said ${by}: ${reason}`)
 
 const failovers = (group: GroupView) =>
   `failovers ${group.recentFailovers}/${group.failoverThreshold} in ${formatDuration(group.failoverPeriodMs)}`

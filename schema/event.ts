@@ -26,6 +26,7 @@ import { moduleManifest } from './module-manifest.ts'
 import {
   amounts,
   faultDomain,
+  measured,
   placementPolicy,
   priority,
   ruleKind,
@@ -176,7 +177,10 @@ const singleRequest = z.discriminatedUnion('type', [
     /** Absent: stop and start. `mid` names the migration, should there be one. */
     method: moveMethod.optional(),
     mid: guid.optional(),
+    /** It stays there for so long, whatever it prefers. */
+    stick: z.strictObject({ forMs: durationMs, reason: maintenanceReason }).optional(),
   }),
+  z.strictObject({ type: z.literal('unstickGroup'), groupId: guid }),
   /** Back to the node that it prefers. */
   z.strictObject({ type: z.literal('failbackGroup'), groupId: guid }),
   /** As if it had failed where it is. */
@@ -223,6 +227,7 @@ export const event = z.discriminatedUnion('type', [
     intents: z.array(localIntent).max(LIMITS.intentsMax),
     held: z.array(heldGroup).max(LIMITS.groupsMax),
     types: z.array(hostedType).max(LIMITS.hostedTypesMax),
+    measured: measured.optional(),
   }),
   z.strictObject({ type: z.literal('nodeLost'), nodeId: guid, evidence: lossEvidence }),
   z.strictObject({ type: z.literal('nodeTypesChanged'), ...fromNode, types: z.array(hostedType) }),

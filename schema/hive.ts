@@ -19,11 +19,12 @@ import {
   typeName,
 } from './ids.ts'
 import { LIMITS } from './limits.ts'
-import { maintenances } from './maintenance.ts'
+import { maintenanceReason, maintenances } from './maintenance.ts'
 import { moduleManifest, version } from './module-manifest.ts'
 import {
   amounts,
   faultDomain,
+  measured,
   placementPolicy,
   priority,
   type Rule,
@@ -89,8 +90,10 @@ export const node = z.strictObject({
   paused: z.boolean(),
   /** Every group leaves it as soon as another node can take it (S-18). It is paused too. */
   draining: z.strictObject({ sinceMs: instantMs, by: z.string().max(128) }).optional(),
-  /** What it has; absent: no limits are known. */
+  /** What it has, as an operator has declared. */
   capacity: amounts.optional(),
+  /** What its host has said to have: counts where nothing is declared. Neither: no limits are known. */
+  measured: measured.optional(),
   faultDomain: faultDomain.optional(),
   /** Grows each time the node is declared Down (D4). */
   epoch,
@@ -181,6 +184,16 @@ export const group = z.strictObject({
   ownership,
   /** Ordered; tried before the rest of the node list. */
   preferredOwners: z.array(guid).max(LIMITS.nodesMax),
+  /** Before all of these: an operator has moved it there, and said that it stays until then. */
+  stick: z
+    .strictObject({
+      node: guid,
+      by: z.string().max(128),
+      reason: maintenanceReason,
+      sinceMs: instantMs,
+      untilMs: instantMs,
+    })
+    .optional(),
   /** Failovers allowed in the period; null means number of nodes - 1. */
   failoverThreshold: z.int().nonnegative().max(1_000).nullable(),
   failoverPeriodMs: durationMs,

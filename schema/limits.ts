@@ -47,6 +47,9 @@ export const LIMITS = {
   /** A snapshot of the hive is taken each time the journal has grown by this many updates. */
   snapshotEvery: 1_000,
   updatesPerFrameMax: 500,
+  /** How long a moved group may be told to stay; and for how long if nothing is said. */
+  stickMaxMs: 90 * 24 * 3_600_000,
+  stickMs: 24 * 3_600_000,
   pageSizeMax: 1_000,
   /** Changes of owner that are told at once. */
   timelinesMax: 100,

@@ -22,6 +22,13 @@ export const amounts = z
   })
 export type Amounts = z.infer<typeof amounts>
 
+/** What a host has of its own: processors, and memory in GiB. */
+export const measured = z.strictObject({
+  cpu: z.number().positive().max(1e6),
+  mem: z.number().positive().max(1e9),
+})
+export type Measured = z.infer<typeof measured>
+
 /** Higher is placed first, and displaces lower when room is short. Absent: 0. */
 export const priority = z.int().min(-1_000_000).max(1_000_000)
 

@@ -14,6 +14,7 @@ import { hostedType, releaseReason, sha256 } from './hive.ts'
 import { bootId, detail, durationMs, epoch, guid, instantMs, typeName } from './ids.ts'
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'
+import { measured } from './placement.ts'
 import { reportedStatus } from './status.ts'
 import { timing } from './timing.ts'
 import { moduleText, typeChange } from './type-asks.ts'
@@ -102,6 +103,8 @@ export const nodeFrame = z.discriminatedUnion('t', [
     run: guid,
     held: z.array(heldGroup).max(LIMITS.groupsMax),
     types: z.array(hostedType).max(LIMITS.hostedTypesMax),
+    /** What the host has, for groups that say what they need. */
+    measured: measured.optional(),
     /** The replica on disk: last update applied and its hash, to catch up from. */
     replica: z.strictObject({ seq: z.int().nonnegative(), hash: z.string().max(64) }),
     version: z.string().max(32),

@@ -37,11 +37,11 @@ process.stdout.write(`${passed} passed, ${failed} failed${skipped}\n`)
 process.exitCode = failed > 0 ? 1 : 0
 
 async function runTests(extra: readonly string[]): Promise<TestSummary> {
-  if (fast) return runVitest(extra, FAST_PROJECTS)
-  if (extra.length > 0) return runVitest(extra, [])
-  // What runs behind has no terminal to be told by: it ends with this process.
+  // Whatever runs ends with this process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => process.exit(1))
+  if (fast) return runVitest(extra, FAST_PROJECTS)
+  if (extra.length > 0) return runVitest(extra, [])
   const lanes = [
     runVitest([], [...FAST_PROJECTS, ...REAL_PROJECTS]),
     runVitest([], PATIENT_PROJECTS, 'aside'),
@@ -70,8 +70,8 @@ async function runVitest(
       env: { ...process.env, HOLDFAST_TEST_SUMMARY: summaryPath },
     })
     if (how === 'behind' && child.pid) yieldToOthers(child.pid)
-    const endWithUs = () => endGroup(child.pid)
-    if (how !== 'first') process.once('exit', endWithUs)
+    const endWithUs = () => (how === 'first' ? child.kill() : endGroup(child.pid))
+    process.once('exit', endWithUs)
     const [code, printed] = await Promise.all([
       new Promise<number>((done) => child.on('close', (exit) => done(exit ?? 1))),
       child.stdout ? text(child.stdout) : '',

@@ -272,6 +272,7 @@ export class Cluster extends DurableObject<Env> {
       intents: frame.intents,
       held: frame.held,
       types: frame.types,
+      ...(frame.measured && { measured: frame.measured }),
     })
   }
 

@@ -139,14 +139,16 @@ export const handlers: Record<RouteName, Handler> = {
     const { stub } = open(call)
     const cluster = await view(stub)
     const { id: groupId } = find(cluster, 'group', call)
-    const { to: wanted, method } = call.body
+    const { to: wanted, method, stick } = call.body
     const named = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
     const target = await stub.targetOf(groupId, named)
     if ('refused' in target) throw new HoldfastError(target.refused)
     const { to } = target
     const mid = crypto.randomUUID()
-    return ask(stub, call.by, { type: 'moveGroup', groupId, to, method, mid }, groupId)
+    return ask(stub, call.by, { type: 'moveGroup', groupId, to, method, mid, stick }, groupId)
   },
+  unstickGroup: async (call: Call) =>
+    onThing(call, 'group', (groupId) => ({ type: 'unstickGroup', groupId })),
   failbackGroup: async (call: Call) =>
     onThing(call, 'group', (groupId) => ({ type: 'failbackGroup', groupId })),
   failoverGroup: async (call: Call) =>

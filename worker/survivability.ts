@@ -1,11 +1,10 @@
 /**
  * What the loss of any node, or of any two, would come to: known for the state of now, and worked out anew
- * when that has changed. One by one with pauses, since whatever the object does delays its answers to every
- * session.
+ * where that has changed. With pauses, since whatever the object does delays its answers to every session.
  */
 import type { LossView } from '../schema/api/simulate.ts'
 import type { ClusterState } from './core/decision.ts'
-import { lossOf } from './core/what-if.ts'
+import { Losses } from './core/losses.ts'
 
 /** A cluster that changes all the time is told of as it was at the end of the last attempt. */
 const ATTEMPTS = 3
@@ -23,6 +22,7 @@ interface Around {
 
 export class Survivability {
   readonly #around: Around
+  readonly #losses = new Losses()
   readonly #known = new Map<1 | 2, { at: number; answer: Lossy }>()
   readonly #running = new Map<1 | 2, Promise<Lossy>>()
 
@@ -57,17 +57,21 @@ export class Survivability {
 
   async #once(lost: 1 | 2): Promise<LossView[]> {
     const out: LossView[] = []
-    for (const nodes of this.#losses(lost)) {
+    for (const nodes of this.#each(lost)) {
       const ids = nodes.map((node) => node.id)
-      const groups = lossOf(this.#around.state(), ids, Date.now())
-      out.push({ node: nodes.map((node) => node.name).join(','), groups })
-      // Whoever waits for an answer comes first. The runtime's clock stands still in between: no slice is timed.
-      await new Promise((resolve) => setTimeout(resolve, 0))
+      const state = this.#around.state()
+      let groups = this.#losses.known(state, ids)
+      if (!groups) {
+        groups = this.#losses.workOut(state, ids, Date.now())
+        // Whoever waits for an answer comes first. The runtime's clock stands still in between: no slice is timed.
+        await new Promise((resolve) => setTimeout(resolve, 0))
+      }
+      out.push({ node: nodes.map((node) => node.name).join(','), groups: [...groups] })
     }
     return out
   }
 
-  #losses(lost: 1 | 2): { id: string; name: string }[][] {
+  #each(lost: 1 | 2): { id: string; name: string }[][] {
     const up = [...this.#around.state().hive.nodes.values()]
       .filter((node) => node.state !== 'down')
       .sort((a, b) => a.position - b.position)

@@ -6,6 +6,7 @@ import { type AmountsOption, amountsOrNone, amountsText } from '../amounts.ts'
 import { duration, list, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { formatDuration } from '../duration.ts'
+import { stickText } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { facts, table } from '../text.ts'
 
@@ -37,6 +38,11 @@ export function addGroup(program: Command, runner: Runner): void {
     .argument('<group>')
     .addOption(yesOption())
     .action(runner.action(remove))
+  group
+    .command('unstick')
+    .description('it need not stay where `move --stick` has put it any more')
+    .argument('<group>')
+    .action(runner.action(unstick))
   program.addCommand(group)
 }
 
@@ -123,6 +129,7 @@ export function groupFacts(group: GroupView): string[][] {
     ['moving to', group.movingTo ?? '-'],
     ['epoch', String(group.epoch)],
     ['preferred', group.preferredOwners.join(', ') || '-'],
+    ...(group.stick ? [['stays on', stickText(group.stick, Date.now())]] : []),
     ['failovers', failovers],
     ['failback', failbackText(group.failback)],
     ['priority', String(group.priority)],
@@ -133,6 +140,11 @@ export function groupFacts(group: GroupView): string[][] {
     ...group.waitingReasons.map(({ node, reason }) => ['waiting', `${node}: ${reason}`]),
     ...group.resources.map((one) => ['resource', `${one.name} (${one.type}) ${one.status}`]),
   ]
+}
+
+async function unstick(session: Session, _: unknown, group: string): Promise<undefined> {
+  const done = await session.inCluster('unstickGroup', { params: { group } })
+  session.out.answer(done, () => `group ${group} goes where its policies have it (seq ${done.seq})`)
 }
 
 async function create(session: Session, options: Settings, name: string): Promise<undefined> {

@@ -22,7 +22,9 @@ export function addMove(program: Command, runner: Runner): void {
         new Option('--method <method>', 'live, quick, stop, or the first of these that can be done')
           .choices(['auto', 'live', 'quick', 'stop'])
           .default('auto'),
-      ),
+      )
+      .addOption(duration('--stick', 'it stays there so long, whatever it prefers (needs --to)'))
+      .option('--reason <text>', 'why it is to stay'),
   ).action(runner.action(move))
 }
 
@@ -66,11 +68,17 @@ export const limitOf = ({ wait }: WaitOptions) => (typeof wait === 'number' ? wa
 
 async function move(
   session: Session,
-  options: WaitOptions & { to?: string; method: MoveMethod },
+  options: WaitOptions & { to?: string; method: MoveMethod; stick?: number; reason?: string },
   name: string,
 ): Promise<number> {
-  const { to, method } = options
-  const body = { method, ...(to !== undefined && { to }) }
+  const { to, method, stick, reason } = options
+  const body = {
+    method,
+    ...(to !== undefined && { to }),
+    ...(stick !== undefined && {
+      stick: { forMs: stick, ...(reason !== undefined && { reason }) },
+    }),
+  }
   return leave(
     session,
     options,

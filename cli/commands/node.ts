@@ -120,6 +120,7 @@ export function nodeFacts(node: NodeView): string[][] {
     ['heard by', node.heardBy.join(', ') || '-'],
     ['position', String(node.position)],
     ['capacity', amountsText(node.capacity)],
+    ['measured', amountsText(node.measured)],
     ['fault domain', node.faultDomain ?? '-'],
     ['groups', String(node.groups)],
     ['epoch', String(node.epoch)],

@@ -10,6 +10,7 @@ import {
   type StatusItem,
   sessionText,
 } from '../../schema/session.ts'
+import { measure } from '../os/measure.ts'
 import type { Identity } from './identity.ts'
 import { Link, type LinkEvents } from './link.ts'
 import type { Replica } from './replica.ts'
@@ -53,6 +54,7 @@ export function reportFrame(
     session: number,
     protocol: PROTOCOL,
     ...told,
+    measured: measure(),
     version: VERSION,
     signature: identity.sign(text),
   }

@@ -6,7 +6,8 @@ import { fenceOutcome, takeover } from '../fencing.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'
-import { amounts, placementPolicy, priority, startsPerNode } from '../placement.ts'
+import { maintenanceReason } from '../maintenance.ts'
+import { amounts, measured, placementPolicy, priority, startsPerNode } from '../placement.ts'
 import { status } from '../status.ts'
 import { profileName } from '../timing.ts'
 import { because } from '../update.ts'
@@ -77,6 +78,16 @@ export const groupView = z.object({
   epoch,
   sinceMs: instantMs.nullable(),
   preferredOwners: z.array(z.string()),
+  /** It was moved there to stay until then, whatever it prefers. */
+  stick: z
+    .object({
+      node: z.string(),
+      by: z.string(),
+      reason: z.string(),
+      sinceMs: instantMs,
+      untilMs: instantMs,
+    })
+    .nullable(),
   failoverThreshold: z.int(),
   failoverPeriodMs: z.int(),
   /** When it goes back to a node that it prefers. */
@@ -116,8 +127,10 @@ export const nodeView = z.object({
   /** Names of the nodes that hear it over the network of the hosts (S-17): evidence, no authority. */
   heardBy: z.array(z.string()),
   position: z.int(),
-  /** What it has; null: no limits are known. */
+  /** What it has, as was declared. */
   capacity: amounts.nullable(),
+  /** What its host has: counts where nothing is declared. Neither: no limits are known. */
+  measured: measured.nullable(),
   faultDomain: z.string().nullable(),
   epoch,
   bootId: z.string().nullable(),
@@ -314,14 +327,29 @@ export type { MoveMethod } from '../carry.ts'
 export { isExpression } from '../dependency.ts'
 export { type Failback, failbackText, parseFailback } from '../failback.ts'
 
-export const moveGroup = z.strictObject({
+const moveBody = z.strictObject({
   /** Name or GUID; absent: the best possible node. */
   to: reference.optional(),
+  stick: z
+    .strictObject({
+      forMs: z
+        .int()
+        .min(1_000)
+        .max(LIMITS.stickMaxMs)
+        .default(LIMITS.stickMs)
+        .describe('Milliseconds.'),
+      reason: maintenanceReason.default('moved there to stay'),
+    })
+    .optional()
+    .describe('It stays there for so long, before all preferred owners; needs `to`.'),
   method: moveMethod
     .default('auto')
     .describe(
       'live: it runs on while its memory travels. quick: its memory is saved and restored. stop: it is stopped and started. auto: the first of these that can be done.',
     ),
+})
+export const moveGroup = moveBody.refine((body) => !body.stick || body.to !== undefined, {
+  error: 'stick needs the node that it is to stay on: give to',
 })
 export const changeCluster = z
   .strictObject({

@@ -91,8 +91,15 @@ export const groupRoutes = {
     method: 'POST',
     path: '/v1/clusters/:cluster/groups/:group/move',
     access: 'operate',
-    summary: 'Planned, graceful move; leaves no rule behind (S-91)',
+    summary: 'Planned, graceful move; leaves no rule behind unless `stick` says so (S-91)',
     body: b.moveGroup,
+    response: b.done,
+  },
+  unstickGroup: {
+    method: 'DELETE',
+    path: '/v1/clusters/:cluster/groups/:group/stick',
+    access: 'operate',
+    summary: 'It need not stay where it was moved to any more',
     response: b.done,
   },
   onlineGroup: {

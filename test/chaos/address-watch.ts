@@ -12,6 +12,7 @@ export class AddressWatch {
   readonly #freezes: Freezes
   readonly #children: ChildProcess[] = []
   readonly #owners = new Set<string>()
+  readonly #left = new Map<string, number>()
   readonly overlaps: string[] = []
   byFreeze = 0
 
@@ -40,9 +41,18 @@ export class AddressWatch {
     return [...this.#owners].sort()
   }
 
+  isOn(host: string): boolean {
+    return this.#owners.has(host)
+  }
+
+  timesLeft(host: string): number {
+    return this.#left.get(host) ?? 0
+  }
+
   #heard(host: string, gone: boolean): void {
     if (gone) {
       this.#owners.delete(host)
+      this.#left.set(host, this.timesLeft(host) + 1)
       return
     }
     // What one host has lost just before may not be heard of yet: its kernel is asked.
@@ -51,7 +61,15 @@ export class AddressWatch {
     if (others.length === 0) return
     const still = others.filter((other) => stoodStill(this.#freezes.all, other, bootMs()))
     if (still.length === others.length) this.byFreeze += 1
-    else this.overlaps.push(`${this.address} on ${[host, ...others].join(' and ')}`)
+    else this.overlaps.push(this.#told(host, others))
+  }
+
+  /** With what whoever has to find out why needs to know. */
+  #told(host: string, others: readonly string[]): string {
+    const ago = this.#freezes.all
+      .filter((freeze) => others.includes(freeze.host))
+      .map((freeze) => `${freeze.host} went on ${Math.round(bootMs() - freeze.untilMs)} ms before`)
+    return [`${this.address} on ${[host, ...others].join(' and ')}`, ...ago.slice(-1)].join(', ')
   }
 
   #has(host: string): boolean {

@@ -5,9 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CLUSTER } from '../../demo/cluster.ts'
 import { type DemoHost, killPid } from '../../demo/host.ts'
 import { identityOf, isAlive } from '../../probe/gate/proc.ts'
-import { PROFILES, waitMs } from '../../schema/timing.ts'
 import type { Random } from '../../sim/world/random.ts'
-import { livingWitnesses, signal } from './freezes.ts'
+import { LEASE_MS, livingWitnesses, signal } from './freezes.ts'
 import type { FaultKind } from './kinds.ts'
 import { addressOf, type Rule } from './network.ts'
 import type { Relay, Way } from './relay.ts'
@@ -79,7 +78,6 @@ function hostOf({ demo }: Scene, { host, aimed, group }: Drawn): DemoHost {
 }
 
 /** After this nobody waits any more for a host that was lost. */
-const LEASE_MS = waitMs(PROFILES.test.ttlMs, PROFILES.test.marginMs)
 const relayOf = (scene: Scene, drawn: Drawn) => scene.relays.get(hostOf(scene, drawn).name) as Relay
 
 /** A process by what it is. */

@@ -9,8 +9,11 @@ import type { DemoHost } from '../../demo/host.ts'
 import { bootMs } from '../../probe/clock.ts'
 import { argumentsOf, type Identity, identityOf, isAlive } from '../../probe/gate/proc.ts'
 import { killHandles } from '../../probe/guard/cgroup.ts'
+import { PROFILES, waitMs } from '../../schema/timing.ts'
 import type { Freeze } from './judge.ts'
 
+/** Whoever has stood still for longer has no lease any more. */
+export const LEASE_MS = waitMs(PROFILES.test.ttlMs, PROFILES.test.marginMs)
 /** A guard that goes on has ended what ran too long within this time, or it does not work. */
 const TOO_LONG_MS = 10_000
 
@@ -19,13 +22,22 @@ interface Workload {
   readonly process: Identity
 }
 
+/** What of a host has no process that could be seen to end. */
+export interface Processless {
+  /** Whether it is on this host. */
+  isOn(host: string): boolean
+  /** How often it has left this host. */
+  timesLeft(host: string): number
+}
+
 export class Freezes {
   readonly #demo: Demo
   readonly all: Freeze[] = []
-  /** From going on to the last kill, for each freeze after which something ran elsewhere by then. */
+  /** From going on to the last kill, for each freeze in which something came to run elsewhere by then. */
   readonly resumeOverlapMs: number[] = []
-  /** Such groups that were not ended at all. */
+  /** What was not ended at all, though its lease had. */
   readonly neverEnded: string[] = []
+  address: Processless | null = null
 
   constructor(demo: Demo) {
     this.#demo = demo
@@ -38,31 +50,46 @@ export class Freezes {
     const stopped = what === 'host' ? stopAll(host) : stopOnly(host.guardPid)
     await sleep(ms)
     const workloads = workloadsOf(this.#demo, host)
+    const left = this.address?.isOn(host.name) ? this.address.timesLeft(host.name) : null
     const resumedMs = bootMs()
     for (const one of stopped) if (isAlive(one)) signal(one.pid, 'SIGCONT')
-    await this.#ends(host, workloads, resumedMs)
+    // Shorter ones leave the host its lease, and all that it runs.
+    if (ms >= LEASE_MS) await this.#ends(host, workloads, left, resumedMs)
     freeze.untilMs = bootMs()
   }
 
   /** Looks at processes, as often as it can: a ledger says nothing of the moment of a kill. */
-  async #ends(host: DemoHost, workloads: readonly Workload[], resumedMs: number): Promise<void> {
-    const groups = [...new Set(workloads.map((one) => one.group))]
-    const elsewhere = groups.filter((group) => runsElsewhere(this.#demo, host, group))
-    let open = workloads.filter((one) => elsewhere.includes(one.group))
-    if (open.length === 0) return
+  async #ends(
+    host: DemoHost,
+    workloads: readonly Workload[],
+    left: number | null,
+    resumedMs: number,
+  ): Promise<void> {
+    const elsewhere = new Set(
+      workloads.map(({ group }) => group).filter((group) => runsElsewhere(this.#demo, host, group)),
+    )
+    let open = workloads
+    let lastMs: number | null = null
     for (;;) {
       // Not all the time: the guard is to have the processor, not us.
       await sleep(1)
-      open = open.filter((one) => isAlive(one.process))
+      const ended = open.filter((one) => !isAlive(one.process))
+      open = open.filter((one) => !ended.includes(one))
       const tookMs = bootMs() - resumedMs
-      if (open.length === 0) {
-        this.resumeOverlapMs.push(tookMs)
-        return
-      }
+      for (const { group } of ended)
+        if (elsewhere.has(group) || runsElsewhere(this.#demo, host, group)) lastMs = tookMs
+      const stays = left !== null && this.#hasAddress(host, left)
+      if (open.length === 0 && !stays) break
       if (tookMs < TOO_LONG_MS) continue
       for (const { group } of open) this.neverEnded.push(`${group} on ${host.name}`)
-      return
+      if (stays) this.neverEnded.push(`the address on ${host.name}`)
+      break
     }
+    if (lastMs !== null) this.resumeOverlapMs.push(lastMs)
+  }
+
+  #hasAddress({ name }: DemoHost, left: number): boolean {
+    return this.address?.isOn(name) === true && this.address.timesLeft(name) === left
   }
 }
 

@@ -83,10 +83,12 @@ export async function openScene(folder: string): Promise<Scene> {
   const freezes = new Freezes(demo)
   const script = daemonScript(join(folder, 'scripts'), SCRIPTED)
   const groups = [...WITNESSES, SCRIPTED, ADDRESS, ...(demo.vmMissing === null ? [GUEST] : [])]
+  const address = new AddressWatch(ADDRESS_AT, HOSTS, network, freezes)
+  freezes.address = address
   const scene: Scene = {
     ...{ demo, network, relays, script, freezes, missing, groups },
     promises: new Promises(demo),
-    address: new AddressWatch(ADDRESS_AT, HOSTS, network, freezes),
+    address,
     vm: demo.vmMissing === null ? new VmWatch(demo, freezes) : null,
     down: new Set(),
     setClock(host, offsetSeconds) {

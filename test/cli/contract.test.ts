@@ -163,6 +163,8 @@ const CASES: readonly Case[] = [
   of('key revoke ci --yes', 'key revoke operator --yes', refused),
   of('whoami', 'whoami extra', usage),
   of('move web --to n2', 'move web --to n2', conflict),
+  of('move web --to n2 --stick 2h --reason trial', 'move web --stick 2h', usage),
+  of('group unstick web', 'group unstick nosuch', notFound),
   of('offline db', 'offline nosuch', notFound),
   of('online db', 'online nosuch', notFound),
   of('wait db --for online', 'wait db --for offline --timeout 200ms', EXIT.timeout),

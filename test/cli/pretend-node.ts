@@ -29,6 +29,8 @@ export class PretendNode {
   readonly #pings: ReturnType<typeof setInterval>
   /** Statuses as reported last, by resource. */
   readonly #told = new Map<string, string>()
+  readonly #pongs: (() => void)[] = []
+  readonly #updates: (() => void)[] = []
   #parts: string[] = []
   #hive: Hive = emptyHive()
   #n = 0
@@ -44,7 +46,8 @@ export class PretendNode {
     this.#key = open.key
     this.#ws = open.ws
     this.#ws.on('message', (data) => {
-      if (String(data) !== 'pong') this.#heard(objectFrame.parse(JSON.parse(String(data))))
+      if (String(data) !== 'pong') return this.#heard(objectFrame.parse(JSON.parse(String(data))))
+      for (const done of this.#pongs.splice(0)) done()
     })
     this.#pings = setInterval(() => this.#ws.send('ping'), 1_000)
   }
@@ -67,6 +70,21 @@ export class PretendNode {
     return node
   }
 
+  /** Until it is answered. */
+  ping(): Promise<void> {
+    return new Promise((done) => {
+      this.#pongs.push(done)
+      this.#ws.send('ping')
+    })
+  }
+
+  /** Until the next change of the hive has come. */
+  nextUpdate(): Promise<void> {
+    return new Promise((done) => {
+      this.#updates.push(done)
+    })
+  }
+
   close(): void {
     clearInterval(this.#pings)
     this.#ws.terminate()
@@ -75,6 +93,7 @@ export class PretendNode {
   /** Everything that the hive gives to it, looked at anew. */
   settle(): void {
     const items: StatusItem[] = []
+    const members = Map.groupBy(this.#hive.resources.values(), (r) => r.groupId)
     for (const group of this.#hive.groups.values()) {
       const { ownership } = group
       if (ownership.owner !== this.id || !this.works) continue
@@ -82,8 +101,7 @@ export class PretendNode {
         this.#tell({ t: 'released', groupId: group.id, epoch: ownership.epoch, why: 'asked' })
         continue
       }
-      for (const r of this.#hive.resources.values()) {
-        if (r.groupId !== group.id) continue
+      for (const r of members.get(group.id) ?? []) {
         const said =
           r.persistentState === 1 ? this.says : { status: 'offline' as const, gaveUp: false }
         const key = JSON.stringify([ownership.epoch, said])
@@ -117,6 +135,7 @@ export class PretendNode {
     if (frame.t !== 'updates') return
     for (const update of frame.updates)
       if (update.seq > this.#hive.seq) applyUpdate(this.#hive, update)
+    for (const done of this.#updates.splice(0)) done()
     this.settle()
   }
 

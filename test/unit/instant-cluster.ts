@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import type { Event, Request } from '../../schema/event.ts'
 import { emptyHive, type Node } from '../../schema/hive.ts'
 import { applyObservation, emptyObserved } from '../../schema/observed.ts'
+import type { Measured } from '../../schema/placement.ts'
 import { applyUpdate } from '../../schema/update.ts'
 import type { ClusterState, Decision } from '../../worker/core/decision.ts'
 import { step } from '../../worker/core/step.ts'
@@ -18,6 +19,8 @@ export const RULE = 4
 export class Cluster {
   readonly state: ClusterState = { hive: emptyHive(), observed: emptyObserved() }
   readonly refused: string[] = []
+  /** By the number of the node: what its host says to have. */
+  readonly measured = new Map<number, Measured>()
   updates = 0
   nowMs = 1_000_000
   /** Looks at each decision before it is committed. */
@@ -28,7 +31,8 @@ export class Cluster {
     for (const [n, node] of nodes.entries()) {
       const nodeId = id(NODE, n)
       this.ask({ type: 'joinNode', nodeId, name: `n${n}`, publicKey: 'A'.repeat(43) })
-      const { capacity } = node
+      const { capacity, measured } = node
+      if (measured) this.measured.set(n, measured)
       if (capacity) this.ask({ type: 'changeNode', nodeId, capacity })
       this.report(n)
     }
@@ -38,9 +42,11 @@ export class Cluster {
     const nodeId = id(NODE, n)
     const node = this.state.hive.nodes.get(nodeId)
     const session = (node?.session ?? 0) + 1
+    const measured = this.measured.get(n)
     this.event({
       ...{ type: 'nodeReported', nodeId, session, bootId: `boot-${n}-${session}-aaaa` },
       ...{ guard: id(8, n), held: [], intents: [] },
+      ...(measured && { measured }),
       types: ['process', 'virtual-machine'].map((type) => ({
         ...{ type, version: '1', sha256: '0'.repeat(64) },
       })),

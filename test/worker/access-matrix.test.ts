@@ -58,6 +58,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   failbackGroup: ['operate', 404],
   failoverGroup: ['operate', 404],
   moveGroup: ['operate', 400],
+  unstickGroup: ['operate', 404],
   onlineGroup: ['operate', 404],
   offlineGroup: ['operate', 404],
   listResources: ['read', 200],

@@ -151,7 +151,7 @@ export class TestCluster {
   }
 
   /** Waits until the view is so. */
-  async until(what: string, is: (view: ClusterView) => boolean, ms = 8_000): Promise<ClusterView> {
+  async until(what: string, is: (view: ClusterView) => boolean, ms = 25_000): Promise<ClusterView> {
     const endMs = performance.now() + ms
     for (;;) {
       const view = await this.view()

@@ -18,7 +18,7 @@ const incident = (n: number, calls = 2): Incident => ({
 })
 
 test('it is alone everywhere, said once; the latest evidence is kept, until an operator decides or it is deleted', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const node = await TestNode.join(cluster, 'n1')
   await node.begin()
   await cluster.group('web')

@@ -51,7 +51,7 @@ const typeOf = async (cluster: TestCluster) => {
 }
 
 test('S-55, S-56: what counts as a type is in the hive, by hash; asked again nothing changes', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const node = await TestNode.up(cluster, 'n1')
   expect(await typeOf(cluster)).toBeUndefined()
   expect(await register(node, ONE)).toBeNull()
@@ -71,7 +71,7 @@ test('S-55, S-56: what counts as a type is in the hive, by hash; asked again not
 })
 
 test('a node is eligible with a registered file alone, and the catalogue says why another is not', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const [n1, n2] = [await TestNode.up(cluster, 'n1'), await TestNode.up(cluster, 'n2')]
   await register(n1, ONE)
   await n1.tell({ t: 'types', types: [hosting(ONE)] })
@@ -91,7 +91,7 @@ test('a node is eligible with a registered file alone, and the catalogue says wh
 })
 
 test('S-55: properties are held to it; in use it is neither unregistered nor made unfit', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const node = await TestNode.up(cluster, 'n1')
   await register(node, ONE)
   await cluster.group('web')
@@ -119,7 +119,7 @@ test('S-55: properties are held to it; in use it is neither unregistered nor mad
 })
 
 test('S-51: degraded is a problem of the cluster, and no failure', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const node = await TestNode.up(cluster, 'n1')
   const groupId = await cluster.group('web')
   const epoch = await node.take(groupId)
@@ -146,7 +146,7 @@ test('S-51: degraded is a problem of the cluster, and no failure', async () => {
 })
 
 test('S-56: a file comes from a node that has it intact, asked one after the other', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const [n1, n2, n3] = [
     await TestNode.up(cluster, 'n1'),
     await TestNode.up(cluster, 'n2'),
@@ -174,7 +174,7 @@ test('S-56: a file comes from a node that has it intact, asked one after the oth
 })
 
 test('control codes: typed, handed to the node that has the group, answered by it alone', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const [n1, n2] = [await TestNode.up(cluster, 'n1'), await TestNode.up(cluster, 'n2')]
   const groupId = await cluster.group('web')
   const epoch = await n1.take(groupId)
@@ -215,7 +215,7 @@ test('control codes: typed, handed to the node that has the group, answered by i
 })
 
 test('a manifest that is too deep or too large ends the session, before it costs anything', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   for (const [name, depth, says] of [
     ['n1', 15_000, 'larger than'],
     ['n2', 500, 'too deep'],
@@ -231,7 +231,7 @@ test('a manifest that is too deep or too large ends the session, before it costs
 })
 
 test('the target of a move is asked before anything is stopped; its no is the refusal', async () => {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const [n1, n2] = [await TestNode.up(cluster, 'n1'), await TestNode.up(cluster, 'n2')]
   const groupId = await cluster.group('web')
   await n1.take(groupId)

@@ -12,7 +12,7 @@ beforeAll(insertKey)
 const XML = tinyDomainXml({ name: 'db', image: '/vm/db.img', serialLog: '/vm/db.log' })
 
 async function machine(xml = XML) {
-  const cluster = await TestCluster.form('fast')
+  const cluster = await TestCluster.form('standard')
   const node = await TestNode.up(cluster, 'n1')
   const groupId = await cluster.group('vm')
   const epoch = await node.take(groupId)

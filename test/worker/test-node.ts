@@ -202,7 +202,7 @@ export class Line {
   async next<T extends ObjectFrame['t']>(
     t: T,
     fits: (frame: FrameOf<T>) => boolean = () => true,
-    ms = 8_000,
+    ms = 25_000,
   ): Promise<FrameOf<T>> {
     for (const endMs = performance.now() + ms; ; await pause(2)) {
       const at = this.frames.findIndex((f) => f.t === t && fits(f as FrameOf<T>))
@@ -212,7 +212,7 @@ export class Line {
     }
   }
 
-  async end(ms = 8_000): Promise<{ code: number; reason: string }> {
+  async end(ms = 25_000): Promise<{ code: number; reason: string }> {
     for (const endMs = performance.now() + ms; ; await pause(2)) {
       if (this.closed) return this.closed
       if (performance.now() > endMs) throw new Error('the socket stays open')

@@ -45,7 +45,7 @@ export class Watcher {
   }
 
   /** Takes the first frame of this kind that was not taken yet. */
-  async next<T extends StreamFrame['t']>(t: T, ms = 8_000): Promise<FrameOf<T>> {
+  async next<T extends StreamFrame['t']>(t: T, ms = 25_000): Promise<FrameOf<T>> {
     for (const endMs = performance.now() + ms; ; await pause(2)) {
       const at = this.frames.findIndex((frame) => frame.t === t)
       if (at >= 0) return this.frames.splice(at, 1)[0] as FrameOf<T>
@@ -55,12 +55,12 @@ export class Watcher {
   }
 
   /** Waits until it has seen this update. */
-  async until(seq: number, ms = 8_000): Promise<void> {
+  async until(seq: number, ms = 25_000): Promise<void> {
     for (const endMs = performance.now() + ms; (this.seqs.at(-1) ?? 0) < seq; await pause(2))
       if (performance.now() > endMs) throw new Error(`no update ${seq}: ${this.seqs}`)
   }
 
-  async end(ms = 8_000): Promise<{ code: number; reason: string }> {
+  async end(ms = 25_000): Promise<{ code: number; reason: string }> {
     for (const endMs = performance.now() + ms; ; await pause(2)) {
       if (this.closed) return this.closed
       if (performance.now() > endMs) throw new Error('the stream stays open')

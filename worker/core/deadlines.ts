@@ -1,4 +1,5 @@
 import { isUnplaced } from '../../schema/carry.ts'
+import { Census } from './census.ts'
 import type { ClusterState } from './decision.ts'
 
 /**
@@ -25,6 +26,10 @@ export function nextDeadline(state: ClusterState): number | null {
   for (const { dueMs } of state.observed.failbacks.values()) at(dueMs)
   for (const { quarantinedUntilMs } of state.hive.nodes.values())
     if (quarantinedUntilMs !== undefined) at(quarantinedUntilMs)
+  for (const id of Census.of(state).stuck) {
+    const stick = state.hive.groups.get(id)?.stick
+    if (stick) at(stick.untilMs)
+  }
   for (const { untilMs } of state.hive.cluster?.maintenance ?? []) at(untilMs)
   return next
 }

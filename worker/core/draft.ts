@@ -9,7 +9,7 @@ import type {
 } from '../../schema/observed.ts'
 import type { Rule } from '../../schema/placement.ts'
 import type { Because, Change, Update } from '../../schema/update.ts'
-import { byGroup, Census, dependents, inOrder } from './census.ts'
+import { byGroup, Census, dependents, inOrder, replaced } from './census.ts'
 import type { ClusterState, Decision, Effect, Evidence, LogLine } from './decision.ts'
 import { gumUpdate } from './gum.ts'
 import { Precedence, sameOrder } from './precedence.ts'
@@ -28,6 +28,8 @@ export class Draft {
   readonly updates: Update[] = []
   readonly observations: Observation[] = []
   readonly evidence: Evidence[] = []
+  /** It is a game: who would be asked first is all that matters. */
+  readonly brief: boolean
   readonly #state: ClusterState
   readonly #nodes = new Map<string, Node | null>()
   readonly #groups = new Map<string, Group | null>()
@@ -60,8 +62,9 @@ export class Draft {
   #rulesOf: Map<string, Rule[]> | null = null
   #dependents: Map<string, string[]> | null = null
 
-  constructor(state: ClusterState, nowMs: number, cause: string) {
+  constructor(state: ClusterState, nowMs: number, cause: string, brief = false) {
     this.#state = state
+    this.brief = brief
     this.nowMs = nowMs
     this.cause = cause
     this.#cluster = state.hive.cluster
@@ -235,8 +238,8 @@ export class Draft {
         this.touchedAll = true
         break
       case 'node':
+        this.#nodeList = replaced(this.nodes(), change.id, change.value)
         this.#nodes.set(change.id, change.value)
-        this.#nodeList = null
         this.#touchNode(change.id)
         break
       case 'group':

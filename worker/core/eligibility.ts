@@ -11,6 +11,8 @@ export interface Question {
   readonly refused?: readonly { nodeId: string; reason: string }[]
   /** All that it is kept together with moves along, from wherever that is. */
   readonly whole?: boolean
+  /** Not only the first is wanted, whatever the draft is for. */
+  readonly all?: boolean
 }
 
 /** Why not, in words; null: it can. */

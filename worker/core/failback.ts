@@ -10,6 +10,7 @@ import { unitOf } from './neighbours.ts'
 import { candidates, recentFailovers, whyNot } from './placement.ts'
 import { busy, findGroup, isRefusal } from './refusals.ts'
 import { beginRelease } from './releases.ts'
+import { preferredOf } from './sticks.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
@@ -24,11 +25,11 @@ interface Better {
 function better(draft: Draft, group: Group): Better {
   const { owner } = group.ownership
   const rank = (id: string | null) => {
-    const at = group.preferredOwners.indexOf(id ?? '')
+    const at = preferredOf(group).indexOf(id ?? '')
     return at < 0 ? Number.POSITIVE_INFINITY : at
   }
   const failedMs = new Map(recentFailovers(draft, group).map((f) => [f.nodeId, f.atMs]))
-  const preferred = candidates(draft, group, { without: owner })
+  const preferred = candidates(draft, group, { without: owner, all: true })
     .eligible.filter((node) => rank(node.id) < rank(owner) && node.id !== shunned(group))
     .sort((a, b) => rank(a.id) - rank(b.id))
   const againMs = preferred.flatMap(({ id }) => {
@@ -74,7 +75,7 @@ export function failBack(draft: Draft, group: Group): boolean {
     note(draft, group, null)
     return false
   }
-  if (group.preferredOwners[0] !== group.ownership.owner) draft.staysRestless(group.id)
+  if (preferredOf(group)[0] !== group.ownership.owner) draft.staysRestless(group.id)
   const { node: to, againMs } = better(draft, group)
   const shut = failback.when === 'window' && !isOpen(failback, draft.nowMs)
   note(draft, group, to && shut ? opensAtMs(failback, draft.nowMs) : to ? null : againMs)
@@ -124,7 +125,7 @@ export function failbackGroup(draft: Draft, r: Of<'failbackGroup'>, by: string):
   if (isRefusal(group)) return group
   const { ownership } = group
   if (ownership.phase === 'releasing') return busy(draft, group, ownership)
-  if (group.preferredOwners.length === 0)
+  if (preferredOf(group).length === 0)
     return {
       code: 'NO_PREFERRED_OWNER',
       message: `group "${group.name}" prefers no node`,
@@ -143,11 +144,11 @@ function noBetter(draft: Draft, group: Group): Refusal {
   const rejected = new Map(
     candidates(draft, group, { without: owner }).rejected.map((x) => [x.node, x.reason]),
   )
-  const names = group.preferredOwners
+  const names = preferredOf(group)
     .map((id) => draft.node(id)?.name ?? id)
     .filter((name) => name !== here)
     .map((name) => `${name}: ${rejected.get(name) ?? 'it failed there a while ago'}`)
-  if (names.length === 0 || group.preferredOwners[0] === owner)
+  if (names.length === 0 || preferredOf(group)[0] === owner)
     return {
       code: 'ALREADY_THERE',
       message: `group "${group.name}" is on ${here}, and prefers no other node to that`,

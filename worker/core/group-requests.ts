@@ -20,6 +20,7 @@ import {
   unknownNode,
 } from './refusals.ts'
 import { beginRelease, removeGroup } from './releases.ts'
+import { moved as asMoved } from './sticks.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
 
@@ -107,7 +108,7 @@ export function setGroupState(draft: Draft, r: Of<'setGroupState'>, by: string):
   return null
 }
 
-/** Planned, graceful move (S-91). Leaves no rule behind. */
+/** Planned, graceful move (S-91). Leaves no rule behind unless it is asked to, and then one that ends. */
 export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal | null {
   const group = findGroup(draft, r.groupId)
   if (isRefusal(group)) return group
@@ -115,16 +116,12 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
   if (to !== null && isRefusal(to)) return to
   const { ownership } = group
   if (ownership.phase === 'releasing') return busy(draft, group, ownership)
-  if (to && ownership.owner === to.id)
-    return {
-      code: 'ALREADY_THERE',
-      message: `group "${group.name}" is already on ${to.name}`,
-      remedy: 'Nothing to do.',
-    }
+  if (to && ownership.owner === to.id) return stayThere(draft, r, group, to, by)
   const refused = to ? refuseTarget(draft, group, to) : refuseAnywhere(draft, group)
   if (refused) return refused
   // What was said on resuming a node is about where it was before.
-  const { drained: _, ...moved } = group
+  const { drained: _, ...rest } = group
+  const moved = asMoved(draft, r, by, rest)
   const because = {
     manager: 'FM' as const,
     code: 'operatorMove',
@@ -152,6 +149,27 @@ export function moveGroup(draft: Draft, r: Of<'moveGroup'>, by: string): Refusal
       because,
     )
   }
+  return null
+}
+
+/** It is there already: that it is to stay can be said all the same. */
+function stayThere(
+  draft: Draft,
+  r: Of<'moveGroup'>,
+  group: Group,
+  to: Node,
+  by: string,
+): Refusal | null {
+  if (!r.stick)
+    return {
+      code: 'ALREADY_THERE',
+      message: `group "${group.name}" is already on ${to.name}`,
+      remedy: 'Nothing to do.',
+    }
+  draft.put(
+    { table: 'group', id: group.id, value: asMoved(draft, r, by, group) },
+    { manager: 'FM', code: 'stuck', rule: 'S-91', evidence: { by, node: to.name } },
+  )
   return null
 }
 

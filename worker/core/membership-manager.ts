@@ -7,6 +7,7 @@ import type { Draft } from './draft.ts'
 import { withLoss } from './quarantine.ts'
 import { forgetResources, seenStopped, takeIntent } from './rcm.ts'
 import { beginRelease, freeGroup } from './releases.ts'
+import { preferredOf } from './sticks.ts'
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>
 
@@ -69,6 +70,7 @@ export function nodeReported(draft: Draft, event: Of<'nodeReported'>): void {
     guard: event.guard,
     session,
     types: event.types,
+    ...(event.measured && { measured: event.measured }),
     // From before it is told so: the welcome that tells it leaves only once this is committed (C4).
     ...(draft.cluster?.takeover === 'fence' && { under: 'fence' as const }),
   }
@@ -187,18 +189,16 @@ export function nodeLeft(draft: Draft, event: Of<'nodeLeft'>): void {
   draft.effects.push({ type: 'closeSession', nodeId, code: CLOSE.evicted, detail: 'left' })
 }
 
+function without({ stick, ...group }: Group, nodeId: string): Group {
+  const preferredOwners = group.preferredOwners.filter((id) => id !== nodeId)
+  return { ...group, preferredOwners, ...(stick && stick.node !== nodeId && { stick }) }
+}
+
 /** Takes a node out of hive, preferred and possible owners; the view grows by one (S-03). */
 export function removeNode(draft: Draft, node: Node, because: Because): void {
   for (const group of draft.groups())
-    if (group.preferredOwners.includes(node.id))
-      draft.put(
-        {
-          table: 'group',
-          id: group.id,
-          value: { ...group, preferredOwners: group.preferredOwners.filter((o) => o !== node.id) },
-        },
-        because,
-      )
+    if (preferredOf(group).includes(node.id))
+      draft.put({ table: 'group', id: group.id, value: without(group, node.id) }, because)
   for (const r of draft.resources())
     if (r.possibleOwners?.includes(node.id))
       draft.put(

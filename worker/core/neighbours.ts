@@ -1,6 +1,7 @@
 /** Hard rules and room: whether a group may be where others are, or are about to be. */
 import type { Group, Node } from '../../schema/hive.ts'
 import type { Rule } from '../../schema/placement.ts'
+import { capacityOf } from './capacity.ts'
 import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
 import type { Seat } from './seats.ts'
@@ -157,11 +158,12 @@ export function shortfall(
   node: Node,
   takes?: (seat: Seat) => boolean,
 ): Shortfall | null {
-  if (!node.capacity) return null
+  const capacity = capacityOf(node)
+  if (!capacity || !unit.some(needsRoom)) return null
   const taken = takes ? takenBy(draft, unit, node, takes) : takenByOthers(draft, group, unit, node)
   const missing: Record<string, number> = {}
   const said: string[] = []
-  for (const [name, has] of Object.entries(node.capacity)) {
+  for (const [name, has] of Object.entries(capacity)) {
     const needed = sum(unit, name)
     if (needed === 0) continue
     const left = has - taken(name)
@@ -171,6 +173,9 @@ export function shortfall(
   }
   return said.length > 0 ? { text: `no room: ${said.join('; ')}`, missing } : null
 }
+
+const needsRoom = ({ needs }: Group): boolean =>
+  needs !== undefined && Object.values(needs).some((amount) => amount > 0)
 
 function takenBy(
   draft: Draft,
@@ -204,11 +209,10 @@ function takenByOthers(
 
 /** Whether those that are there need more than it has. */
 export function isOvercommitted(draft: Draft, node: Node): boolean {
-  if (!node.capacity) return false
+  const capacity = capacityOf(node)
+  if (!capacity) return false
   const { here } = draft.seats.load(node.id)
-  return Object.entries(node.capacity).some(
-    ([name, has]) => (here[name] ?? 0) > has * (1 + EPSILON),
-  )
+  return Object.entries(capacity).some(([name, has]) => (here[name] ?? 0) > has * (1 + EPSILON))
 }
 
 /** Sums of fractions are off by less than this part of the whole. */

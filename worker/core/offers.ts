@@ -75,11 +75,20 @@ export function makeOffer(
   })
 }
 
+/** A line for each group of a host that is lost: in a large cluster that would be a book. */
+const NAMES_LOGGED = 32
+
+const shortened = (names: readonly string[], most: number): string =>
+  names.length <= most
+    ? names.join(', ')
+    : `${names.slice(0, most).join(', ')} and ${names.length - most} more`
+
 export function logNodeList(draft: Draft, group: Group): void {
   const names = draft.once('available', () =>
-    availableNodes(draft)
-      .map((node) => node.name)
-      .join(', '),
+    shortened(
+      availableNodes(draft).map((node) => node.name),
+      NAMES_LOGGED,
+    ),
   )
   draft.log({
     component: 'NM',

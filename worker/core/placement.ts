@@ -11,6 +11,7 @@ import {
 import { besides, whyNotBeside } from './neighbours.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
 import { compareRanks, goesByList, rankOf } from './ranking.ts'
+import { preferredOf } from './sticks.ts'
 
 export interface Candidates {
   /** In the order in which they are to be asked. */
@@ -24,10 +25,13 @@ export interface Candidates {
  * shows reasons shows these. Nodes in quarantine are asked only when nobody else could take it.
  */
 export function candidates(draft: Draft, group: Group, question: Question = {}): Candidates {
+  if (draft.brief && !question.all && goesByList(draft, group)) return first(draft, group, question)
   const { able, unable } = general(draft)
   const members = draft.resourcesOf(group.id)
   const fitsAll = fitsEverywhere(draft, members)
   const beside = besides(draft, group, question)
+  if (fitsAll && !beside && asksAll(question) && !general(draft).quarantine)
+    return { eligible: ordered(draft, group, able, question), rejected: unableNames(draft) }
   const willing: Node[] = []
   const quarantined: Node[] = []
   const refused: Refused[] = [...unable]
@@ -51,13 +55,66 @@ export function candidates(draft: Draft, group: Group, question: Question = {}):
   return { eligible: ordered(draft, group, eligible, question), rejected }
 }
 
+/**
+ * The same, but nobody is looked at after the first one who could take it: for games of what-if, in which
+ * whoever is asked accepts.
+ */
+function first(draft: Draft, group: Group, question: Question): Candidates {
+  const members = draft.resourcesOf(group.id)
+  const beside = besides(draft, group, question)
+  const quarantined: Node[] = []
+  const refused: Refused[] = []
+  for (const node of inListOrder(draft, group, question)) {
+    const reason =
+      whyNotAny(draft, node) ??
+      whyNotAsked(node, question) ??
+      whyNotOfGroup(draft, members, node) ??
+      beside?.(node) ??
+      null
+    if (reason !== null) refused.push({ node, reason })
+    else if (isQuarantined(node, draft.nowMs) && node.id !== question.first) quarantined.push(node)
+    else return { eligible: [node], rejected: namesOf(refused) }
+  }
+  return { eligible: quarantined, rejected: namesOf(refused) }
+}
+
+/** As `byList` puts all of them. */
+function* inListOrder(draft: Draft, group: Group, question: Question): Iterable<Node> {
+  const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
+  const ids = new Set([question.first ?? [], preferredOf(group), ...failed].flat())
+  const special = [...ids].flatMap((id) => draft.node(id) ?? [])
+  const [early, late] = [special.filter(({ id }) => id === question.first), [] as Node[]]
+  for (const node of byList(group, special, { ...question, first: null }, failed))
+    if (node.id !== question.first) (failed.has(node.id) ? late : early).push(node)
+  yield* early
+  for (const node of draft.nodes()) if (!ids.has(node.id)) yield node
+  yield* late
+}
+
+const namesOf = (refused: readonly Refused[]) =>
+  refused
+    .toSorted((a, b) => a.node.position - b.node.position)
+    .map(({ node, reason }) => ({ node: node.name, reason }))
+
 interface Refused {
   readonly node: Node
   readonly reason: string
 }
 
-/** Nodes in list order: those that take groups, and why the others do not. */
-function general(draft: Draft): { able: readonly Node[]; unable: readonly Refused[] } {
+const asksAll = ({ without, refused }: Question): boolean => without == null && !refused?.length
+
+const unableNames = (draft: Draft) => draft.once('unable', () => namesOf(general(draft).unable))
+
+interface General {
+  /** Nodes that take groups, in list order. */
+  readonly able: readonly Node[]
+  /** Why the others do not. */
+  readonly unable: readonly Refused[]
+  /** Whether any of those that do are in quarantine. */
+  readonly quarantine: boolean
+}
+
+function general(draft: Draft): General {
   return draft.once('general', () => {
     const able: Node[] = []
     const unable: Refused[] = []
@@ -66,7 +123,7 @@ function general(draft: Draft): { able: readonly Node[]; unable: readonly Refuse
       if (reason === null) able.push(node)
       else unable.push({ node, reason })
     }
-    return { able, unable }
+    return { able, unable, quarantine: able.some((node) => isQuarantined(node, draft.nowMs)) }
   })
 }
 
@@ -103,7 +160,7 @@ function byList(
   { first }: Question,
   failed: ReadonlySet<string>,
 ): readonly Node[] {
-  const { preferredOwners } = group
+  const preferredOwners = preferredOf(group)
   if (preferredOwners.length === 0 && failed.size === 0 && first == null) return nodes
   const place = ({ id }: Node) => {
     const at = preferredOwners.indexOf(id)

@@ -30,13 +30,10 @@ export const isQuarantined = (node: Node, nowMs: number): boolean =>
 export const quarantineText = (node: Node): string =>
   `quarantined until ${utcTime(node.quarantinedUntilMs ?? 0)}: lost ${node.losses?.length ?? 0} times within an hour`
 
-/**
- * A deadline that has passed is taken in the step that sees it.
- *
- * @param nodes as they are committed: few are ever in quarantine, and every step asks
- */
-export function endQuarantines(draft: Draft, nodes: Iterable<Node>): void {
-  for (const { id, quarantinedUntilMs } of nodes) {
+/** A deadline that has passed is taken in the step that sees it. */
+export function endQuarantines(draft: Draft): void {
+  // As they are committed: few are ever in quarantine, and every step asks.
+  for (const { id, quarantinedUntilMs } of draft.census.nodes) {
     const node = quarantinedUntilMs === undefined ? undefined : draft.node(id)
     if (node?.quarantinedUntilMs !== undefined && !isQuarantined(node, draft.nowMs))
       draft.put(

@@ -1,9 +1,11 @@
 /** In which order eligible nodes are asked: soft rules, fault domains, preferences and the policy. */
 import type { Group, Node } from '../../schema/hive.ts'
+import { capacityOf } from './capacity.ts'
 import type { Draft } from './draft.ts'
 import { type Question, whyNotItself } from './eligibility.ts'
 import { isJudged, sum, unitOf, whyNotOnline } from './neighbours.ts'
 import type { Seat } from './seats.ts'
+import { preferredOf } from './sticks.ts'
 
 /** Of two nodes on one level, the one with the smaller number is asked first. */
 export type Rank = readonly number[]
@@ -19,7 +21,7 @@ export function rankOf(
   question: Question,
   failedThere: boolean,
 ): Rank {
-  const preferred = group.preferredOwners.indexOf(node.id)
+  const preferred = preferredOf(group).indexOf(node.id)
   return [
     node.id === question.first ? 0 : 1,
     failedThere ? 1 : 0,
@@ -108,14 +110,14 @@ function roomLeft(draft: Draft, group: Group, node: Node): number {
     .at(node.id)
     .map((seat) => seat.group)
     .filter((other) => other.id !== group.id)
-  const names = Object.keys(node.capacity ?? {})
+  const names = Object.keys(capacityOf(node) ?? {})
   const needed = names.filter((name) => (group.needs?.[name] ?? 0) > 0)
   const lefts = (needed.length > 0 ? needed : names).map((name) => {
-    const left = (node.capacity?.[name] ?? 0) - sum(others, name)
+    const left = (capacityOf(node)?.[name] ?? 0) - sum(others, name)
     return left / Math.max(most(draft, name), Number.MIN_VALUE)
   })
   return Math.min(...lefts, Number.MAX_VALUE)
 }
 
 const most = (draft: Draft, name: string) =>
-  draft.nodes().reduce((max, node) => Math.max(max, node.capacity?.[name] ?? 0), 0)
+  draft.nodes().reduce((max, node) => Math.max(max, capacityOf(node)?.[name] ?? 0), 0)

@@ -22,6 +22,7 @@ import {
   setResourceState,
 } from './resource-requests.ts'
 import { changeNode, createRule, deleteRule, setPlacement, setStarts } from './rule-requests.ts'
+import { unstickGroup } from './sticks.ts'
 import { registerType, unregisterType } from './type-requests.ts'
 
 /** What an operator asked for: carried out, or refused with a reason and nothing changed. */
@@ -47,6 +48,8 @@ export function takeRequest(draft: Draft, request: Request, by: string): Refusal
       return deleteGroup(draft, request, by)
     case 'moveGroup':
       return moveGroup(draft, request, by)
+    case 'unstickGroup':
+      return unstickGroup(draft, request, by)
     case 'failbackGroup':
       return failbackGroup(draft, request, by)
     case 'failoverGroup':

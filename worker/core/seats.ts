@@ -31,17 +31,21 @@ export interface Load {
   readonly bound: readonly Seat[]
 }
 
+/** Where a map of seats begins. */
+export type Seats = Pick<SeatMap, 'of' | 'at' | 'load'>
+
 export class SeatMap {
   readonly #source: SeatSource
   /** What is the same as there is not kept here. */
-  readonly #under: SeatMap | undefined
+  readonly #under: Seats | undefined
   readonly #seats = new Map<string, Seat | null>()
-  readonly #byNode = new Map<string, Map<string, Seat>>()
+  /** What is otherwise there than below. */
+  readonly #byNode = new Map<string, Otherwise>()
   readonly #lists = new Map<string, readonly Seat[]>()
   readonly #loads = new Map<string, Load>()
   readonly #touched = new Set<string>()
 
-  constructor(source: SeatSource, under?: SeatMap) {
+  constructor(source: SeatSource, under?: Seats) {
     this.#source = source
     this.#under = under
   }
@@ -63,8 +67,8 @@ export class SeatMap {
     const known = this.#lists.get(nodeId)
     if (known) return known
     const own = this.#byNode.get(nodeId)
-    if (!own && this.#under) return this.#under.at(nodeId)
-    const list = [...(own?.values() ?? [])].sort((a, b) => (a.group.id < b.group.id ? -1 : 1))
+    const under = this.#under?.at(nodeId) ?? []
+    const list = own ? otherwise(under, own) : under
     this.#lists.set(nodeId, list)
     return list
   }
@@ -101,22 +105,52 @@ export class SeatMap {
 
   #take(groupId: string): void {
     const before = this.#known(groupId)
-    for (const node of [before?.here, before?.bound]) if (node) this.#on(node).delete(groupId)
+    for (const node of [before?.here, before?.bound]) {
+      if (!node) continue
+      const own = this.#on(node)
+      own.came.delete(groupId)
+      if (this.#under) own.left.add(groupId)
+    }
     const seat = seatOf(this.#source, groupId)
     this.#seats.set(groupId, seat)
     for (const node of [seat?.here, seat?.bound])
-      if (node && seat) this.#on(node).set(groupId, seat)
+      if (node && seat) this.#on(node).came.set(groupId, seat)
   }
 
-  #on(nodeId: string): Map<string, Seat> {
+  #on(nodeId: string): Otherwise {
     this.#lists.delete(nodeId)
     this.#loads.delete(nodeId)
     const known = this.#byNode.get(nodeId)
     if (known) return known
-    const made = new Map(this.#under?.at(nodeId).map((seat) => [seat.group.id, seat]))
+    const made = { came: new Map<string, Seat>(), left: new Set<string>() }
     this.#byNode.set(nodeId, made)
     return made
   }
+}
+
+interface Otherwise {
+  readonly came: Map<string, Seat>
+  /** Also of those that have come: below they are not looked for. */
+  readonly left: Set<string>
+}
+
+/** Both in the order of GUIDs. */
+function otherwise(under: readonly Seat[], { came, left }: Otherwise): readonly Seat[] {
+  const news = [...came.values()].sort((a, b) => (a.group.id < b.group.id ? -1 : 1))
+  if (under.length === 0) return news
+  const list: Seat[] = []
+  let next = 0
+  for (const seat of under) {
+    const { id } = seat.group
+    if (left.has(id)) continue
+    for (let one = news[next]; one && one.group.id < id; one = news[next]) {
+      list.push(one)
+      next += 1
+    }
+    list.push(seat)
+  }
+  list.push(...news.slice(next))
+  return list
 }
 
 function seatOf(source: SeatSource, groupId: string): Seat | null {

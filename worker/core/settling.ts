@@ -5,6 +5,7 @@
  */
 import { LIMITS } from '../../schema/limits.ts'
 import type { Draft } from './draft.ts'
+import { isOvercommitted } from './neighbours.ts'
 
 type Look = (draft: Draft, groupId: string) => void
 
@@ -97,8 +98,12 @@ export function affected(
     const seat = draft.seats.of(id)
     for (const node of [seat?.here, seat?.bound]) if (node) nodes.add(node)
   }
-  for (const id of nodes)
-    if (draft.node(id)?.capacity) for (const { group } of draft.seats.at(id)) out.add(group.id)
+  // Where there is room for all, nobody has to make any; who waits for room is restless.
+  for (const id of nodes) {
+    const node = draft.node(id)
+    if (node && isOvercommitted(draft, node))
+      for (const { group } of draft.seats.at(id)) out.add(group.id)
+  }
   return out
 }
 

@@ -29,19 +29,27 @@ import { endQuarantines } from './quarantine.ts'
 import { resourceReported, takeIntent } from './rcm.ts'
 import { takeRequest } from './requests.ts'
 import { settle } from './settling.ts'
+import { endSticks } from './sticks.ts'
 
 /**
  * Decides what one event means for the cluster. Changes nothing.
  *
  * @param nowMs milliseconds since the Unix epoch on the Durable Object's clock
+ * @param brief in a game of what-if: of those who could take a group only the first is looked for
  * @returns everything to commit, then everything to send (C4); or the refusal of a request
  */
-export function step(state: ClusterState, event: Event, nowMs: number): Decision {
-  const draft = new Draft(state, nowMs, causeOf(event, state))
+export function step(
+  state: ClusterState,
+  event: Event,
+  nowMs: number,
+  brief: boolean = false,
+): Decision {
+  const draft = new Draft(state, nowMs, causeOf(event, state), brief)
   const refused = take(draft, event)
   if (refused) return { refused, updates: [], observations: [], effects: [], log: [] }
-  endQuarantines(draft, state.hive.nodes.values())
+  endQuarantines(draft)
   endMaintenances(draft)
+  endSticks(draft)
   settle(draft, settleGroup)
   settleFences(draft)
   return draft.decision()

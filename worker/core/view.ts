@@ -96,6 +96,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
     heardBy: [...(session?.heardBy ?? [])],
     position: node.position,
     capacity: node.capacity ?? null,
+    measured: node.measured ?? null,
     faultDomain: node.faultDomain ?? null,
     epoch: node.epoch,
     bootId: node.bootId,
@@ -138,6 +139,9 @@ export function viewGroup(state: ClusterState, group: Group, nowMs: number): Gro
       null,
     ),
     preferredOwners: group.preferredOwners.map((id) => name(id) ?? id),
+    stick: group.stick
+      ? { ...group.stick, node: name(group.stick.node) ?? group.stick.node }
+      : null,
     failoverThreshold: failoverThreshold(group, state.hive.nodes.size),
     failoverPeriodMs: group.failoverPeriodMs,
     failback: group.failback ?? { when: 'off' },

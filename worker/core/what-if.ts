@@ -7,12 +7,14 @@ import type { Refusal } from '../../schema/errors.ts'
 import type { Event } from '../../schema/event.ts'
 import type { Group, Hive, Node } from '../../schema/hive.ts'
 import { maintenanceOf } from '../../schema/maintenance.ts'
-import { applyObservation, type Observed } from '../../schema/observed.ts'
+import { applyObservation } from '../../schema/observed.ts'
 import type { StatusItem } from '../../schema/session.ts'
 import { applyUpdate, type Update } from '../../schema/update.ts'
 import { Census } from './census.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
+import type { Footprint } from './footprint.ts'
+import { Overlay } from './overlay.ts'
 import { candidates } from './placement.ts'
 import { step } from './step.ts'
 
@@ -26,8 +28,9 @@ export function whatIf(
   state: ClusterState,
   ask: SimulateAsk,
   nowMs: number,
+  footprint?: Footprint,
 ): Simulation | { refused: Refusal } {
-  const copy = copied(state)
+  const copy = copied(state, footprint)
   for (const event of eventsOf(copy, ask)) {
     const refused = play(copy, event, nowMs)
     if (refused) return { refused }
@@ -40,8 +43,9 @@ export function lossOf(
   state: ClusterState,
   nodes: readonly string[],
   nowMs: number,
+  footprint?: Footprint,
 ): SimulatedGroup[] {
-  const lost = whatIf(state, { what: 'nodeDown', nodes: [...nodes] }, nowMs)
+  const lost = whatIf(state, { what: 'nodeDown', nodes: [...nodes] }, nowMs, footprint)
   return 'refused' in lost ? [] : lost.groups
 }
 
@@ -56,15 +60,31 @@ export function played(
   return refused ? { refused } : copy
 }
 
-function copied({ hive, observed }: ClusterState): ClusterState {
+/** A state of its own that costs nothing to make: what changes in it is laid over what it was made from. */
+interface Laid extends ClusterState {
+  readonly hive: Hive & { readonly groups: Overlay<Group> }
+}
+
+function copied({ hive, observed }: ClusterState, footprint?: Footprint): Laid {
   const { nodes, groups, resources, types, rules } = hive
-  const copy: Hive = {
-    ...{ ...hive, nodes: new Map(nodes), groups: new Map(groups), resources: new Map(resources) },
-    ...{ types: new Map(types), rules: new Map(rules) },
+  const ofGroup = footprint?.ofGroup
+  const ofResource = footprint?.ofResource(resources)
+  const laid = {
+    ...{ ...hive, nodes: new Overlay(nodes), groups: new Overlay(groups, ofGroup) },
+    ...{ resources: new Overlay(resources, ofResource) },
+    ...{ types: new Overlay(types), rules: new Overlay(rules) },
   }
-  const tables = Object.entries(observed).map(([name, table]) => [name, new Map(table)])
-  const made = { hive: copy, observed: Object.fromEntries(tables) as unknown as Observed }
-  Census.copy({ hive, observed }, made)
+  const made: Laid = {
+    hive: laid,
+    observed: {
+      resources: new Overlay(observed.resources, ofResource),
+      offers: new Overlay(observed.offers, ofGroup),
+      failbacks: new Overlay(observed.failbacks, ofGroup),
+      waiting: new Overlay(observed.waiting, ofGroup),
+      fencing: new Overlay(observed.fencing),
+    },
+  }
+  Census.copy({ hive, observed }, made, footprint)
   return made
 }
 
@@ -109,7 +129,9 @@ function play(state: ClusterState, first: Event, nowMs: number): Refusal | null 
   const queue: Event[] = [first]
   for (let steps = 0; queue.length > 0; steps += 1) {
     if (steps > STEPS_MAX) throw new Error('the simulation does not settle')
-    const decision = step(state, queue.shift() as Event, nowMs)
+    // The refusal of what was asked for names all who could have taken it.
+    const isBrief = steps > 0 || first.type !== 'requested'
+    const decision = step(state, queue.shift() as Event, nowMs, isBrief)
     if (decision.refused) return decision.refused
     for (const update of decision.updates) applyUpdate(state.hive, update)
     for (const o of decision.observations) applyObservation(state.observed, o)
@@ -152,6 +174,7 @@ function seen(state: ClusterState, { id, waitsFor }: Group, epoch: number): Stat
 
 /** What its owner leaves alone now, and would start: it is there, wanted, and not online. */
 function restarts(before: ClusterState, { hive }: ClusterState): Simulation['restarts'] {
+  if (before.hive.cluster === hive.cluster) return []
   return [...hive.resources.values()].flatMap((r) => {
     const group = hive.groups.get(r.groupId)
     const { owner: nodeId, epoch } = group?.ownership ?? { owner: null }
@@ -165,10 +188,14 @@ function restarts(before: ClusterState, { hive }: ClusterState): Simulation['res
   })
 }
 
-function differences(before: ClusterState, after: ClusterState, nowMs: number): SimulatedGroup[] {
+function differences(before: ClusterState, after: Laid, nowMs: number): SimulatedGroup[] {
   const draft = new Draft(after, nowMs, '')
   const name = (id: string | null) => (id === null ? null : (after.hive.nodes.get(id)?.name ?? id))
-  return draft.groups().flatMap((group: Group): SimulatedGroup[] => {
+  const place = (id: string) => draft.precedence.placeOf(id)
+  const changed = [...after.hive.groups.changed].sort((a, b) => place(a) - place(b))
+  return changed.flatMap((id): SimulatedGroup[] => {
+    const group = draft.group(id)
+    if (!group) return []
     const was = before.hive.groups.get(group.id)?.ownership
     const from = was?.owner ?? null
     const to = group.ownership.owner

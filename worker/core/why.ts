@@ -156,7 +156,11 @@ function nodeRows(draft: Draft, state: ClusterState, group: Group): Row[] {
 function placeText(draft: Draft, group: Group, node: Node): string {
   const preferred = group.preferredOwners.indexOf(node.id)
   const place =
-    preferred >= 0 ? `preferred owner ${preferred + 1}` : `place ${place1(draft, node)} of the list`
+    group.stick?.node === node.id
+      ? `it is to stay here until ${new Date(group.stick.untilMs).toISOString()}, said ${group.stick.by}: ${group.stick.reason}`
+      : preferred >= 0
+        ? `preferred owner ${preferred + 1}`
+        : `place ${place1(draft, node)} of the list`
   const failed = recentFailovers(draft, group).some((f) => f.nodeId === node.id)
   const asked = failed ? `${place}, asked last: the group failed here lately` : place
   return isQuarantined(node, draft.nowMs)
