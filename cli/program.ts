@@ -10,6 +10,7 @@ import { addExplain } from './commands/explain.ts'
 import { addFence } from './commands/fence.ts'
 import { addGroup } from './commands/group.ts'
 import { addImport } from './commands/import.ts'
+import { addKey, addWhoami } from './commands/key.ts'
 import { addLog } from './commands/log.ts'
 import { addMaintenance } from './commands/maintenance.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
@@ -68,6 +69,8 @@ export function makeProgram(runner: Runner): Command {
     addResource,
     addVm,
     addToken,
+    addKey,
+    addWhoami,
     addMove,
     addVerbs,
     addOnline,

@@ -1,5 +1,4 @@
 /** The control plane on this machine: the Worker of wrangler.toml in workerd, state on disk. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Server } from 'node:net'
@@ -8,6 +7,8 @@ import { Log, LogLevel, Miniflare } from 'miniflare'
 import { takeLock } from '../probe/os/lock.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { bundleWorker } from '../tools/bundle.ts'
+import { newKey } from '../worker/secrets.ts'
+import { addOperator } from './operator-key.ts'
 
 export interface ControlPlane {
   readonly url: string
@@ -85,7 +86,7 @@ async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<
     url = await miniflare.ready
   }
   await migrate(miniflare)
-  await addKey(miniflare, key)
+  await addOperator(await miniflare.getD1Database('DB'), key)
   // Elsewhere than on loopback, what is said to be ready is a door of Miniflare's own.
   const port = options.host === undefined ? Number(url.port) : options.port
   return {
@@ -206,7 +207,7 @@ function readKey(folder: string): string {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch {
-    const key = `hfk_${randomBytes(24).toString('base64url')}`
+    const { key } = newKey()
     writeFileSync(path, key, { mode: 0o600 })
     return key
   }
@@ -227,15 +228,4 @@ async function migrate(miniflare: Miniflare): Promise<void> {
     const note = db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name)
     await db.batch([...statements, note])
   }
-}
-
-async function addKey(miniflare: Miniflare, key: string): Promise<void> {
-  const db = await miniflare.getD1Database('DB')
-  const hash = createHash('sha256').update(key).digest('hex')
-  await db
-    .prepare(
-      'INSERT INTO api_keys (id, name, hash, created_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    )
-    .bind(randomUUID(), 'operator', hash, Date.now())
-    .run()
 }

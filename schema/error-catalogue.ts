@@ -163,8 +163,25 @@ export const ERRORS = {
     http: 401,
     exit: 6,
     title: 'No valid API key',
-    cause: 'The request has no API key, or one that is not known.',
+    cause: 'The request has no API key, or one that is not known, has expired or was revoked.',
     remedy: 'Set HOLDFAST_API_KEY, or send `Authorization: Bearer hfk_…`.',
+  },
+  FORBIDDEN: {
+    http: 403,
+    exit: 6,
+    title: 'The key may not do this',
+    cause:
+      'The API key is valid, and its scopes do not include what this needs: `read` looks, `operate` runs what is configured, `admin` configures.',
+    remedy:
+      'Use a key with the scope that the error names. An admin of the organisation makes one with `holdfast key create`; `holdfast whoami` shows what a key may do.',
+  },
+  KEY_IN_USE: {
+    http: 409,
+    exit: 8,
+    title: 'A key cannot revoke itself',
+    cause:
+      'The key that was to be revoked is the one that the request was made with. It may be the last one that can make keys.',
+    remedy: 'Revoke it with another admin key, or replace its secret with `holdfast key rotate`.',
   },
   TOKEN_INVALID: {
     http: 403,

@@ -93,6 +93,14 @@ export const LIMITS = {
   quietAlarmMs: 60_000,
   /** Losses of a node that are remembered, to see whether it flaps. */
   lossesKept: 16,
+  /** Valid keys of one organisation, what one of them may be good for, and for how long. */
+  keysMax: 1_000,
+  keyScopesMax: 50,
+  keyTtlMaxMs: 10 * 365 * 24 * 3_600_000,
+  /** How long a secret that has been replaced may be valid yet. */
+  keyOverlapMaxMs: 30 * 24 * 3_600_000,
+  /** The last use of a key is written at most this often. */
+  keyUseNotedMs: 60_000,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** `step` runs its managers until nothing changes; more rounds than this is a bug. */

@@ -7,11 +7,11 @@
  */
 import * as z from 'zod'
 import { receiver } from './carry.ts'
-import { hostClock } from './clock.ts'
 import { controlCode, controlInput, controlOutcome } from './control.ts'
 import { refusal } from './errors.ts'
 import { fenceOrder, fenceOutcome, fenceProbe, fenceRequest, policyTold } from './fencing.ts'
 import { hostedType, releaseReason, sha256 } from './hive.ts'
+import { hostClock } from './host-clock.ts'
 import { bootId, detail, durationMs, epoch, guid, instantMs, typeName } from './ids.ts'
 import { incident } from './last-calls.ts'
 import { LIMITS } from './limits.ts'

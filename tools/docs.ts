@@ -1,6 +1,7 @@
-/** `npm run docs`: what is made, not written: docs/cli.md, docs/probe.md, docs/errors/, docs/resource-types/ and docs/config.schema.json. Tests say when it is stale. */
+/** `npm run docs`: what is made, not written: docs/cli.md, docs/probe.md, docs/api-routes.md, docs/errors/, docs/resource-types/ and docs/config.schema.json. Tests say when it is stale. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { renderApiDocs } from './api-docs.ts'
 import { ROOT } from './checks.ts'
 import { renderCliDocs } from './cli-docs.ts'
 import { configSchema } from './config-schema.ts'
@@ -10,6 +11,7 @@ import { renderProbeDocs } from './probe-docs.ts'
 
 writeFileSync(join(ROOT, 'docs/cli.md'), renderCliDocs())
 writeFileSync(join(ROOT, 'docs/probe.md'), renderProbeDocs())
+writeFileSync(join(ROOT, 'docs/api-routes.md'), renderApiDocs())
 writeErrorPages()
 writeTypePages()
 writeFileSync(join(ROOT, 'docs/config.schema.json'), configSchema())

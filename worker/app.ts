@@ -1,9 +1,10 @@
 import { type Context, Hono } from 'hono'
 import { type RouteName, routes } from '../schema/api/routes.ts'
-import { streamPath, streamQuery } from '../schema/api/stream.ts'
+import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
-import { type Call, openCluster } from './calls.ts'
+import { type Admitted, admit } from './admission.ts'
+import { type Call, open } from './calls.ts'
 import { handlers } from './handlers.ts'
 import { problemResponse, refusalOf } from './problem.ts'
 import { Tenants } from './tenants.ts'
@@ -25,13 +26,10 @@ app.get('/v1/sessions/:object', async (c) => {
   return c.env.CLUSTER.get(id).fetch(c.req.raw)
 })
 
-/** Routes that carry their own secret, or none. */
-const OPEN: readonly RouteName[] = ['join', 'health']
-
 for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]
   app.on(route.method, route.path, async (c) => {
-    const call = await parseCall(c, name)
+    const call = await parseCall(c, name, await admit(c, route.access))
     const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
     return c.json(answer as object, 'status' in route ? route.status : 200)
   })
@@ -39,8 +37,7 @@ for (const name of Object.keys(routes) as RouteName[]) {
 
 /** The event stream: a WebSocket to the object, opened with the API key and read only. */
 app.get(streamPath, async (c) => {
-  const tenants = new Tenants(c.env.DB)
-  await authenticate(c, tenants)
+  const { cluster } = await admit(c, streamAccess)
   const { after } = parse(streamQuery, c.req.query(), 'query') as { after?: number }
   if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
     throw new HoldfastError({
@@ -49,9 +46,10 @@ app.get(streamPath, async (c) => {
       why: 'The header `Upgrade: websocket` did not arrive; some proxies remove it.',
       remedy: 'Open it as a WebSocket, or ask GET …/events with waitMs (long poll).',
     })
-  const stub = await openCluster(c.env, tenants, c.req.param('cluster') ?? '')
+  const { row } = open({ env: c.env, cluster })
+  const object = c.env.CLUSTER.get(c.env.CLUSTER.idFromString(row.objectId))
   const url = `https://cluster${WATCH_PATH}${after === undefined ? '' : `?after=${after}`}`
-  return stub.fetch(url, { headers: { upgrade: 'websocket', 'x-request-id': requestId(c) } })
+  return object.fetch(url, { headers: { upgrade: 'websocket', 'x-request-id': requestId(c) } })
 })
 
 app.notFound((c) =>
@@ -63,10 +61,8 @@ app.notFound((c) =>
 
 app.onError((error, c) => problemResponse(refusalOf(error), requestId(c)))
 
-async function parseCall(c: Context<Bindings>, name: RouteName): Promise<Call> {
+async function parseCall(c: Context<Bindings>, name: RouteName, admitted: Admitted): Promise<Call> {
   const route = routes[name]
-  const tenants = new Tenants(c.env.DB)
-  const by = OPEN.includes(name) ? '' : await authenticate(c, tenants)
   const body =
     'body' in route
       ? parse(
@@ -76,19 +72,9 @@ async function parseCall(c: Context<Bindings>, name: RouteName): Promise<Call> {
         )
       : undefined
   const query = 'query' in route ? parse(route.query, c.req.query(), 'query') : undefined
-  return { env: c.env, tenants, by, params: c.req.param() as never, body, query }
-}
-
-async function authenticate(c: Context<Bindings>, tenants: Tenants): Promise<string> {
-  const key = /^Bearer (hfk_[A-Za-z0-9_-]{8,100})$/.exec(c.req.header('authorization') ?? '')?.[1]
-  const name = key ? await tenants.keyName(key) : null
-  if (name === null)
-    throw new HoldfastError({
-      code: 'UNAUTHENTICATED',
-      message: key ? 'this API key is not valid' : 'this needs an API key',
-      remedy: 'Send it as `Authorization: Bearer hfk_…`, or set HOLDFAST_API_KEY.',
-    })
-  return name
+  const tenants = new Tenants(c.env.DB)
+  const by = admitted.principal?.name ?? ''
+  return { env: c.env, tenants, ...admitted, by, params: c.req.param() as never, body, query }
 }
 
 async function readBody(

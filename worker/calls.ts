@@ -5,20 +5,26 @@ import type { WhyView } from '../schema/api/why.ts'
 import { neededFields, parseNeeds } from '../schema/dependency.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import type { ClusterRow } from './api-keys.ts'
 import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
 import type { Tested } from './fence-tests.ts'
 import type { Target } from './move-checks.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
+import type { Principal } from './principal.ts'
 import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
 
 export interface Call<B = unknown, Q = unknown> {
   env: Env
   tenants: Tenants
-  /** Name of the API key. */
+  /** Null where nobody has to say who they are. */
+  principal: Principal | null
+  /** Its name, for who reads what was done. */
   by: string
+  /** Of the organisation of who asks; null where the path names none. */
+  cluster: ClusterRow | null
   params: Record<string, string>
   body: B
   query: Q
@@ -48,17 +54,16 @@ export interface Stub {
 export const stubOf = (env: Env, objectId: string): Stub =>
   env.CLUSTER.get(env.CLUSTER.idFromString(objectId)) as unknown as Stub
 
-export async function open(call: Call): Promise<{ stub: Stub; row: { id: string } }> {
-  const row = await call.tenants.cluster(call.params['cluster'] ?? '')
-  if (!row) throw notFound('cluster', call.params['cluster'] ?? '')
-  return { stub: stubOf(call.env, row.objectId), row }
+/** Who asks, of a route that somebody has to be known for. */
+export function asking({ principal }: Call): Principal {
+  if (!principal) throw new Error('a route that anyone may call asks who calls it')
+  return principal
 }
 
-/** The object itself, for what is not a call with an answer. */
-export async function openCluster(env: Env, tenants: Tenants, reference: string) {
-  const row = await tenants.cluster(reference)
-  if (!row) throw notFound('cluster', reference)
-  return env.CLUSTER.get(env.CLUSTER.idFromString(row.objectId))
+/** The cluster that the path names: they have been admitted to it. */
+export function open({ env, cluster }: Pick<Call, 'env' | 'cluster'>) {
+  if (!cluster) throw new Error('a route without a cluster in its path opens one')
+  return { stub: stubOf(env, cluster.objectId), row: cluster }
 }
 
 export async function view(stub: Stub): Promise<b.ClusterView> {
@@ -83,7 +88,7 @@ export async function onThing(
   kind: Kind,
   make: (id: string, cluster: b.ClusterView) => Request,
 ) {
-  const { stub } = await open(call)
+  const { stub } = open(call)
   const cluster = await view(stub)
   const { id } = find(cluster, kind, call)
   return ask(stub, call.by, make(id, cluster), id)
@@ -155,16 +160,20 @@ function needed(cluster: b.ClusterView, said: string[] | string) {
   return neededFields(parsed.needs.map((some) => ids(cluster, 'resource', some)))
 }
 
-export function notFound(what: string, reference: string): HoldfastError {
+export function notFound(
+  what: string,
+  reference: string,
+  remedy = 'List what there is: holdfast status',
+): HoldfastError {
   return new HoldfastError({
     code: 'NOT_FOUND',
     message: `there is no ${what} "${reference}"`,
-    remedy: 'List what there is: holdfast status',
+    remedy,
   })
 }
 
 export async function why(call: Call<unknown, { atMs?: number }>, kind: Kind): Promise<WhyView> {
-  const { stub } = await open(call)
+  const { stub } = open(call)
   const { id, name } = find(await view(stub), kind, call)
   const { atMs } = call.query
   const answer = await stub.read({ what: 'why', kind, id, atMs })

@@ -4,9 +4,9 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
-import type { HostClock } from '../schema/clock.ts'
 import type { Refusal } from '../schema/errors.ts'
 import type { Event, Request as OperatorRequest } from '../schema/event.ts'
+import type { HostClock } from '../schema/host-clock.ts'
 import { applyObservation } from '../schema/observed.ts'
 import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'

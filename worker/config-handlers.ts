@@ -4,11 +4,10 @@ import { type Call, open } from './calls.ts'
 import type { ApplyAsk, PlanAsk } from './configurations.ts'
 
 export const configHandlers = {
-  getConfig: async (call: Call) => (await open(call)).stub.exportConfig(),
-  planConfig: async (call: Call<PlanAsk>) =>
-    orThrow(await (await open(call)).stub.planConfig(call.body)),
+  getConfig: async (call: Call) => open(call).stub.exportConfig(),
+  planConfig: async (call: Call<PlanAsk>) => orThrow(await open(call).stub.planConfig(call.body)),
   applyConfig: async (call: Call<ApplyAsk>) =>
-    orThrow(await (await open(call)).stub.applyConfig(call.body, call.by)),
+    orThrow(await open(call).stub.applyConfig(call.body, call.by)),
 }
 
 function orThrow<T extends object>(answer: T | { refused: Refusal }): T {

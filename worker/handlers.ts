@@ -7,6 +7,7 @@ import { HoldfastError } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import {
   ask,
+  asking,
   type Call,
   find,
   groupWithIds,
@@ -24,9 +25,11 @@ import {
 } from './calls.ts'
 import { configHandlers } from './config-handlers.ts'
 import { join } from './join.ts'
+import { keyHandlers } from './key-handlers.ts'
 import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
+import { roleIn } from './principal.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
@@ -58,13 +61,21 @@ export const handlers: Record<RouteName, Handler> = {
     return { ok: accounts.ok, version: VERSION, checks: [accounts] }
   },
 
-  listClusters: async (call: Call) => ({ clusters: (await call.tenants.clusters()).map(summary) }),
+  listClusters: async (call: Call) => {
+    const principal = asking(call)
+    const all = await call.tenants.clusters(principal.organisation.id)
+    return { clusters: all.filter((one) => roleIn(principal, one.id) !== null).map(summary) }
+  },
 
   createCluster: async (call: Call<z.output<typeof b.createCluster>>) => {
     const { name, profile } = call.body
     const id = crypto.randomUUID()
     const objectId = call.env.CLUSTER.newUniqueId()
-    const row = { id, name, profile, objectId: objectId.toString(), createdAtMs: Date.now() }
+    const organisationId = asking(call).organisation.id
+    const row = {
+      ...{ id, organisationId, name, profile },
+      ...{ objectId: objectId.toString(), createdAtMs: Date.now() },
+    }
     if (!(await call.tenants.addCluster(row)))
       throw new HoldfastError({
         code: 'NAME_TAKEN',
@@ -81,11 +92,11 @@ export const handlers: Record<RouteName, Handler> = {
     return summary(row)
   },
 
-  getCluster: async (call: Call) => view((await open(call)).stub),
+  getCluster: async (call: Call) => view(open(call).stub),
 
   changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
     const { takeover, placement, startsPerNode } = call.body
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const requests: Request[] = [
       ...(placement ? [{ type: 'setPlacement' as const, placement }] : []),
       ...(startsPerNode ? [{ type: 'setStarts' as const, startsPerNode }] : []),
@@ -97,7 +108,7 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   getHive: async (call: Call<unknown, { path?: string; version?: number }>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { path, version } = call.query
     const hive = await stub.read({ what: 'hive', path, version })
     if (!hive) throw notFound('key or version of the hive', path ?? String(version))
@@ -105,17 +116,18 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   createToken: async (call: Call<z.output<typeof b.createToken>>) => {
-    const { row } = await open(call)
+    const { row } = open(call)
     return call.tenants.addToken(row.id, call.body.uses, call.body.ttlMs)
   },
 
   join: async (call: Call<z.output<typeof b.join>>) => join(call, (id) => stubOf(call.env, id)),
 
   listTypes: async (call: Call) => {
-    const types = await (await open(call)).stub.read({ what: 'types' })
+    const types = await open(call).stub.read({ what: 'types' })
     return { types: types.map((one) => ({ ...one, managed: isManaged(one.type) })) }
   },
 
+  ...keyHandlers,
   ...nodeHandlers,
   ...ruleHandlers,
   ...maintenanceHandlers,
@@ -123,11 +135,11 @@ export const handlers: Record<RouteName, Handler> = {
   ...configHandlers,
   ...operationHandlers,
 
-  listGroups: async (call: Call) => ({ groups: (await view((await open(call)).stub)).groups }),
-  getGroup: async (call: Call) => find(await view((await open(call)).stub), 'group', call),
+  listGroups: async (call: Call) => ({ groups: (await view(open(call).stub)).groups }),
+  getGroup: async (call: Call) => find(await view(open(call).stub), 'group', call),
   whyGroup: async (call: Call<unknown, { atMs?: number }>) => why(call, 'group'),
   createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { name, ...rest } = call.body
     const groupId = crypto.randomUUID()
     const settings = groupWithIds(await view(stub), rest)
@@ -148,24 +160,24 @@ export const handlers: Record<RouteName, Handler> = {
     onThing(call, 'group', (groupId) => ({ type: 'unstickGroup', groupId })),
 
   listResources: async (call: Call) => ({
-    resources: (await view((await open(call)).stub)).groups.flatMap((g) => g.resources),
+    resources: (await view(open(call).stub)).groups.flatMap((g) => g.resources),
   }),
-  getResource: async (call: Call) => find(await view((await open(call)).stub), 'resource', call),
+  getResource: async (call: Call) => find(await view(open(call).stub), 'resource', call),
   whyResource: async (call: Call<unknown, { atMs?: number }>) => why(call, 'resource'),
   getEvidence: async (call: Call) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { id } = find(await view(stub), 'resource', call)
     return stub.read({ what: 'evidence', resourceId: id })
   },
   controlResource: async (call: Call<z.output<typeof controlResource>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { id } = find(await view(stub), 'resource', call)
     const done = await stub.control({ resourceId: id, ...call.body, by: call.by })
     if ('refused' in done) throw new HoldfastError(done.refused)
     return done
   },
   createResource: async (call: Call<z.output<typeof b.createResource>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const cluster = await view(stub)
     const { name, group, type, persistentState, ...rest } = call.body
     const resourceId = crypto.randomUUID()
@@ -194,14 +206,14 @@ export const handlers: Record<RouteName, Handler> = {
     }))
   },
   getSettings: async (call: Call) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const resource = find(await view(stub), 'resource', call) as b.ResourceView
     return readSettings(resource, (code) =>
       stub.control({ resourceId: resource.id, code, input: {}, by: call.by }),
     )
   },
   changeSettings: async (call: Call<z.output<typeof changeSettingsBody>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     return changeSettings(call.body, {
       resource: async () => find(await view(stub), 'resource', call) as b.ResourceView,
       ask: (request) => stub.ask(request, call.by),
@@ -217,13 +229,13 @@ export const handlers: Record<RouteName, Handler> = {
   listEvents: async (
     call: Call<unknown, { after?: number; limit?: number; waitMs?: number; observed?: number }>,
   ) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { after = 0, limit = 200, waitMs = 0, observed } = call.query
     if (waitMs > 0) await stub.wait({ seq: after, observed }, waitMs)
     return stub.read({ what: 'events', after, limit })
   },
   listLog: async (call: Call<unknown, z.output<(typeof routes)['listLog']['query']>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { after, limit = 200, waitMs = 0, resource, group, ...filter } = call.query
     if (waitMs > 0 && after !== undefined) await stub.wait({ logId: after }, waitMs)
     return stub.read({

@@ -25,7 +25,7 @@ export async function join(
 ): Promise<z.output<typeof b.joined>> {
   const { token, name, publicKey, memberOf } = body
   const row = await tenants.token(token)
-  const cluster = row && (await tenants.cluster(row.clusterId))
+  const cluster = row && (await tenants.clusterOfToken(row.clusterId))
   if (!row || !cluster) throw invalid('this join token is not known')
   if (memberOf !== undefined && memberOf !== cluster.id) throw joinedElsewhere(cluster.name)
   const stub = stubOf(cluster.objectId)

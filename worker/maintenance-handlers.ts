@@ -8,10 +8,10 @@ type Subject = z.output<typeof maintenanceSubject>
 
 export const maintenanceHandlers = {
   listMaintenance: async (call: Call) => ({
-    maintenance: (await view((await open(call)).stub)).maintenance,
+    maintenance: (await view(open(call).stub)).maintenance,
   }),
   clusterHealth: async (call: Call) => {
-    const { managers } = await view((await open(call)).stub)
+    const { managers } = await view(open(call).stub)
     return { ok: managers.every((one) => one.ok), managers }
   },
   startMaintenance: async (call: Call<z.output<typeof startMaintenance>>) => {
@@ -22,7 +22,7 @@ export const maintenanceHandlers = {
 }
 
 async function set(call: Call<Subject>, on: { reason: string; forMs: number } | null) {
-  const { stub } = await open(call)
+  const { stub } = open(call)
   const id = subjectId(await view(stub), call.body)
   return ask(stub, call.by, { type: 'setMaintenance', scope: call.body.scope, id, on }, id)
 }

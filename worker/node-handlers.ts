@@ -7,7 +7,7 @@ import { type Call, find, ids, onThing, open, view, why } from './calls.ts'
 
 export const nodeHandlers = {
   listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
-    const { nodes } = await view((await open(call)).stub)
+    const { nodes } = await view(open(call).stub)
     return {
       nodes:
         call.query.available === 'true'
@@ -15,7 +15,7 @@ export const nodeHandlers = {
           : nodes,
     }
   },
-  getNode: async (call: Call) => find(await view((await open(call)).stub), 'node', call),
+  getNode: async (call: Call) => find(await view(open(call).stub), 'node', call),
   changeNode: async (call: Call<z.output<typeof changeNode>>) =>
     onThing(call, 'node', (nodeId) => ({ type: 'changeNode', nodeId, ...call.body })),
   pauseNode: async (call: Call) =>
@@ -48,7 +48,7 @@ export const nodeHandlers = {
   confirmFence: async (call: Call<z.output<typeof f.confirmFence>>) =>
     onThing(call, 'node', (nodeId) => ({ type: 'confirmFence', nodeId, ...call.body })),
   testFence: async (call: Call<z.output<typeof f.testFence>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const cluster = await view(stub)
     const { id, name } = find(cluster, 'node', call)
     const { helper } = call.body

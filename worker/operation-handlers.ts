@@ -9,7 +9,7 @@ import { unknownOperation } from './operation-reads.ts'
 
 export const operationHandlers = {
   moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const cluster = await view(stub)
     const { id: groupId } = find(cluster, 'group', call)
     const { to: wanted, method, stick } = call.body
@@ -32,21 +32,21 @@ export const operationHandlers = {
   offlineResource: async (call: Call) => want(call, 'resource', 0),
 
   listOperations: async (call: Call<unknown, z.output<typeof operationsQuery>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { open: only, limit } = call.query
     return {
       operations: await stub.read({ what: 'operations', open: only === 'true', limit }),
     }
   },
   getOperation: async (call: Call) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const id = call.params['operation'] ?? ''
     const found = await stub.read({ what: 'operation', id })
     if (!found) throw new HoldfastError(unknownOperation(id))
     return found
   },
   cancelOperation: async (call: Call<z.output<typeof cancelOperation>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const id = call.params['operation'] ?? ''
     const { seq } = settled(await stub.cancelOperation(id, call.body, call.by))
     return { seq, id: null, operation: id }
@@ -55,7 +55,7 @@ export const operationHandlers = {
 
 /** A request about one thing that the path names, with the id of its operation. */
 async function begin(call: Call, kind: Kind, make: (id: string) => Request) {
-  const { stub } = await open(call)
+  const { stub } = open(call)
   const { id } = find(await view(stub), kind, call)
   return { ...settled(await stub.ask(make(id), call.by)), id }
 }

@@ -4,16 +4,16 @@ import type { createRule } from '../schema/api/placement.ts'
 import { ask, type Call, ids, notFound, open, view } from './calls.ts'
 
 export const ruleHandlers = {
-  listRules: async (call: Call) => ({ rules: (await view((await open(call)).stub)).rules }),
+  listRules: async (call: Call) => ({ rules: (await view(open(call).stub)).rules }),
   createRule: async (call: Call<z.output<typeof createRule>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { groups, ...rest } = call.body
     const ruleId = crypto.randomUUID()
     const named = ids(await view(stub), 'group', groups)
     return ask(stub, call.by, { type: 'createRule', ruleId, groups: named, ...rest }, ruleId)
   },
   deleteRule: async (call: Call) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const reference = call.params['rule'] ?? ''
     const { rules } = await view(stub)
     const found = rules.find((rule) => rule.id === reference || rule.name === reference)

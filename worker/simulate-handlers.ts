@@ -7,7 +7,7 @@ import { type Call, ids, type Kind, open, view } from './calls.ts'
 
 export const simulateHandlers = {
   simulate: async (call: Call<z.output<typeof simulate>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const cluster = await view(stub)
     const one = (kind: Kind, name: string) => ids(cluster, kind, [name])[0] as string
     const said = await stub.read({ what: 'simulate', ask: withIds(call.body, one, cluster.id) })
@@ -15,13 +15,13 @@ export const simulateHandlers = {
     return said
   },
   listTimelines: async (call: Call<unknown, { group?: string; id?: string; limit?: number }>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { group, ...rest } = call.query
     const groupId = group === undefined ? undefined : ids(await view(stub), 'group', [group])[0]
     return { timelines: await stub.read({ what: 'timelines', groupId, ...rest }) }
   },
   replay: async (call: Call<z.output<typeof replay>>) => {
-    const { stub } = await open(call)
+    const { stub } = open(call)
     const { group, ...ask } = call.body
     const cluster = group === undefined ? null : await view(stub)
     const id = cluster && ids(cluster, 'group', [group as string])[0]
@@ -31,7 +31,7 @@ export const simulateHandlers = {
     return said
   },
   survivability: async (call: Call<unknown, { lost: '1' | '2' }>) =>
-    (await open(call)).stub.survivability(call.query.lost === '2' ? 2 : 1),
+    open(call).stub.survivability(call.query.lost === '2' ? 2 : 1),
 }
 
 function withIds(

@@ -1,4 +1,4 @@
-import type { HostClock } from '../schema/clock.ts'
+import type { HostClock } from '../schema/host-clock.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { CLOSE, type ObjectFrame } from '../schema/session.ts'
 import type { Update } from '../schema/update.ts'

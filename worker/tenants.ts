@@ -1,8 +1,9 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
-import { apiKeys, clusters, joinTokens } from '../schema/tables/tenants.ts'
+import { clusters, joinTokens } from '../schema/tables/tenants.ts'
+import { newToken, sha256 } from './secrets.ts'
 
-/** What spans clusters, in D1. Never on the path of a session. */
+/** Clusters and join tokens in D1. Never on the path of a session. */
 export class Tenants {
   readonly #db: DrizzleD1Database
 
@@ -10,29 +11,21 @@ export class Tenants {
     this.#db = drizzle(d1)
   }
 
-  /** The name of the API key, or null. Looked up by hash: nothing secret is compared. */
-  async keyName(key: string): Promise<string | null> {
-    const found = await this.#db
-      .select({ name: apiKeys.name })
-      .from(apiKeys)
-      .where(eq(apiKeys.hash, await sha256(key)))
-      .get()
-    return found?.name ?? null
-  }
-
-  async clusters() {
-    return this.#db.select().from(clusters).orderBy(clusters.name).all()
-  }
-
-  /** By GUID or name. */
-  async cluster(reference: string) {
+  async clusters(organisationId: string) {
     return this.#db
       .select()
       .from(clusters)
-      .where(sql`${clusters.id} = ${reference} or ${clusters.name} = ${reference}`)
-      .get()
+      .where(eq(clusters.organisationId, organisationId))
+      .orderBy(clusters.name)
+      .all()
   }
 
+  /** Of whichever organisation: for who has a join token of it. */
+  async clusterOfToken(id: string) {
+    return this.#db.select().from(clusters).where(eq(clusters.id, id)).get()
+  }
+
+  /** @returns whether its name was free in its organisation */
   async addCluster(row: typeof clusters.$inferInsert): Promise<boolean> {
     const done = await this.#db.insert(clusters).values(row).onConflictDoNothing().returning()
     return done.length === 1
@@ -45,7 +38,7 @@ export class Tenants {
   /** @returns the token, shown once and stored hashed */
   async addToken(clusterId: string, uses: number, ttlMs: number) {
     const id = crypto.randomUUID()
-    const token = `hfj_${randomText()}`
+    const token = newToken()
     const nowMs = Date.now()
     await this.#db.insert(joinTokens).values({
       id,
@@ -85,16 +78,4 @@ export class Tenants {
       .set({ usesLeft: sql`${joinTokens.usesLeft} + 1` })
       .where(eq(joinTokens.id, id))
   }
-}
-
-export async function sha256(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, '0')).join('')
-}
-
-function randomText(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24))
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
 }

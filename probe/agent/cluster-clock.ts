@@ -1,5 +1,5 @@
 /** Time Service on a host (S-13): what its clocks are worth, and its log lines by the clock of the cluster. */
-import type { HostClock } from '../../schema/clock.ts'
+import type { HostClock } from '../../schema/host-clock.ts'
 import type { LogEntry } from '../../schema/session.ts'
 import { type ClockSample, type ClockState, measured, NO_CLOCK } from '../core/host-clock.ts'
 

@@ -1,5 +1,5 @@
 /** How this host's clocks stand to the control plane's, from the confirms that it sends anyway (S-13). */
-import type { HostClock } from '../../schema/clock.ts'
+import type { HostClock } from '../../schema/host-clock.ts'
 
 /** One confirm and its answer. */
 export interface ClockSample {

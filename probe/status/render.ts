@@ -1,5 +1,5 @@
 /** `holdfast-probe status` for people (S-25); `--json` prints the answer itself. */
-import type { HostClock } from '../../schema/clock.ts'
+import type { HostClock } from '../../schema/host-clock.ts'
 import type { GroupRow, ModuleRow, MonitorStatus } from '../../schema/host-status.ts'
 import type { HeldGroup } from '../../schema/session.ts'
 import { table } from './table.ts'

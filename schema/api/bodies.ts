@@ -1,9 +1,9 @@
 /** Bodies of the HTTP API `/v1`. Requests are strict; answers are what the CLI and tools rely on. */
 import * as z from 'zod'
 import { moveMethod } from '../carry.ts'
-import { hostClock } from '../clock.ts'
 import { failback } from '../failback.ts'
 import { fenceOutcome, takeover } from '../fencing.ts'
+import { hostClock } from '../host-clock.ts'
 import { epoch, instantMs, name, publicKey, typeName } from '../ids.ts'
 import { incident } from '../last-calls.ts'
 import { LIMITS } from '../limits.ts'

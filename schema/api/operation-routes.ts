@@ -8,7 +8,7 @@ import * as o from './operations.ts'
 import type { Route } from './route.ts'
 
 const begun = b.done.extend({ operation: z.string().nullable() })
-const accepted = { method: 'POST', status: 202, response: begun } as const
+const accepted = { method: 'POST', access: 'operate', status: 202, response: begun } as const
 
 export const operationRoutes = {
   drainNode: {
@@ -55,6 +55,7 @@ export const operationRoutes = {
   listOperations: {
     method: 'GET',
     path: '/v1/clusters/:cluster/operations',
+    access: 'read',
     summary: 'What operators asked for and what takes its time, newest first',
     query: o.operationsQuery,
     response: z.object({ operations: z.array(o.operationSummary) }),
@@ -62,6 +63,7 @@ export const operationRoutes = {
   getOperation: {
     method: 'GET',
     path: '/v1/clusters/:cluster/operations/:operation',
+    access: 'read',
     summary: 'One operation: steps with elapsed time and limit, groups with their outage',
     response: o.operationView,
   },

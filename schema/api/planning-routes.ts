@@ -10,6 +10,7 @@ export const planningRoutes = {
   getConfig: {
     method: 'GET',
     path: '/v1/clusters/:cluster/config',
+    access: 'read',
     summary:
       'The configuration as one document, without defaults; applied again it changes nothing',
     response: c.configView,
@@ -17,6 +18,7 @@ export const planningRoutes = {
   planConfig: {
     method: 'POST',
     path: '/v1/clusters/:cluster/config/plan',
+    access: 'read',
     summary: 'What a configuration would change, and what would start, stop and move; nothing does',
     body: c.planConfig,
     bytesMax: LIMITS.configBytesMax,
@@ -25,6 +27,7 @@ export const planningRoutes = {
   applyConfig: {
     method: 'POST',
     path: '/v1/clusters/:cluster/config/apply',
+    access: 'admin',
     summary:
       'Makes the configuration so, all of it or nothing; refused when `base` is no longer true',
     body: c.applyConfig,
@@ -34,6 +37,7 @@ export const planningRoutes = {
   listTimelines: {
     method: 'GET',
     path: '/v1/clusters/:cluster/timelines',
+    access: 'read',
     summary:
       'Changes of owner, newest first: detected, decided, stopped, placed, started, with their times',
     query: timelineQuery,
@@ -42,6 +46,7 @@ export const planningRoutes = {
   replay: {
     method: 'POST',
     path: '/v1/clusters/:cluster/replay',
+    access: 'read',
     summary:
       'The journal under another policy: failovers that would not have happened, or would have; nothing is changed',
     body: replay,

@@ -1,9 +1,12 @@
 /** One call of the HTTP API. */
 import type * as z from 'zod'
+import type { Access } from './access.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly path: string
+  /** Who may call it: there is no route that does not say so. */
+  readonly access: Access
   readonly summary: string
   readonly body?: z.ZodType
   /** Of the body; else LIMITS.bodyBytesMax. */

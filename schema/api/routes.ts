@@ -5,16 +5,16 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import * as b from './bodies.ts'
-import * as f from './fencing.ts'
+import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
-import * as m from './management.ts'
+import { keyRoutes } from './key-routes.ts'
+import { nodeRoutes } from './node-routes.ts'
 import { operationRoutes } from './operation-routes.ts'
-import * as p from './placement.ts'
 import { planningRoutes } from './planning-routes.ts'
+import { resourceRoutes } from './resource-routes.ts'
 import type { Route } from './route.ts'
 import * as t from './types.ts'
 import { upkeepRoutes } from './upkeep-routes.ts'
-import { whyQuery, whyView } from './why.ts'
 
 const page = {
   /** Only what came after this number. */
@@ -28,12 +28,14 @@ export const routes = {
   listClusters: {
     method: 'GET',
     path: '/v1/clusters',
+    access: 'anyKey',
     summary: 'Clusters of this account',
     response: z.object({ clusters: z.array(b.clusterSummary) }),
   },
   createCluster: {
     method: 'POST',
     path: '/v1/clusters',
+    access: 'admin',
     summary: 'Form a cluster',
     body: b.createCluster,
     response: b.clusterSummary,
@@ -41,12 +43,14 @@ export const routes = {
   getCluster: {
     method: 'GET',
     path: '/v1/clusters/:cluster',
+    access: 'read',
     summary: 'Everything on one screen: nodes, groups, resources, problems',
     response: b.clusterView,
   },
   changeCluster: {
     method: 'PATCH',
     path: '/v1/clusters/:cluster',
+    access: 'admin',
     summary: 'Changes the takeover policy or the placement policy',
     body: b.changeCluster,
     response: b.done,
@@ -54,6 +58,7 @@ export const routes = {
   getHive: {
     method: 'GET',
     path: '/v1/clusters/:cluster/hive',
+    access: 'read',
     summary: 'The hive as key-value tree, or one key of it; version=1 is the set-up snapshot',
     query: z.strictObject({
       path: z.string().max(512).optional(),
@@ -64,6 +69,7 @@ export const routes = {
   createToken: {
     method: 'POST',
     path: '/v1/clusters/:cluster/tokens',
+    access: 'admin',
     summary: 'Make a join token',
     body: b.createToken,
     response: b.tokenCreated,
@@ -71,6 +77,7 @@ export const routes = {
   join: {
     method: 'POST',
     path: '/v1/join',
+    access: 'joinToken',
     summary: 'Swap a join token for membership of this host’s key',
     body: b.join,
     response: b.joined,
@@ -78,218 +85,21 @@ export const routes = {
   listTypes: {
     method: 'GET',
     path: '/v1/clusters/:cluster/types',
+    access: 'read',
     summary: 'Resource types and the nodes that can host them',
     response: z.object({ types: z.array(t.typeView) }),
   },
-  listNodes: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/nodes',
-    summary: 'The ordered node list; available=true: only nodes that may take groups (S-02)',
-    query: z.strictObject({ available: z.enum(['true', 'false']).optional() }),
-    response: z.object({ nodes: z.array(b.nodeView) }),
-  },
-  getNode: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/nodes/:node',
-    summary: 'One node',
-    response: b.nodeView,
-  },
-  whyNode: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/nodes/:node/why',
-    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
-    query: whyQuery,
-    response: whyView,
-  },
-  changeNode: {
-    method: 'PATCH',
-    path: '/v1/clusters/:cluster/nodes/:node',
-    summary: 'What the node has, and what it fails together with',
-    body: p.changeNode,
-    response: b.done,
-  },
-  pauseNode: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/nodes/:node/pause',
-    summary: 'No new placements there; what runs goes on',
-    response: b.done,
-  },
-  resumeNode: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/nodes/:node/resume',
-    summary: 'Ends a pause, a drain or a quarantine',
-    body: p.resumeNode,
-    response: b.done,
-  },
-  evictNode: {
-    method: 'DELETE',
-    path: '/v1/clusters/:cluster/nodes/:node',
-    summary: 'Removes a node; one that owns groups only with lost=true, when its host is gone',
-    query: z.strictObject({ lost: z.enum(['true', 'false']).optional() }),
-    response: b.done,
-  },
-  setFence: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/nodes/:node/fence',
-    summary: 'Sets how the node is fenced',
-    body: f.setFence,
-    response: b.done,
-  },
-  removeFence: {
-    method: 'DELETE',
-    path: '/v1/clusters/:cluster/nodes/:node/fence',
-    summary: 'The node is no longer fenced by an agent',
-    response: b.done,
-  },
-  confirmFence: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/nodes/:node/fence/confirm',
-    summary: 'An operator states that this boot of the node is over (F5)',
-    body: f.confirmFence,
-    response: b.done,
-  },
-  testFence: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/nodes/:node/fence/test',
-    summary: 'What the fence agent of the node says, run by its helpers; switches nothing',
-    body: f.testFence,
-    response: f.fenceTested,
-  },
+  ...keyRoutes,
+  ...nodeRoutes,
   ...upkeepRoutes,
   ...planningRoutes,
   ...operationRoutes,
-  listRules: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/rules',
-    summary: 'Rules that keep groups apart or together',
-    response: z.object({ rules: z.array(p.ruleView) }),
-  },
-  createRule: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/rules',
-    summary: 'Makes a rule; hard ones that contradict each other are refused',
-    body: p.createRule,
-    response: b.done,
-  },
-  deleteRule: {
-    method: 'DELETE',
-    path: '/v1/clusters/:cluster/rules/:rule',
-    summary: 'Removes a rule',
-    response: b.done,
-  },
-  listGroups: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/groups',
-    summary: 'All groups',
-    response: z.object({ groups: z.array(b.groupView) }),
-  },
-  createGroup: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/groups',
-    summary: 'Makes an empty group',
-    body: b.createGroup,
-    response: b.done,
-  },
-  getGroup: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/groups/:group',
-    summary: 'One group',
-    response: b.groupView,
-  },
-  whyGroup: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/groups/:group/why',
-    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
-    query: whyQuery,
-    response: whyView,
-  },
-  changeGroup: {
-    method: 'PATCH',
-    path: '/v1/clusters/:cluster/groups/:group',
-    summary: 'Changes name or settings',
-    body: b.changeGroup,
-    response: b.done,
-  },
-  deleteGroup: {
-    method: 'DELETE',
-    path: '/v1/clusters/:cluster/groups/:group',
-    summary: 'Removes an empty group',
-    response: b.done,
-  },
-  unstickGroup: {
-    method: 'DELETE',
-    path: '/v1/clusters/:cluster/groups/:group/stick',
-    summary: 'It need not stay where it was moved to any more',
-    response: b.done,
-  },
-  listResources: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/resources',
-    summary: 'All resources',
-    response: z.object({ resources: z.array(b.resourceView) }),
-  },
-  createResource: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/resources',
-    summary: 'Adds a resource to a group',
-    body: b.createResource,
-    response: b.done,
-  },
-  getResource: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/resources/:resource',
-    summary: 'One resource',
-    response: b.resourceView,
-  },
-  whyResource: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/resources/:resource/why',
-    summary: 'Why it is as it is: verdict, evidence, every node with its reason, what to do',
-    query: whyQuery,
-    response: whyView,
-  },
-  getEvidence: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/resources/:resource/evidence',
-    summary: 'How its module took a resource monitor along, with the last calls before that',
-    response: b.evidenceView,
-  },
-  controlResource: {
-    method: 'POST',
-    path: '/v1/clusters/:cluster/resources/:resource/control',
-    summary: 'A control code of its type, done or answered by its module where it runs',
-    body: t.controlResource,
-    response: t.controlled,
-  },
-  changeResource: {
-    method: 'PATCH',
-    path: '/v1/clusters/:cluster/resources/:resource',
-    summary: 'Changes name, properties, dependencies or policies',
-    body: b.changeResource,
-    response: b.done,
-  },
-  getSettings: {
-    method: 'GET',
-    path: '/v1/clusters/:cluster/resources/:resource/settings',
-    summary: 'Its settings by the management extension of its type, and where what runs differs',
-    response: m.settingsView,
-  },
-  changeSettings: {
-    method: 'PATCH',
-    path: '/v1/clusters/:cluster/resources/:resource/settings',
-    summary: 'Changes some of its settings; dryRun: only says what would come of it',
-    body: m.changeSettings,
-    response: m.settingsChanged,
-  },
-  deleteResource: {
-    method: 'DELETE',
-    path: '/v1/clusters/:cluster/resources/:resource',
-    summary: 'Removes a resource that is wanted offline',
-    response: b.done,
-  },
+  ...groupRoutes,
+  ...resourceRoutes,
   listEvents: {
     method: 'GET',
     path: '/v1/clusters/:cluster/events',
+    access: 'read',
     summary: 'Global updates in order, each with its reason',
     query: z.strictObject({
       ...page,
@@ -301,6 +111,7 @@ export const routes = {
   listLog: {
     method: 'GET',
     path: '/v1/clusters/:cluster/log',
+    access: 'read',
     summary:
       'The cluster log with component names (S-97), by resource, group, node and time (S-98)',
     query: z.strictObject({
@@ -321,6 +132,7 @@ export const routes = {
   health: {
     method: 'GET',
     path: '/healthz',
+    access: 'anyone',
     summary: 'Whether the control plane answers, and what it needs does',
     response: h.health,
   },

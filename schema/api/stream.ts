@@ -6,10 +6,12 @@
 import * as z from 'zod'
 import { detail } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
+import type { Access } from './access.ts'
 import { eventView } from './bodies.ts'
 
 /** `after`: number of the last update that the client has; absent: only what comes. */
 export const streamPath = '/v1/clusters/:cluster/events/stream'
+export const streamAccess = 'read' satisfies Access
 export const streamQuery = z.strictObject({
   after: z.coerce.number().int().nonnegative().optional(),
 })

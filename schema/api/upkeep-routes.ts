@@ -10,6 +10,7 @@ export const upkeepRoutes = {
   simulate: {
     method: 'POST',
     path: '/v1/clusters/:cluster/simulate',
+    access: 'read',
     summary:
       'What would happen if nodes were lost or drained, or a group failed or was moved; nothing does',
     body: s.simulate,
@@ -18,12 +19,14 @@ export const upkeepRoutes = {
   clusterHealth: {
     method: 'GET',
     path: '/v1/clusters/:cluster/health',
+    access: 'read',
     summary: 'Whether the managers of the cluster do their work (S-14)',
     response: clusterHealth,
   },
   survivability: {
     method: 'GET',
     path: '/v1/clusters/:cluster/survivability',
+    access: 'read',
     summary: 'For each node, or two: who would land where if lost, and what could not start',
     query: s.survivabilityQuery,
     response: s.survivabilityView,
@@ -31,12 +34,14 @@ export const upkeepRoutes = {
   listMaintenance: {
     method: 'GET',
     path: '/v1/clusters/:cluster/maintenance',
+    access: 'read',
     summary: 'What is observed only, whose wish that is, and until when',
     response: z.object({ maintenance: z.array(upkeep.maintenanceView) }),
   },
   startMaintenance: {
     method: 'POST',
     path: '/v1/clusters/:cluster/maintenance',
+    access: 'operate',
     summary: 'Nothing is done about the health of something, until a time',
     body: upkeep.startMaintenance,
     response: b.done,
@@ -44,6 +49,7 @@ export const upkeepRoutes = {
   endMaintenance: {
     method: 'POST',
     path: '/v1/clusters/:cluster/maintenance/end',
+    access: 'operate',
     summary: 'It is looked after again',
     body: upkeep.maintenanceSubject,
     response: b.done,

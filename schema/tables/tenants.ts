@@ -1,23 +1,72 @@
 /** Tables of D1: what spans clusters. Secrets are stored as SHA-256 only. */
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-export const clusters = sqliteTable('clusters', {
+/** Who has clusters and keys. What belongs to one does not exist for another. */
+export const organisations = sqliteTable('organisations', {
   id: text('id').primaryKey(),
   name: text('name').notNull().unique(),
-  profile: text('profile').notNull(),
-  /** Id of its Durable Object. */
-  objectId: text('object_id').notNull(),
   createdAtMs: integer('created_at_ms').notNull(),
 })
 
-export const apiKeys = sqliteTable('api_keys', {
-  id: text('id').primaryKey(),
-  name: text('name').notNull(),
-  /** SHA-256 of the whole key, hex. */
-  hash: text('hash').notNull().unique(),
-  createdAtMs: integer('created_at_ms').notNull(),
-})
+const organisationId = () =>
+  text('organisation_id')
+    .notNull()
+    .references(() => organisations.id)
 
+export const clusters = sqliteTable(
+  'clusters',
+  {
+    id: text('id').primaryKey(),
+    organisationId: organisationId(),
+    name: text('name').notNull(),
+    profile: text('profile').notNull(),
+    /** Id of its Durable Object. */
+    objectId: text('object_id').notNull(),
+    createdAtMs: integer('created_at_ms').notNull(),
+  },
+  (t) => [uniqueIndex('clusters_name').on(t.organisationId, t.name)],
+)
+
+/** What a key is and may do. Its secrets change; it stays who it is in logs and histories. */
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    id: text('id').primaryKey(),
+    organisationId: organisationId(),
+    name: text('name').notNull(),
+    /** JSON: `[{"role": …, "cluster": GUID or null for the organisation}]`. */
+    scopes: text('scopes').notNull(),
+    createdAtMs: integer('created_at_ms').notNull(),
+    createdBy: text('created_by').notNull(),
+    expiresAtMs: integer('expires_at_ms'),
+    revokedAtMs: integer('revoked_at_ms'),
+    lastUsedAtMs: integer('last_used_at_ms'),
+  },
+  // A name is free again once its key is revoked.
+  (t) => [
+    uniqueIndex('api_keys_name').on(t.organisationId, t.name).where(sql`revoked_at_ms is null`),
+  ],
+)
+
+/** The newest secret of a key, and the one before it while the two overlap. */
+export const apiKeySecrets = sqliteTable(
+  'api_key_secrets',
+  {
+    /** How the secret begins: enough to find and recognise it, and no part of what has to be secret. */
+    prefix: text('prefix').primaryKey(),
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id),
+    /** SHA-256 of the whole, hex. */
+    hash: text('hash').notNull(),
+    createdAtMs: integer('created_at_ms').notNull(),
+    expiresAtMs: integer('expires_at_ms'),
+  },
+  (t) => [index('api_key_secrets_key').on(t.keyId)],
+)
+
+/** A token belongs to the organisation of its cluster. */
 export const joinTokens = sqliteTable('join_tokens', {
   id: text('id').primaryKey(),
   clusterId: text('cluster_id')

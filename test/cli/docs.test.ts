@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { Runner } from '../../cli/command.ts'
 import { EXIT, EXIT_MEANS } from '../../cli/exit-codes.ts'
 import { makeProgram } from '../../cli/program.ts'
+import { renderApiDocs } from '../../tools/api-docs.ts'
 import { renderCliDocs } from '../../tools/cli-docs.ts'
 import { readTexts } from '../tidy/tracked-files.ts'
 
@@ -11,6 +12,11 @@ const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
 
 it('is not stale: npm run docs', () => {
   expect(text).toBe(renderCliDocs())
+})
+
+it('nor is docs/api-routes.md, with every route and what it needs', () => {
+  const url = new URL('../../docs/api-routes.md', import.meta.url)
+  expect(readFileSync(url, 'utf8')).toBe(renderApiDocs())
 })
 
 it('has every exit code', () => {

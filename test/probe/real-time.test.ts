@@ -26,12 +26,13 @@ function policies(under: readonly string[] = []): string[] {
   return stdout.trim().split('\n')
 }
 
-test.skipIf(!mayHaveIt)('with the right to it: this process, not its children', () => {
+test('with the right to it: this process, not its children', (ctx) => {
+  ctx.skip(!mayHaveIt, 'no right to a real-time priority, or no chrt')
   expect(policies()).toEqual(['2', '0', 'null'])
 })
 
-const isRoot = process.getuid?.() === 0
-test.skipIf(!isRoot)('without: it says why, and goes on', () => {
+test('without: it says why, and goes on', (ctx) => {
+  ctx.skip(process.getuid?.() !== 0, 'only root may run something as another user')
   const as = ['--reuid=65534', '--regid=65534', '--clear-groups']
   const [own, child, denied] = policies(['setpriv', ...as])
   expect([own, child]).toEqual(['0', '0'])

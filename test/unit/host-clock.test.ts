@@ -1,7 +1,7 @@
 /** S-13: offset and drift of a host's clocks, from the confirms that it sends anyway. */
 import { expect, test } from 'vitest'
 import { type ClockState, measured, NO_CLOCK } from '../../probe/core/host-clock.ts'
-import { clockProblem } from '../../schema/clock.ts'
+import { clockProblem } from '../../schema/host-clock.ts'
 
 const START_MS = 1_800_000_000_000
 

@@ -1,25 +1,70 @@
 /** An operator of the test: an API key in D1, and calls whose answers fit the route table. */
 import { env, exports } from 'cloudflare:workers'
 import { expect } from 'vitest'
+import type { Role } from '../../schema/api/access.ts'
 import { type ClusterView, type Problem, problem } from '../../schema/api/bodies.ts'
 import { type RouteName, routes } from '../../schema/api/routes.ts'
 import type { ProfileName } from '../../schema/timing.ts'
-import { sha256 } from '../../worker/tenants.ts'
+import { PREFIX_LENGTH, sha256 } from '../../worker/secrets.ts'
 
 export const KEY = 'hfk_test-key-of-the-suite'
 
+/** The organisation of the suite, and its key that may do everything. */
 export async function insertKey(): Promise<void> {
+  await addOrganisation('suite')
+  await addKey({ key: KEY, name: 'suite' })
+}
+
+export async function addOrganisation(name: string): Promise<void> {
   await env.DB.prepare(
-    'insert or ignore into api_keys (id, name, hash, created_at_ms) values (?, ?, ?, ?)',
+    'insert or ignore into organisations (id, name, created_at_ms) values (?, ?, 0)',
   )
-    .bind('key-1', 'suite', await sha256(KEY), 0)
+    .bind(`organisation-${name}`, name)
     .run()
+}
+
+interface KeyParts {
+  key: string
+  name: string
+  organisation?: string
+  scopes?: { role: Role; cluster: string | null }[]
+  expiresAtMs?: number | null
+}
+
+export async function addKey(parts: KeyParts): Promise<void> {
+  const { key, name, organisation = 'suite', expiresAtMs = null } = parts
+  const scopes = parts.scopes ?? [{ role: 'admin', cluster: null }]
+  const id = `key-${organisation}-${name}`
+  await env.DB.batch([
+    env.DB.prepare(
+      "insert or ignore into api_keys (id, organisation_id, name, scopes, created_at_ms, created_by, expires_at_ms) values (?, ?, ?, ?, 0, 'suite', ?)",
+    ).bind(id, `organisation-${organisation}`, name, JSON.stringify(scopes), expiresAtMs),
+    env.DB.prepare(
+      'insert or ignore into api_key_secrets (prefix, key_id, hash, created_at_ms) values (?, ?, ?, 0)',
+    ).bind(key.slice(0, PREFIX_LENGTH), id, await sha256(key)),
+  ])
+}
+
+export async function revokeKey(name: string): Promise<void> {
+  await env.DB.prepare('update api_keys set revoked_at_ms = 1 where name = ?').bind(name).run()
+}
+
+let current = KEY
+
+/** What is asked in `work` is asked with this key. */
+export async function as<T>(key: string, work: () => Promise<T>): Promise<T> {
+  current = key
+  try {
+    return await work()
+  } finally {
+    current = KEY
+  }
 }
 
 export async function fetchApi(path: string, init: RequestInit = {}): Promise<Response> {
   return exports.default.fetch(`https://holdfast.test${path}`, {
     ...init,
-    headers: { authorization: `Bearer ${KEY}`, ...init.headers },
+    headers: { authorization: `Bearer ${current}`, ...init.headers },
   })
 }
 

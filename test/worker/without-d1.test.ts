@@ -11,7 +11,7 @@ test('D1 away: the API says so, sessions and decisions go on', async () => {
   const groupId = await cluster.group('web')
   const epoch = await n1.take(groupId)
   const stub = await cluster.stub()
-  for (const table of ['join_tokens', 'api_keys', 'clusters'])
+  for (const table of ['join_tokens', 'api_key_secrets', 'api_keys', 'clusters'])
     await env.DB.prepare(`drop table ${table}`).run()
 
   const response = await fetchApi('/v1/clusters')

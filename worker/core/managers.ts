@@ -4,7 +4,7 @@
  */
 import type { ClusterView } from '../../schema/api/bodies.ts'
 import type { ManagerView } from '../../schema/api/health.ts'
-import { clockProblem } from '../../schema/clock.ts'
+import { clockProblem } from '../../schema/host-clock.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { PROFILES, waitMs } from '../../schema/timing.ts'
 import { nextDeadline } from './deadlines.ts'

@@ -5,9 +5,9 @@ import type {
   NodeView,
   ResourceView,
 } from '../../schema/api/bodies.ts'
-import { clockProblem, type HostClock } from '../../schema/clock.ts'
 import { needsOf, needsText } from '../../schema/dependency.ts'
 import type { Group, Node, Resource } from '../../schema/hive.ts'
+import { clockProblem, type HostClock } from '../../schema/host-clock.ts'
 import { STARTS_PER_NODE } from '../../schema/placement.ts'
 import { isDegraded } from '../../schema/status.ts'
 import { PROFILES } from '../../schema/timing.ts'

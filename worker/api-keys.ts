@@ -1,0 +1,221 @@
+import { and, asc, desc, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import * as z from 'zod'
+import { role } from '../schema/api/access.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import { LIMITS } from '../schema/limits.ts'
+import { apiKeySecrets, apiKeys, clusters, organisations } from '../schema/tables/tenants.ts'
+import { textOf } from './d1-errors.ts'
+import type { Principal, Scope } from './principal.ts'
+import { newKey, PREFIX_LENGTH, sameHash, sha256 } from './secrets.ts'
+
+export type ClusterRow = typeof clusters.$inferSelect
+type KeyRow = typeof apiKeys.$inferSelect
+
+/** API keys in D1. */
+export class ApiKeys {
+  readonly #db: DrizzleD1Database
+
+  constructor(d1: D1Database) {
+    this.#db = drizzle(d1)
+  }
+
+  /**
+   * Whose key it is, and the cluster of that organisation that is asked for, at the same time.
+   *
+   * @param reference name or GUID of a cluster
+   * @throws {HoldfastError} UNAUTHENTICATED
+   */
+  async identify(presented: string, reference: string | null) {
+    const nowMs = Date.now()
+    const prefix = presented.slice(0, PREFIX_LENGTH)
+    const ofPrefix = eq(apiKeySecrets.prefix, prefix)
+    const keys = this.#db
+      .select({ secret: apiKeySecrets, key: apiKeys, organisation: organisations })
+      .from(apiKeySecrets)
+      .innerJoin(apiKeys, eq(apiKeySecrets.keyId, apiKeys.id))
+      .innerJoin(organisations, eq(apiKeys.organisationId, organisations.id))
+      .where(ofPrefix)
+    const named = this.#db
+      .select({ cluster: clusters })
+      .from(apiKeySecrets)
+      .innerJoin(apiKeys, eq(apiKeySecrets.keyId, apiKeys.id))
+      .innerJoin(clusters, eq(clusters.organisationId, apiKeys.organisationId))
+      .where(
+        and(ofPrefix, or(eq(clusters.id, reference ?? ''), eq(clusters.name, reference ?? ''))),
+      )
+      .orderBy(desc(eq(clusters.id, reference ?? '')))
+      .limit(1)
+    const [hash, found, there] = await Promise.all([sha256(presented), keys.get(), named.get()])
+    // Compared with something in any case: that a beginning is known takes no other time.
+    if (!sameHash(hash, found?.secret.hash ?? NO_HASH) || !found) throw unknownKey()
+    checkValid(found.key, found.secret.expiresAtMs, nowMs)
+    return {
+      principal: principalOf(found.key, found.organisation),
+      cluster: there?.cluster ?? null,
+      /** Whether it is time to note that it is used. */
+      noteUse: nowMs - (found.key.lastUsedAtMs ?? 0) >= LIMITS.keyUseNotedMs,
+    }
+  }
+
+  async noteUse(id: string): Promise<void> {
+    await this.#db.update(apiKeys).set({ lastUsedAtMs: Date.now() }).where(eq(apiKeys.id, id))
+  }
+
+  /** All keys of an organisation with the beginnings of their valid secrets, by name. */
+  async list(organisationId: string) {
+    const nowMs = Date.now()
+    const rows = await this.#db
+      .select({ key: apiKeys, prefix: apiKeySecrets.prefix })
+      .from(apiKeys)
+      .leftJoin(apiKeySecrets, and(eq(apiKeySecrets.keyId, apiKeys.id), notOver(nowMs)))
+      .where(eq(apiKeys.organisationId, organisationId))
+      .orderBy(asc(apiKeys.name), asc(apiKeys.createdAtMs), desc(apiKeySecrets.createdAtMs))
+      .all()
+    const keys = new Map<string, { key: KeyRow; scopes: readonly Scope[]; prefixes: string[] }>()
+    for (const { key, prefix } of rows) {
+      const known = keys.get(key.id) ?? { key, scopes: parseScopes(key.scopes), prefixes: [] }
+      keys.set(key.id, known)
+      if (prefix !== null && stateOf(key, nowMs) === 'valid') known.prefixes.push(prefix)
+    }
+    return [...keys.values()].map((one) => ({ ...one, state: stateOf(one.key, nowMs) }))
+  }
+
+  /** @throws {HoldfastError} NAME_TAKEN, LIMIT_REACHED */
+  async create(by: Principal, name: string, scopes: readonly Scope[], ttlMs: number | undefined) {
+    const { id: organisationId } = by.organisation
+    const valid = (await this.list(organisationId)).filter((one) => one.state === 'valid')
+    if (valid.length >= LIMITS.keysMax)
+      throw new HoldfastError({
+        code: 'LIMIT_REACHED',
+        message: `the organisation has ${valid.length} keys, and may have no more`,
+        remedy: 'Revoke keys that are no longer used: holdfast key list, holdfast key revoke NAME',
+      })
+    const { key, prefix } = newKey()
+    const createdAtMs = Date.now()
+    const row = {
+      ...{ id: crypto.randomUUID(), organisationId, name, scopes: JSON.stringify(scopes) },
+      ...{ createdAtMs, createdBy: by.name, revokedAtMs: null, lastUsedAtMs: null },
+      expiresAtMs: ttlMs === undefined ? null : createdAtMs + ttlMs,
+    }
+    // One batch is one transaction: there is never a key without its secret.
+    const secret = { prefix, keyId: row.id, hash: await sha256(key), createdAtMs }
+    const made = this.#db.insert(apiKeys).values(row)
+    await orNameTaken(name, () =>
+      this.#db.batch([made, this.#db.insert(apiKeySecrets).values(secret)]),
+    )
+    return { ...row, key }
+  }
+
+  /** By GUID or name; null where the organisation has none, or none any more. */
+  async find(organisationId: string, reference: string): Promise<KeyRow | null> {
+    const found = await this.#db
+      .select()
+      .from(apiKeys)
+      .where(
+        and(
+          eq(apiKeys.organisationId, organisationId),
+          isNull(apiKeys.revokedAtMs),
+          or(eq(apiKeys.id, reference), eq(apiKeys.name, reference)),
+        ),
+      )
+      .orderBy(desc(eq(apiKeys.id, reference)))
+      .get()
+    return found ?? null
+  }
+
+  /**
+   * A new secret; the newest before it is valid for `overlapMs` yet, and any before that no longer. Their
+   * hashes stay, so that nothing takes one of them for new.
+   */
+  async rotate(row: KeyRow, overlapMs: number) {
+    const { key, prefix } = newKey()
+    const nowMs = Date.now()
+    const overlapUntilMs = nowMs + overlapMs
+    const overlaps = sql`case when ${apiKeySecrets.expiresAtMs} is null then ${overlapUntilMs} else min(${apiKeySecrets.expiresAtMs}, ${nowMs}) end`
+    await this.#db.batch([
+      this.#db
+        .update(apiKeySecrets)
+        .set({ expiresAtMs: overlaps })
+        .where(eq(apiKeySecrets.keyId, row.id)),
+      this.#db
+        .insert(apiKeySecrets)
+        .values({ prefix, keyId: row.id, hash: await sha256(key), createdAtMs: nowMs }),
+    ])
+    return { key, overlapUntilMs }
+  }
+
+  /** Its secrets stay, so that whoever uses one is told what has become of it. */
+  async revoke(row: KeyRow): Promise<void> {
+    await this.#db
+      .update(apiKeys)
+      .set({ revokedAtMs: Date.now() })
+      .where(and(eq(apiKeys.id, row.id), isNull(apiKeys.revokedAtMs)))
+  }
+}
+
+const NO_HASH = '0'.repeat(64)
+
+const storedScopes = z.array(z.object({ role, cluster: z.string().nullable() }))
+const parseScopes = (text: string): readonly Scope[] => storedScopes.parse(JSON.parse(text))
+
+function principalOf(key: KeyRow, organisation: { id: string; name: string }): Principal {
+  const { id, name, expiresAtMs } = key
+  return {
+    ...{ kind: 'key', id, name, scopes: parseScopes(key.scopes), expiresAtMs },
+    organisation: { id: organisation.id, name: organisation.name },
+  }
+}
+
+const notOver = (nowMs: number) =>
+  or(isNull(apiKeySecrets.expiresAtMs), gt(apiKeySecrets.expiresAtMs, nowMs))
+
+function stateOf(key: KeyRow, nowMs: number): 'valid' | 'expired' | 'revoked' {
+  if (key.revokedAtMs !== null) return 'revoked'
+  return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? 'expired' : 'valid'
+}
+
+/** Said only to who has the secret. */
+function checkValid(key: KeyRow, secretExpiresAtMs: number | null, nowMs: number): void {
+  const at = (ms: number) => new Date(ms).toISOString()
+  if (key.revokedAtMs !== null) throw noLonger(key, `It was revoked at ${at(key.revokedAtMs)}.`)
+  if (key.expiresAtMs !== null && key.expiresAtMs <= nowMs)
+    throw noLonger(key, `It expired at ${at(key.expiresAtMs)}.`)
+  if (secretExpiresAtMs !== null && secretExpiresAtMs <= nowMs)
+    throw noLonger(
+      key,
+      `It was replaced by a newer secret, and valid until ${at(secretExpiresAtMs)}.`,
+    )
+}
+
+const noLonger = (key: KeyRow, why: string) =>
+  new HoldfastError({
+    code: 'UNAUTHENTICATED',
+    message: `API key "${key.name}" is no longer valid`,
+    why,
+    remedy: 'Use its newest secret, or another key. An admin makes one: holdfast key create NAME',
+  })
+
+export const unknownKey = () =>
+  new HoldfastError({
+    code: 'UNAUTHENTICATED',
+    message: 'this API key is not valid',
+    remedy: 'Send it as `Authorization: Bearer hfk_…`, or set HOLDFAST_API_KEY.',
+  })
+
+async function orNameTaken(name: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (cause) {
+    if (!/UNIQUE constraint failed: api_keys\.(?:organisation_id|name)/.test(textOf(cause)))
+      throw cause
+    throw new HoldfastError(
+      {
+        code: 'NAME_TAKEN',
+        message: `a key named "${name}" exists already`,
+        remedy: 'Choose another name, or rotate that key: holdfast key rotate NAME',
+      },
+      { cause },
+    )
+  }
+}

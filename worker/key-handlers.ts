@@ -1,0 +1,82 @@
+/** API keys of an organisation. */
+import type * as z from 'zod'
+import type * as k from '../schema/api/keys.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import { ApiKeys, type ClusterRow } from './api-keys.ts'
+import { asking, type Call, notFound } from './calls.ts'
+import type { Scope } from './principal.ts'
+
+export const keyHandlers = {
+  whoami: async (call: Call): Promise<z.input<typeof k.whoami>> => {
+    const { kind, id, name, organisation, scopes, expiresAtMs } = asking(call)
+    const clusters = await call.tenants.clusters(organisation.id)
+    return { kind, id, name, organisation, scopes: shown(scopes, clusters), expiresAtMs }
+  },
+
+  listKeys: async (call: Call): Promise<{ keys: z.input<typeof k.keyView>[] }> => {
+    const { id } = asking(call).organisation
+    const [clusters, keys] = await Promise.all([
+      call.tenants.clusters(id),
+      new ApiKeys(call.env.DB).list(id),
+    ])
+    return {
+      keys: keys.map(({ key, scopes, prefixes, state }) => {
+        const { id, name, createdAtMs, createdBy, expiresAtMs, lastUsedAtMs } = key
+        return {
+          ...{ id, name, scopes: shown(scopes, clusters), prefixes, state },
+          ...{ createdAtMs, createdBy, expiresAtMs, lastUsedAtMs },
+        }
+      }),
+    }
+  },
+
+  createKey: async (call: Call<z.output<typeof k.createKey>>) => {
+    const by = asking(call)
+    const clusters = await call.tenants.clusters(by.organisation.id)
+    const scopes = call.body.scopes.map(({ role, cluster }): Scope => {
+      if (cluster === undefined) return { role, cluster: null }
+      const found = clusters.find((one) => one.id === cluster || one.name === cluster)
+      if (!found) throw notFound('cluster', cluster)
+      return { role, cluster: found.id }
+    })
+    const { name, ttlMs } = call.body
+    const { id, key, expiresAtMs } = await new ApiKeys(call.env.DB).create(by, name, scopes, ttlMs)
+    return { id, name, key, expiresAtMs }
+  },
+
+  rotateKey: async (call: Call<z.output<typeof k.rotateKey>>) => {
+    const { keys, row } = await named(call)
+    const { id, name, expiresAtMs } = row
+    return { id, name, expiresAtMs, ...(await keys.rotate(row, call.body.overlapMs)) }
+  },
+
+  revokeKey: async (call: Call) => {
+    const { keys, row } = await named(call)
+    if (row.id === asking(call).id)
+      throw new HoldfastError({
+        code: 'KEY_IN_USE',
+        message: `key "${row.name}" cannot revoke itself`,
+        why: 'It may be the last one that can make keys.',
+        remedy: 'Revoke it with another admin key; to replace its secret: holdfast key rotate NAME',
+      })
+    await keys.revoke(row)
+    return { id: row.id, name: row.name }
+  },
+}
+
+async function named(call: Call<unknown>) {
+  const keys = new ApiKeys(call.env.DB)
+  const reference = call.params['key'] ?? ''
+  const row = await keys.find(asking(call).organisation.id, reference)
+  if (!row) throw notFound('key', reference, 'List what there is: holdfast key list')
+  return { keys, row }
+}
+
+/** Scopes of clusters that are there no more are good for nothing, and not shown. */
+function shown(scopes: readonly Scope[], clusters: readonly ClusterRow[]): k.ScopeView[] {
+  return scopes.flatMap(({ role, cluster }): k.ScopeView[] => {
+    if (cluster === null) return [{ role, cluster: null }]
+    const found = clusters.find((one) => one.id === cluster)
+    return found ? [{ role, cluster: { id: found.id, name: found.name } }] : []
+  })
+}

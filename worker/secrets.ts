@@ -1,0 +1,28 @@
+import { timingSafeEqual } from 'node:crypto'
+
+/** So many characters of a key are shown, logged and searched by: they are no secret. */
+export const PREFIX_LENGTH = 12
+
+/** 40 random characters behind what says that it is ours: the first 8 name it, 192 bits are secret. */
+export function newKey(): { key: string; prefix: string } {
+  const key = `hfk_${randomText(30)}`
+  return { key, prefix: key.slice(0, PREFIX_LENGTH) }
+}
+
+export const newToken = (): string => `hfj_${randomText(24)}`
+
+export async function sha256(text: string): Promise<string> {
+  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, '0')).join('')
+}
+
+/** In a time that does not tell where two hashes begin to differ. */
+export function sameHash(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a, 'hex'), Buffer.from(b, 'hex')]
+  return left.length === right.length && timingSafeEqual(left, right)
+}
+
+/** @param bytes a multiple of 3, so that there is no padding */
+function randomText(bytes: number): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString('base64url')
+}
