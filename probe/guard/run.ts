@@ -14,9 +14,11 @@ export async function runGuard(options: GuardOptions): Promise<void> {
   // nothing, and what the first one runs would be free at once (S4).
   if (realpathSync(options.stateFolder) !== realpathSync(options.runFolder))
     (await takeLock(options.stateFolder)).unref()
-  const denied = await takeRealTime()
-  if (denied !== null)
-    complain('real time', `not to be had, so a busy host may make it late: ${denied}`)
+  // Beside the start: what an earlier guard has left waits for this one, and not for long (T_gap).
+  void takeRealTime().then((denied) => {
+    if (denied !== null)
+      complain('real time', `not to be had, so a busy host may make it late: ${denied}`)
+  })
   const guard = new Guard(options, await readPolicy(options.policyFile))
   try {
     await guard.start()
