@@ -46,8 +46,7 @@ export function candidates(draft: Draft, group: Group, question: Question = {}):
     else if (isQuarantined(node, draft.nowMs) && node.id !== question.first) quarantined.push(node)
     else willing.push(node)
   }
-  if (unable.length > 0) refused.sort((a, b) => a.node.position - b.node.position)
-  const rejected = refused.map(({ node, reason }) => ({ node: node.name, reason }))
+  const rejected = namesOf(refused)
   // Better interrupted now and then than not there for hours.
   const eligible = willing.length > 0 ? willing : quarantined
   if (willing.length > 0)
