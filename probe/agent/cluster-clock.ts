@@ -3,6 +3,9 @@ import type { HostClock } from '../../schema/host-clock.ts'
 import type { LogEntry } from '../../schema/session.ts'
 import { type ClockSample, type ClockState, measured, NO_CLOCK } from '../core/host-clock.ts'
 
+/** The way of a welcome is not known: a difference within it may be none. */
+const WELCOME_ERROR_MS = 1_000
+
 export class ClusterClock {
   readonly #tell: (clock: HostClock) => void
   #state: ClockState = NO_CLOCK
@@ -23,14 +26,14 @@ export class ClusterClock {
    * may be with another machine, whose clock is another one.
    */
   welcomed(clusterMs: number): void {
-    if (!this.#state.clock) this.#aheadMs = Date.now() - clusterMs
+    if (!this.#state.clock) this.#aheadMs = beyond(Date.now() - clusterMs, WELCOME_ERROR_MS)
     this.#state = { ...this.#state, told: null, base: null }
   }
 
   sampled(sample: ClockSample): void {
     const { state, tell } = measured(this.#state, sample)
     this.#state = state
-    this.#aheadMs = state.clock?.offsetMs ?? this.#aheadMs
+    if (state.clock) this.#aheadMs = beyond(state.clock.offsetMs, state.clock.errorMs)
     if (tell) this.#tell(tell)
   }
 
@@ -42,3 +45,7 @@ export class ClusterClock {
     }))
   }
 }
+
+/** A clock that may well be right is taken as it is: to correct it by chance would mix up what came after what. */
+const beyond = (offsetMs: number, errorMs: number): number =>
+  Math.abs(offsetMs) > errorMs ? offsetMs : 0

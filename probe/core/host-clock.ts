@@ -15,6 +15,8 @@ export interface ClockSample {
 
 export interface ClockState {
   readonly clock: HostClock | null
+  /** When its offset was measured, by the steady clock. */
+  readonly atMs: number
   /** What was told last. */
   readonly told: HostClock | null
   readonly toldAtMs: number
@@ -28,7 +30,7 @@ interface Mark {
   readonly errorMs: number
 }
 
-export const NO_CLOCK: ClockState = { clock: null, told: null, toldAtMs: 0, base: null }
+export const NO_CLOCK: ClockState = { clock: null, atMs: 0, told: null, toldAtMs: 0, base: null }
 
 /** A drift is told when it is surely within so much. */
 const DRIFT_ERROR_PPM = 500
@@ -37,6 +39,8 @@ const TELL_EVERY_MS = 3_600_000
 const TELL_CHANGE_MS = 20
 /** Then the drift is measured anew: what a clock did yesterday is another matter. */
 const BASE_AGE_MS = 3_600_000
+/** So much worse an offset becomes with its age: what time daemons correct a clock by at most. */
+const AGING_PPM = 500
 
 /** @returns the state after it, and the clock where it is to be told */
 export function measured(
@@ -48,20 +52,35 @@ export function measured(
   const clusterMs = sample.saidMs + errorMs
   const now: Mark = { steadyMs: sample.receivedMs, clusterMs, errorMs }
   const { driftPpm, base } = drift(state, now)
-  const clock: HostClock = {
+  const { offset, atMs } = better(state, sample.receivedMs, {
     offsetMs: round(sample.wallMs - clusterMs),
     errorMs: round(errorMs),
-    driftPpm,
-  }
+  })
+  const clock: HostClock = { ...offset, driftPpm }
   const tell = isNews(state, clock, sample.receivedMs)
   return {
     state: {
-      ...{ clock, base },
+      ...{ clock, base, atMs },
       told: tell ? clock : state.told,
       toldAtMs: tell ? sample.receivedMs : state.toldAtMs,
     },
     tell: tell ? clock : null,
   }
+}
+
+type Offset = Pick<HostClock, 'offsetMs' | 'errorMs'>
+
+/** An answer that was long under way says little: what is known better stands, if both can be true. */
+function better(
+  { clock, atMs }: ClockState,
+  nowMs: number,
+  now: Offset,
+): { offset: Offset; atMs: number } {
+  const agedMs = clock ? clock.errorMs + ((nowMs - atMs) * AGING_PPM) / 1e6 : 0
+  if (!clock || agedMs >= now.errorMs) return { offset: now, atMs: nowMs }
+  if (Math.abs(clock.offsetMs - now.offsetMs) > agedMs + now.errorMs)
+    return { offset: now, atMs: nowMs }
+  return { offset: { offsetMs: clock.offsetMs, errorMs: clock.errorMs }, atMs }
 }
 
 /** The better the two ends are known, the sooner a rate can be told from them. */

@@ -47,8 +47,10 @@ export async function fenceOff(
   const leftMs = () => Math.max(1, endMs - performance.now())
   const off = await call(prepared, 'off', leftMs())
   if (off.code !== 0) return failed(`off ${ended(off)}`, off)
+  let answered: AgentRun | null = null
   for (;;) {
     const status = await call(prepared, 'status', leftMs())
+    if (!status.timedOut) answered = status
     if (status.code === OFF) {
       const tookMs = Math.round(order.timeoutMs - leftMs())
       return {
@@ -57,8 +59,10 @@ export async function fenceOff(
       }
     }
     if (leftMs() <= LOOK_MS) {
-      const said = status.code === 0 ? 'says that it is still on' : ended(status)
-      return failed(`said that it switched off, but its status ${said}`, status)
+      // The last one has been cut off by the end of the time: what it said before tells more.
+      const last = answered ?? status
+      const said = last.code === 0 ? 'says that it is still on' : ended(last)
+      return failed(`said that it switched off, but its status ${said}`, last)
     }
     await sleep(LOOK_MS)
   }

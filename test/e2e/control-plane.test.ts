@@ -67,9 +67,8 @@ test('S-97, S-81, S-82: the log of a failover has its steps in order, under one 
     query: { limit: 1_000, correlationId: failed?.correlationId as string },
   })
   // Hosts write a moment later than they see: the clock, one for all here, tells the order.
-  const text = [...chain]
-    .sort((x, y) => x.atMs - y.atMs || x.id - y.id)
-    .map((e) => `[${e.component}] ${e.message}`)
+  const log = [...chain].sort((x, y) => x.atMs - y.atMs || x.id - y.id)
+  const text = log.map((e) => `[${e.component}] ${e.message}`)
   const steps = [
     /^\[RHS\] failed: .*attempts used up/,
     /^\[RCM\] ledger is failed .*restart attempts used up/,
@@ -84,7 +83,8 @@ test('S-97, S-81, S-82: the log of a failover has its steps in order, under one 
   ]
   const found = steps.map((step) => text.findIndex((line) => step.test(line)))
   expect(found, text.join('\n')).not.toContain(-1)
-  expect(found).toEqual([...found].sort((x, y) => x - y))
+  const times = found.map((at) => log[at]?.atMs ?? 0)
+  expect(times, text.join('\n')).toEqual([...times].sort((x, y) => x - y))
   expect((await demo.group('ledger')).owner).not.toBe(before.owner)
 })
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
     'scripted',
     script,
     { poll: POLL, restart: { attempts: 20, delayMs: 0 } },
-    { timeouts: { checkMs: 300 } },
+    { timeouts: { checkMs: 3_000 } },
   )
   await demo.online('plain')
   await demo.online('scripted')

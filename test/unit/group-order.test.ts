@@ -123,3 +123,34 @@ test('simulate: a group that would wait says for whom, and where', () => {
     { group: 'g0', to: 'n1', waitsFor: ['g1'] },
   ])
 })
+
+const plain = { needs: 0, priority: 0, prefers: null, failback: false }
+const together = { kind: 'keepTogether' as const, hard: true, of: [0, 1] }
+
+// Each was let go of, had the other one follow it, and waited for that again, for ever.
+test('S-19, S-93: nobody goes back to where what waits for it, and is kept together with it, may not be', () => {
+  const cluster = form({
+    ...{ capacities: [4, 4], policy: 'list', actions: [], rules: [together] },
+    groups: [{ ...plain, prefers: 0, failback: true }, plain],
+  })
+  depend(cluster, { from: 1, to: 0, while: false })
+  const settings = { possibleOwners: [id(NODE, 1)] }
+  cluster.ask({ type: 'changeResource', resourceId: id(RESOURCE, 1), settings })
+  for (const n of [0, 1])
+    expect(cluster.state.hive.groups.get(id(GROUP, n))?.ownership).toMatchObject({
+      ...{ phase: 'owned', owner: id(NODE, 1) },
+    })
+})
+
+test('S-91, S-93: nobody comes up where what waits for it, and is kept together with it, is kept apart from others', () => {
+  const apart = { kind: 'keepApart' as const, hard: true, of: [0, 2] }
+  const cluster = form({
+    ...{ capacities: [4, 4], policy: 'list', actions: [], rules: [apart, together] },
+    groups: [plain, plain, { ...plain, priority: 1, prefers: 1 }],
+  })
+  depend(cluster, { from: 0, to: 1, while: false })
+  cluster.lose(0)
+  const group = (n: number) => cluster.state.hive.groups.get(id(GROUP, n))
+  expect(group(0)?.waitsFor).toEqual([id(GROUP, 1)])
+  expect([1, 2].map((n) => group(n)?.ownership.phase)).toEqual(['free', 'owned'])
+})

@@ -1,7 +1,9 @@
 /** S-13: offset and drift of a host's clocks, from the confirms that it sends anyway. */
 import { expect, test } from 'vitest'
+import { ClusterClock } from '../../probe/agent/cluster-clock.ts'
 import { type ClockState, measured, NO_CLOCK } from '../../probe/core/host-clock.ts'
 import { clockProblem } from '../../schema/host-clock.ts'
+import type { LogEntry } from '../../schema/session.ts'
 
 const START_MS = 1_800_000_000_000
 
@@ -60,6 +62,39 @@ test('a step of the wall clock is told at once, and is no drift', () => {
   const after = measured(before, confirm(620_000, { ...world, aheadMs: 300_000 }))
   expect(after.tell).toMatchObject({ driftPpm: 0 })
   expect(after.tell?.offsetMs).toBeCloseTo(300_000, 0)
+})
+
+test('an answer that was long under way spoils nothing; a step that it shows counts', () => {
+  const world = { aheadMs: 40, ppm: 0, there: 1, back: 1 }
+  const before = watched(world, 600).state
+  const late = measured(before, confirm(620_000, { ...world, there: 900 }))
+  expect(late.state.clock?.offsetMs).toBeCloseTo(40, 0)
+  expect(late.state.clock?.errorMs).toBeLessThan(2)
+  const stepped = measured(before, confirm(620_000, { ...world, aheadMs: 2_000, there: 900 }))
+  expect(stepped.state.clock?.offsetMs).toBeCloseTo(1_550.5, 0)
+  expect(stepped.state.clock?.errorMs).toBeCloseTo(450.5, 0)
+  // What was known well ages: a day later it is worth no more than the one that took long.
+  const old = measured(before, confirm(86_400_000, { ...world, there: 900 }))
+  expect(old.state.clock?.errorMs).toBeCloseTo(450.5, 0)
+})
+
+test('log lines are corrected by what is surely wrong with the clock, and else by nothing', () => {
+  const entry = (atMs: number) => ({ atMs }) as LogEntry
+  const clock = new ClusterClock(() => {})
+  const nowMs = Date.now()
+  clock.welcomed(nowMs - 300)
+  expect(clock.inClusterTime([entry(nowMs)])[0]?.atMs).toBe(nowMs)
+  clock.welcomed(nowMs - 60_000)
+  const corrected = clock.inClusterTime([entry(nowMs)])[0]?.atMs ?? 0
+  expect(Math.abs(nowMs - 60_000 - corrected)).toBeLessThan(1_000)
+  const sample = (aheadMs: number, wayMs: number) => ({
+    ...{ sentMs: 0, receivedMs: 2 * wayMs, wallMs: nowMs + wayMs + aheadMs },
+    ...{ heardMs: nowMs, saidMs: nowMs },
+  })
+  clock.sampled(sample(20, 30))
+  expect(clock.inClusterTime([entry(nowMs)])[0]?.atMs).toBe(nowMs)
+  clock.sampled(sample(20, 5))
+  expect(clock.inClusterTime([entry(nowMs)])[0]?.atMs).toBe(nowMs - 20)
 })
 
 test('S-13: what is alarming: more than 250 ms for sure, or half of the rate that leases allow for', () => {

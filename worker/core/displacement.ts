@@ -76,8 +76,8 @@ function plansFor(draft: Draft, group: Group, question: Question): Plan[] {
 /** @returns who would have to leave a node for it; null: it could not be there whoever leaves */
 function planOn(draft: Draft, group: Group, node: Node, question: Question): Plan | null {
   const unit = unitOf(draft, group)
-  const comes = ({ ownership }: Group) =>
-    ownership.phase === 'free' || ownership.owner === question.without
+  const comes = ({ ownership, waitsFor }: Group) =>
+    waitsFor !== undefined || ownership.phase === 'free' || ownership.owner === question.without
   // Nothing but room must be in the way.
   if (!unit.every(comes)) return null
   if (unit.some((mate) => whyNotItself(draft, mate, node, question) !== null)) return null

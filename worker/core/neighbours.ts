@@ -8,7 +8,8 @@ import type { Seat } from './seats.ts'
 
 /**
  * The group and all that hard rules keep together with it, in order of precedence: they share a node,
- * and move as one. Only what is wanted online counts.
+ * and move as one. Only what is wanted online counts; what waits for another group as well, or it would
+ * be let go of where it cannot be, have its mates follow it, wait for them again, and do so for ever.
  */
 export function unitOf(draft: Draft, group: Group): readonly Group[] {
   const ids = new Set([group.id])
@@ -17,10 +18,17 @@ export function unitOf(draft: Draft, group: Group): readonly Group[] {
       if (rule.hard && rule.kind === 'keepTogether') for (const other of rule.groups) ids.add(other)
   if (ids.size === 1) return [group]
   const place = ({ id }: Group) => draft.precedence.placeOf(id)
+  const counts = (one: Group) =>
+    one.id === group.id || draft.seats.of(one.id) !== undefined || isHeldBack(draft, one)
   return [...ids]
-    .flatMap((id) => (id === group.id || draft.seats.of(id) ? (draft.group(id) ?? []) : []))
+    .flatMap((id) => draft.group(id) ?? [])
+    .filter(counts)
     .sort((a, b) => place(a) - place(b))
 }
+
+/** Wanted online, and waiting for another group to be: it takes no seat. */
+const isHeldBack = (draft: Draft, group: Group): boolean =>
+  group.waitsFor !== undefined && isWanted(draft, group)
 
 /**
  * Why it may not be there beside the others, in words, for one node after the other; null: nothing is in
@@ -84,6 +92,7 @@ export function whyNotTogether(
 /** Where a group's mate stays, so that the group has to be there; null: it comes along, or follows. */
 function anchorOf(draft: Draft, group: Group, mate: Group, question: Question): string | null {
   const { ownership } = mate
+  if (mate.waitsFor) return null
   if (ownership.phase === 'owned')
     return ownership.owner === question.without ? null : ownership.owner
   if (!draft.precedes(mate, group)) return null
