@@ -6,6 +6,9 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 /** They wait for minutes, and do little else. */
 const PATIENT = ['test/e2e/identity.test.ts', 'test/e2e/join-walkthrough.test.ts']
 
+/** Parts with sockets, processes and timers, which go on when their test has ended. */
+const SHELLS = 'test/unit/review/**/*.test.ts'
+
 /** Leases of seconds (profile `fast`), or virtual machines that move: nothing runs beside them. */
 const ALONE = [
   'away',
@@ -100,6 +103,18 @@ export default defineConfig({
             'test/sim/**/*.test.ts',
             'test/scenarios/**/*.test.ts',
           ],
+          exclude: [SHELLS],
+          environment: 'node',
+          // What they import takes longer than most of them.
+          isolate: false,
+          testTimeout: 60_000,
+          maxWorkers,
+        },
+      },
+      {
+        test: {
+          name: 'shells',
+          include: [SHELLS],
           environment: 'node',
           testTimeout: 60_000,
           maxWorkers,

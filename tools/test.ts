@@ -12,7 +12,7 @@ import { bundleCli } from './bundle-cli.ts'
 import { lint, printChecks, ROOT, typecheck } from './checks.ts'
 import type { TestSummary } from './summary-reporter.ts'
 
-const FAST_PROJECTS = ['unit', 'cli', 'worker']
+const FAST_PROJECTS = ['unit', 'shells', 'cli', 'worker']
 /** Real processes in real time: they mostly wait. */
 const REAL_PROJECTS = ['probe', 'e2e', 'alone']
 /** Of these the ones that wait for minutes: beside all others. */
@@ -20,57 +20,74 @@ const PATIENT_PROJECTS = ['patient']
 /** Minutes of the processors under virtual time: on what the others leave. */
 const LONG_PROJECTS = ['long', 'many']
 
+interface Lane {
+  /** Else when it has ended, and in a session of its own. */
+  readonly printsAtOnce?: true
+  readonly nice: number
+}
+const FIRST: Lane = { printsAtOnce: true, nice: 0 }
+const ASIDE: Lane = { nice: 0 }
+/** A third of the weight of those that measure real time. */
+const BESIDE: Lane = { nice: 5 }
+/** What the others leave. */
+const BEHIND: Lane = { nice: constants.priority.PRIORITY_LOW }
+
 const args = process.argv.slice(2)
 const fast = args.includes('--fast')
-const checks = [...(await typecheck()), ...(await lint())]
-const checksFailed = printChecks(checks)
 // What users run, and in half the time.
 await bundleCli()
-const tests = await runTests(args.filter((arg) => arg !== '--fast'))
+const { checksFailed, checksPassed, tests } = await runAll(args.filter((arg) => arg !== '--fast'))
 
 for (const { name, reason } of tests.skipped) process.stdout.write(`skipped  ${name}: ${reason}\n`)
 if (fast) process.stdout.write(`--fast: only ${FAST_PROJECTS.join(', ')}; no real processes\n`)
-const passed = checks.length - checksFailed + tests.passed
+const passed = checksPassed + tests.passed
 const failed = checksFailed + tests.failed
 const skipped = tests.skipped.length > 0 ? `, ${tests.skipped.length} skipped` : ''
 process.stdout.write(`${passed} passed, ${failed} failed${skipped}\n`)
 process.exitCode = failed > 0 ? 1 : 0
 
-async function runTests(extra: readonly string[]): Promise<TestSummary> {
+/** Types and lint first, but for the real processes, which take minutes and little of the processors. */
+async function runAll(extra: readonly string[]) {
   // Whatever runs ends with this process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => process.exit(1))
-  if (fast) return runVitest(extra, FAST_PROJECTS)
-  if (extra.length > 0) return runVitest(extra, [])
-  const lanes = [
-    runVitest([], [...FAST_PROJECTS, ...REAL_PROJECTS]),
-    runVitest([], PATIENT_PROJECTS, 'aside'),
-    runVitest([], LONG_PROJECTS, 'behind'),
-  ]
-  return (await Promise.all(lanes)).reduce(sum)
+  const whole = !fast && extra.length === 0
+  const lanes = whole
+    ? [
+        runVitest([], REAL_PROJECTS, FIRST),
+        runVitest([], PATIENT_PROJECTS, ASIDE),
+        runVitest([], LONG_PROJECTS, BEHIND),
+      ]
+    : []
+  const checks = [...(await typecheck()), ...(await lint())]
+  const checksFailed = printChecks(checks)
+  if (whole) lanes.push(runVitest([], FAST_PROJECTS, BESIDE))
+  else lanes.push(runVitest(extra, fast ? FAST_PROJECTS : [], FIRST))
+  const tests = (await Promise.all(lanes)).reduce(sum)
+  return { checksFailed, checksPassed: checks.length - checksFailed, tests }
 }
 
-/** @param how aside: printed when it has ended; behind: that, and on what others leave of the processors */
 async function runVitest(
   extra: readonly string[],
   only: readonly string[],
-  how: 'first' | 'aside' | 'behind' = 'first',
+  lane: Lane,
 ): Promise<TestSummary> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
   const summaryPath = join(folder, 'summary.json')
   const reporters = ['--reporter=default', '--reporter=./tools/summary-reporter.ts']
   const projects = only.map((name) => `--project=${name}`)
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
+  const apart = !lane.printsAtOnce
   try {
     const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...projects, ...extra], {
       cwd: ROOT,
-      stdio: ['inherit', how === 'first' ? 'inherit' : 'pipe', 'inherit'],
+      stdio: ['inherit', apart ? 'pipe' : 'inherit', 'inherit'],
       // A session of its own: see yieldToOthers.
-      detached: how !== 'first',
+      detached: apart,
       env: { ...process.env, HOLDFAST_TEST_SUMMARY: summaryPath },
     })
-    if (how === 'behind' && child.pid) yieldToOthers(child.pid)
-    const endWithUs = () => (how === 'first' ? child.kill() : endGroup(child.pid))
+    if (lane.nice > 0 && child.pid) yieldToOthers(child.pid, lane.nice)
+    const endWithUs = () => (apart ? endGroup(child.pid) : child.kill())
     process.once('exit', endWithUs)
     const [code, printed] = await Promise.all([
       new Promise<number>((done) => child.on('close', (exit) => done(exit ?? 1))),
@@ -94,12 +111,12 @@ function endGroup(pid: number | undefined): void {
 
 /**
  * Linux weighs whole sessions against each other where it makes groups of them (sched_autogroup), and
- * processes by their nice value where it does not: the lowest of both.
+ * processes by their nice value where it does not: both.
  */
-function yieldToOthers(pid: number): void {
-  setPriority(pid, constants.priority.PRIORITY_LOW)
+function yieldToOthers(pid: number, nice: number): void {
+  setPriority(pid, nice)
   try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(constants.priority.PRIORITY_LOW))
+    writeFileSync(`/proc/${pid}/autogroup`, String(nice))
   } catch {
     // A kernel without such groups.
   }
