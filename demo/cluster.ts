@@ -11,6 +11,7 @@ import { bundleProbe } from '../tools/bundle-probe.ts'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { DemoHost, type HostOptions } from './host.ts'
 import { type LibvirtHost, libvirtMissing, startLibvirtHost } from './libvirt-host.ts'
+import { pauseMs } from './poll.ts'
 import { tinyDomainXml, writeTinyImage } from './vm/domain.ts'
 
 export const CLUSTER = 'demo'
@@ -143,13 +144,14 @@ export class Demo {
     check: (view: ClusterView) => T | false | null | undefined,
     timeoutMs = 30_000,
   ): Promise<T> {
-    const end = performance.now() + timeoutMs
+    const begunMs = performance.now()
+    const waited = () => performance.now() - begunMs
     let last: ClusterView | null = null
-    while (performance.now() < end) {
+    while (waited() < timeoutMs) {
       last = await this.view().catch(() => last)
       const found = last && check(last)
       if (found) return found
-      await sleep(20)
+      await sleep(pauseMs(waited()))
     }
     throw new Error(`waited ${timeoutMs} ms in vain until ${what}: ${brief(last)}`)
   }

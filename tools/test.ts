@@ -27,8 +27,6 @@ interface Lane {
 }
 const FIRST: Lane = { printsAtOnce: true, nice: 0 }
 const ASIDE: Lane = { nice: 0 }
-/** A third of the weight of those that measure real time. */
-const BESIDE: Lane = { nice: 5 }
 /** What the others leave. */
 const BEHIND: Lane = { nice: constants.priority.PRIORITY_LOW }
 
@@ -46,22 +44,20 @@ const skipped = tests.skipped.length > 0 ? `, ${tests.skipped.length} skipped` :
 process.stdout.write(`${passed} passed, ${failed} failed${skipped}\n`)
 process.exitCode = failed > 0 ? 1 : 0
 
-/** Types and lint first, but for the real processes, which take minutes and little of the processors. */
+/** Types and lint, then what only computes, then the real processes: side by side all would fail by time. */
 async function runAll(extra: readonly string[]) {
   // Whatever runs ends with this process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => process.exit(1))
   const whole = !fast && extra.length === 0
-  const lanes = whole
-    ? [
-        runVitest([], REAL_PROJECTS, FIRST),
-        runVitest([], PATIENT_PROJECTS, ASIDE),
-        runVitest([], LONG_PROJECTS, BEHIND),
-      ]
-    : []
+  const lanes = whole ? [runVitest([], LONG_PROJECTS, BEHIND)] : []
   const checks = [...(await typecheck()), ...(await lint())]
   const checksFailed = printChecks(checks)
-  if (whole) lanes.push(runVitest([], FAST_PROJECTS, BESIDE))
+  if (whole)
+    lanes.push(
+      runVitest([], [...FAST_PROJECTS, ...REAL_PROJECTS], FIRST),
+      runVitest([], PATIENT_PROJECTS, ASIDE),
+    )
   else lanes.push(runVitest(extra, fast ? FAST_PROJECTS : [], FIRST))
   const tests = (await Promise.all(lanes)).reduce(sum)
   return { checksFailed, checksPassed: checks.length - checksFailed, tests }
