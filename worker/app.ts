@@ -31,6 +31,8 @@ for (const name of Object.keys(routes) as RouteName[]) {
   app.on(route.method, route.path, async (c) => {
     const call = await parseCall(c, name, await admit(c, route.access))
     const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
+    if ('produces' in route)
+      return c.body(answer as string, 200, { 'content-type': route.produces })
     return c.json(answer as object, 'status' in route ? route.status : 200)
   })
 }
