@@ -37,7 +37,8 @@ export class ControlCodes {
     this.#state = state
   }
 
-  async run({ resourceId, code, input, by }: ControlAsk): Promise<Controlled> {
+  /** @param leaves called before it leaves: what has to be committed by then */
+  async run({ resourceId, code, input, by }: ControlAsk, leaves: () => void): Promise<Controlled> {
     const { hive } = this.#state()
     const resource = hive.resources.get(resourceId)
     const group = resource && hive.groups.get(resource.groupId)
@@ -57,6 +58,7 @@ export class ControlCodes {
     if (owner === null || !found) return { refused: nobodyRuns(name, group.name) }
     if (this.#answers.full) return { refused: BUSY }
     const node = hive.nodes.get(owner)?.name ?? owner
+    leaves()
     const { epoch } = ownership
     const said = await this.#answers.ask(owner, ANSWER_MS, (request) =>
       this.#sockets.send(found.ws, {

@@ -63,7 +63,8 @@ async function lookAtRunning(
 interface Cluster {
   /** As it is now. */
   resource(): Promise<ResourceView>
-  ask(request: Request): Promise<{ refused: Refusal } | { seq: number }>
+  /** @param fields of the answer, should it end with this */
+  ask(request: Request, fields: object): Promise<{ refused: Refusal } | { seq: number }>
   /** On the node that runs it. */
   control(code: string, input: LiveChange['input']): Promise<Controlled>
 }
@@ -97,9 +98,11 @@ export async function changeSettings(
     }
     const takesEffect = answer.changed && runs(resource) ? 'nextStart' : 'now'
     if (dryRun || !answer.changed) return { ...answer, seq: null, takesEffect }
-    const done = await cluster.ask({
-      ...{ type: 'changeResource', resourceId: resource.id, settings: { properties }, from },
-    })
+    const done = await cluster.ask(
+      { type: 'changeResource', resourceId: resource.id, settings: { properties }, from },
+      // Until it was tried on what runs, that has the settings from its next start on.
+      { ...answer, takesEffect: runs(resource) ? 'nextStart' : 'now' },
+    )
     if (!('refused' in done)) {
       const before = extension.settingsOf(resource.properties)
       const live = takesEffect === 'now' ? {} : await tryLive(extension, before, settings, cluster)
