@@ -125,6 +125,8 @@ export default defineConfig({
           name: 'cli',
           include: ['test/cli/**/*.test.ts'],
           environment: 'node',
+          // What they import takes longer than most of them.
+          isolate: false,
           testTimeout: 60_000,
           maxWorkers,
           sequence: { groupOrder: 1 },

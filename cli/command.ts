@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from './duration.ts'
 import { type GlobalFlags, Session } from './session.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** What a command does: returns its exit code, or nothing for 0. */
 export type Action<A extends unknown[], O> = (
@@ -12,17 +13,13 @@ export type Action<A extends unknown[], O> = (
 
 /** Runs commands, and remembers the exit code of the one that ran. */
 export class Runner {
-  readonly #abort = new AbortController()
+  readonly surroundings: Surroundings
   exitCode = 0
   /** Set once the options are parsed: errors are shown the way they ask for. */
   session: Session | null = null
 
-  get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-
-  interrupt(): void {
-    this.#abort.abort()
+  constructor(surroundings: Surroundings) {
+    this.surroundings = surroundings
   }
 
   /** Makes an action for commander: it passes the arguments, then the options, then the command. */
@@ -30,7 +27,7 @@ export class Runner {
     return async (...all: unknown[]): Promise<void> => {
       const command = all.at(-1) as Command
       const options = command.optsWithGlobals()
-      this.session = new Session(options as GlobalFlags, this.signal)
+      this.session = new Session(options as GlobalFlags, this.surroundings)
       this.exitCode = (await run(this.session, options as O, ...(all.slice(0, -2) as A))) ?? 0
     }
   }

@@ -4,6 +4,7 @@ import { isCollection, isMap, isScalar, stringify, type YAMLMap } from 'yaml'
 import { type ConfigText, configDocument } from '../schema/api/config.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { fileName, readText } from './read-text.ts'
+import type { Surroundings } from './surroundings.ts'
 import { BadDocument, issuesAt, type Path, YamlDocument } from './yaml-document.ts'
 
 const BYTES_MAX = 4 * 1024 * 1024
@@ -17,9 +18,9 @@ export interface ConfigFile {
 }
 
 /** @throws {HoldfastError} BAD_REQUEST, with line, column and the line itself */
-export const readConfig = async (path: string): Promise<ConfigFile> =>
+export const readConfig = async (around: Surroundings, path: string): Promise<ConfigFile> =>
   parseConfig(
-    await readText(path, 'Name a file of YAML or JSON; holdfast export writes one.'),
+    await readText(around, path, 'Name a file of YAML or JSON; holdfast export writes one.'),
     fileName(path),
   )
 

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { Option } from 'commander'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Session } from './session.ts'
+import { isInteractive } from './surroundings.ts'
 
 export interface YesOption {
   yes?: true
@@ -16,8 +17,8 @@ export const yesOption = (): Option => new Option('-y, --yes', 'does it without 
  */
 export async function confirm(session: Session, what: string, { yes }: YesOption): Promise<void> {
   if (yes) return
-  const terminal = process.stdin.isTTY === true && process.stderr.isTTY === true
-  if (!terminal || session.out.json)
+  const { surroundings } = session
+  if (!isInteractive(surroundings) || session.out.json)
     throw new HoldfastError({
       code: 'BAD_REQUEST',
       message: `this would ${what}, and nobody can be asked`,
@@ -26,7 +27,7 @@ export async function confirm(session: Session, what: string, { yes }: YesOption
         : 'There is no terminal, and --yes was not given. Nothing was done.',
       remedy: 'Add --yes if that is what you want.',
     })
-  const line = createInterface({ input: process.stdin, output: process.stderr })
+  const line = createInterface({ input: surroundings.stdin, output: surroundings.stderr })
   const answer = await line
     .question(`This will ${what}. Go on? [y/N] `, { signal: session.signal })
     .finally(() => line.close())

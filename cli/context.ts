@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { HoldfastError } from '../schema/errors.ts'
+import type { Environment } from './surroundings.ts'
 
 export interface Context {
   readonly url: string
@@ -31,11 +32,7 @@ const contextFile = z.object({
  *
  * @throws {HoldfastError} no address anywhere, or a file that cannot be read
  */
-export function findContext(
-  flags: ContextFlags,
-  env: NodeJS.ProcessEnv = process.env,
-  cwd: string = process.cwd(),
-): Context {
+export function findContext(flags: ContextFlags, env: Environment, cwd: string): Context {
   const url = flags.url ?? env['HOLDFAST_URL']
   const key = flags.key ?? env['HOLDFAST_API_KEY']
   const cluster = flags.cluster ?? env['HOLDFAST_CLUSTER']
@@ -51,7 +48,7 @@ export function findContext(
   }
 }
 
-function findFile(env: NodeJS.ProcessEnv, cwd: string): string | null {
+function findFile(env: Environment, cwd: string): string | null {
   for (let folder = cwd; ; folder = dirname(folder)) {
     const path = join(folder, '.holdfast', 'cli.json')
     if (existsSync(path)) return path

@@ -1,4 +1,5 @@
 /** Where things go: data to stdout, messages to stderr. `--json`: one document, or one a line. */
+import type { Environment, Sink, Surroundings } from './surroundings.ts'
 import type { Look } from './text.ts'
 
 export interface OutputOptions {
@@ -14,43 +15,50 @@ export class Output {
   readonly look: Look
   /** Whether stdout is a terminal that can be painted over. */
   readonly repaints: boolean
+  readonly #data: Sink
+  readonly #messages: Sink
 
-  constructor(options: OutputOptions, env: NodeJS.ProcessEnv = process.env) {
+  constructor(
+    options: OutputOptions,
+    { stdout, stderr, env }: Pick<Surroundings, 'stdout' | 'stderr' | 'env'>,
+  ) {
+    this.#data = stdout
+    this.#messages = stderr
     const dumb = env['TERM'] === 'dumb'
     this.json = options.json ?? false
-    this.repaints = process.stdout.isTTY === true && !dumb && !this.json
+    this.repaints = stdout.isTTY === true && !dumb && !this.json
     this.look = {
-      color: wantsColor(options.color, env, process.stdout.isTTY === true),
+      color: wantsColor(options.color, env, stdout.isTTY === true),
       ascii: options.ascii ?? (dumb || !speaksUnicode(env)),
-      width: process.stdout.isTTY ? Math.max(WIDTH_MIN, process.stdout.columns || 80) : 80,
+      width: stdout.isTTY ? Math.max(WIDTH_MIN, stdout.columns || 80) : 80,
     }
   }
 
   /** The answer of a command: the document itself, or what `text` makes of it. */
   answer(document: unknown, text: () => string): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
-    else writeLine(process.stdout, text())
+    if (this.json) this.#data.write(`${JSON.stringify(document, null, 2)}\n`)
+    else writeLine(this.#data, text())
   }
 
   /** One of many answers of a command that goes on. */
   item(document: unknown, text: () => string): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(document)}\n`)
-    else writeLine(process.stdout, text())
+    if (this.json) this.#data.write(`${JSON.stringify(document)}\n`)
+    else writeLine(this.#data, text())
   }
 
   /** An answer that is JSON already; whatever else it is, `--json` makes it JSON. */
   raw(text: string): void {
-    writeLine(process.stdout, this.json && !isJson(text) ? JSON.stringify(text) : text)
+    writeLine(this.#data, this.json && !isJson(text) ? JSON.stringify(text) : text)
   }
 
   /** Clears the terminal and shows a screen. */
   repaint(screen: string): void {
-    process.stdout.write(`\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[J`)
+    this.#data.write(`\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[J`)
   }
 
   /** Something to know that is no data. */
   note(text: string): void {
-    writeLine(process.stderr, text)
+    writeLine(this.#messages, text)
   }
 }
 
@@ -63,13 +71,13 @@ function isJson(text: string): boolean {
   }
 }
 
-function writeLine(stream: NodeJS.WriteStream, text: string): void {
+function writeLine(stream: Sink, text: string): void {
   stream.write(text === '' || text.endsWith('\n') ? text : `${text}\n`)
 }
 
 export function wantsColor(
   choice: string | undefined,
-  env: NodeJS.ProcessEnv,
+  env: Environment,
   isTerminal: boolean,
 ): boolean {
   if (choice === 'always') return true
@@ -80,7 +88,7 @@ export function wantsColor(
 }
 
 /** Only a locale that says otherwise is believed: many containers have none at all. */
-function speaksUnicode(env: NodeJS.ProcessEnv): boolean {
+function speaksUnicode(env: Environment): boolean {
   const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || 'UTF-8'
   return /utf-?8/i.test(locale)
 }

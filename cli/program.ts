@@ -41,6 +41,9 @@ Examples:
   holdfast why web
 `
 
+/** Columns of help that goes to no terminal. */
+const WIDTH = 80
+
 /** The whole command line. It throws CommanderError instead of ending the process. */
 export function makeProgram(runner: Runner): Command {
   const program = new Command('holdfast')
@@ -90,8 +93,20 @@ export function makeProgram(runner: Runner): Command {
     addCompletion,
   ])
     add(program, runner)
+  const { stdout } = runner.surroundings
+  const width = () => (stdout.isTTY ? (stdout.columns ?? WIDTH) : WIDTH)
+  const output = {
+    writeOut: (text: string) => void stdout.write(text),
+    // What is wrong is thrown, and said by whoever runs it.
+    writeErr: () => {},
+    getOutHelpWidth: width,
+    getErrHelpWidth: width,
+    // There are none in help.
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  }
   everyCommand(program, (command) => {
-    command.exitOverride().configureOutput({ writeErr: () => {} })
+    command.exitOverride().configureOutput(output)
   })
   return program
 }

@@ -7,9 +7,11 @@ import { createInterface } from 'node:readline/promises'
 import type { ClusterView, NodeView } from '../schema/api/bodies.ts'
 import type { OperationView } from '../schema/api/operations.ts'
 import type { SimulatedGroup } from '../schema/api/simulate.ts'
+import { connect, stdioOf } from './child-streams.ts'
 import { formatDuration } from './duration.ts'
 import { outageText, StepLines } from './operation-text.ts'
 import type { Session } from './session.ts'
+import { isInteractive } from './surroundings.ts'
 import { type Progress, type Waited, waitFor } from './wait.ts'
 
 export interface Plan {
@@ -207,11 +209,15 @@ async function work(
 
 async function runHere(session: Session, command: readonly string[], node: string): Promise<void> {
   const [file = '', ...args] = command
+  const { stdin, stdout, stderr, env, cwd } = session.surroundings
   // With --json standard output is the document's.
+  const streams = { stdin, stdout: session.out.json ? stderr : stdout, stderr }
   const child = spawn(file, args, {
-    stdio: ['inherit', session.out.json ? 2 : 'inherit', 'inherit'],
-    env: { ...process.env, HOLDFAST_NODE: node },
+    stdio: [...stdioOf(streams)],
+    env: { ...env, HOLDFAST_NODE: node },
+    cwd,
   })
+  connect(child, streams)
   session.signal.addEventListener('abort', () => child.kill('SIGINT'))
   const problem = await new Promise<string | null>((done) => {
     child.on('error', (error) => done(String(error.message)))
@@ -231,12 +237,15 @@ async function told(
   node: string,
   say: (text: string) => void,
 ): Promise<'ended' | 'resumed'> {
-  const asks = process.stdin.isTTY === true && process.stderr.isTTY === true && !session.out.json
+  const { surroundings } = session
+  const asks = isInteractive(surroundings) && !session.out.json
   say(`is yours. When done: ${asks ? 'Enter here, or ' : ''}holdfast node resume ${node}`)
   const over = new AbortController()
   const signal = AbortSignal.any([session.signal, over.signal])
   const resumed = untilResumed(session, node, signal).then(() => 'resumed' as const)
-  const line = asks ? createInterface({ input: process.stdin, output: process.stderr }) : null
+  const line = asks
+    ? createInterface({ input: surroundings.stdin, output: surroundings.stderr })
+    : null
   const entered = line?.question('', { signal }).then(() => 'ended' as const)
   try {
     return await (entered ? Promise.race([resumed, entered]) : resumed)

@@ -5,15 +5,11 @@ import { EXIT } from './exit-codes.ts'
 import { Output } from './output.ts'
 import { makeProgram, VERSION } from './program.ts'
 import { docsOf, type Failure, failureOf, renderFailure } from './render-error.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** Runs one command line; returns the exit code. */
-export async function run(args: readonly string[]): Promise<number> {
-  const runner = new Runner()
-  process.on('SIGINT', () => {
-    // Whoever asks twice does not want to wait for anything.
-    if (runner.signal.aborted) process.exit(EXIT.interrupted)
-    runner.interrupt()
-  })
+export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const runner = new Runner(surroundings)
   const program = makeProgram(runner)
   if (args.length === 0) {
     program.outputHelp()
@@ -21,7 +17,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   // Not an option of the program: `hive --version 1` has one of its own.
   if (args[0] === '--version') {
-    process.stdout.write(`${VERSION}\n`)
+    surroundings.stdout.write(`${VERSION}\n`)
     return EXIT.done
   }
   try {
@@ -36,7 +32,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 function seen(error: unknown, runner: Runner): Failure {
-  if (!runner.signal.aborted) return failureOf(error)
+  if (!runner.surroundings.signal.aborted) return failureOf(error)
   return {
     code: 'INTERRUPTED',
     message: 'stopped by Ctrl-C',
@@ -47,7 +43,8 @@ function seen(error: unknown, runner: Runner): Failure {
 }
 
 function show(failure: Failure, runner: Runner, args: readonly string[]): void {
-  const out = runner.session?.out ?? new Output({ json: args.includes('--json') })
+  const out =
+    runner.session?.out ?? new Output({ json: args.includes('--json') }, runner.surroundings)
   out.note(renderFailure(failure, out.look))
   if (out.json) out.item({ error: { ...failure, docs: docsOf(failure) } }, () => '')
 }

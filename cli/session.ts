@@ -14,6 +14,7 @@ import { type ContextFlags, findContext } from './context.ts'
 import { Feed } from './feed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { nearest } from './suggest.ts'
+import type { Surroundings } from './surroundings.ts'
 import { beginningWith, type Kind, namesOf, several, thingsIn } from './things.ts'
 
 export type GlobalFlags = ContextFlags & OutputOptions
@@ -28,15 +29,23 @@ interface Input<N extends RouteName> {
 
 export class Session {
   readonly out: Output
+  readonly surroundings: Surroundings
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
-  readonly #flags: ContextFlags
+  readonly #flags: GlobalFlags
   #known: Connection | null = null
 
-  constructor(flags: GlobalFlags, signal: AbortSignal) {
-    this.out = new Output(flags)
+  constructor(flags: GlobalFlags, surroundings: Surroundings, signal = surroundings.signal) {
+    this.out = new Output(flags, surroundings)
+    this.surroundings = surroundings
     this.signal = signal
     this.#flags = flags
+  }
+
+  /** The same for so long: calls that have not been answered by then are given up. */
+  within(limitMs: number): Session {
+    const signal = AbortSignal.any([this.signal, AbortSignal.timeout(limitMs)])
+    return new Session(this.#flags, this.surroundings, signal)
   }
 
   /** A call that belongs to no cluster. */
@@ -129,7 +138,8 @@ export class Session {
 
   #connection(): Connection {
     if (!this.#known) {
-      const { url, key, cluster } = findContext(this.#flags)
+      const { env, cwd } = this.surroundings
+      const { url, key, cluster } = findContext(this.#flags, env, cwd)
       this.#known = { client: createClient({ url, key }), url, key, cluster }
     }
     return this.#known

@@ -11,7 +11,6 @@ import { bundleProbe } from '../tools/bundle-probe.ts'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { DemoHost, type HostOptions } from './host.ts'
 import { type LibvirtHost, libvirtMissing, startLibvirtHost } from './libvirt-host.ts'
-import { pauseMs } from './poll.ts'
 import { tinyDomainXml, writeTinyImage } from './vm/domain.ts'
 
 export const CLUSTER = 'demo'
@@ -144,14 +143,13 @@ export class Demo {
     check: (view: ClusterView) => T | false | null | undefined,
     timeoutMs = 30_000,
   ): Promise<T> {
-    const begunMs = performance.now()
-    const waited = () => performance.now() - begunMs
+    const end = performance.now() + timeoutMs
     let last: ClusterView | null = null
-    while (waited() < timeoutMs) {
+    while (performance.now() < end) {
       last = await this.view().catch(() => last)
       const found = last && check(last)
       if (found) return found
-      await sleep(pauseMs(waited()))
+      await sleep(20)
     }
     throw new Error(`waited ${timeoutMs} ms in vain until ${what}: ${brief(last)}`)
   }

@@ -85,6 +85,17 @@ describe('schema does no I/O', () => {
   })
 })
 
+describe('the command line runs within any process', () => {
+  it('holds: streams, environment and working directory are its surroundings', () => {
+    const files = readTexts(
+      (path) => /^cli\/.*\.ts$/.test(path) && !/^cli\/(?:main|surroundings)\.ts$/.test(path),
+    )
+    expect(files.length).toBeGreaterThan(50)
+    const own = /\bprocess\.(?:std|env|cwd|chdir|exit|argv|on|once|off|emit)|readFileSync\(0/
+    expect(files.filter(({ text }) => own.test(text)).map(({ path }) => path)).toEqual([])
+  })
+})
+
 describe('files and functions are short', () => {
   /** What the linter, set up as it is, says of a file with this text. */
   const rules = (text: string) => {

@@ -1,6 +1,7 @@
 /** The probe as three files of JavaScript: a host needs Node.js and nothing from npm. */
-import { chmodSync, writeFileSync } from 'node:fs'
-import { build } from 'esbuild'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { build, type OutputFile } from 'esbuild'
 
 export interface ProbeFiles {
   readonly probe: string
@@ -8,11 +9,31 @@ export interface ProbeFiles {
   readonly rhs: string
 }
 
+/** By the entry of the resource monitors, once in a process. */
+const made = new Map<string, Promise<readonly OutputFile[]>>()
+
 /**
  * @param rhs entry of the resource monitors; a test may have one with a module of its own
  * @returns the paths of the files in `folder`
  */
 export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): Promise<ProbeFiles> {
+  const texts = made.get(rhs) ?? make(rhs)
+  made.set(rhs, texts)
+  mkdirSync(folder, { recursive: true })
+  for (const { path, contents } of await texts)
+    writeFileSync(`${folder}/${basename(path)}`, contents)
+  const files = {
+    probe: `${folder}/holdfast-probe.js`,
+    agent: `${folder}/holdfast-agent.js`,
+    rhs: `${folder}/holdfast-rhs.js`,
+  }
+  chmodSync(files.probe, 0o755)
+  // Else Node.js compiles each of them as CommonJS first, to find out that they are none.
+  writeFileSync(`${folder}/package.json`, '{ "type": "module" }\n')
+  return files
+}
+
+async function make(rhs: string): Promise<readonly OutputFile[]> {
   const result = await build({
     entryPoints: {
       'holdfast-probe': 'probe/main.ts',
@@ -20,8 +41,9 @@ export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): P
       'holdfast-rhs': rhs,
     },
     absWorkingDir: new URL('..', import.meta.url).pathname,
-    outdir: folder,
-    outExtension: { '.js': '.js' },
+    // Named by it, and nothing is written there.
+    outdir: 'dist',
+    write: false,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -36,13 +58,5 @@ export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): P
     logLevel: 'silent',
   })
   if (result.errors.length > 0) throw new Error(result.errors[0]?.text ?? 'esbuild failed')
-  const files = {
-    probe: `${folder}/holdfast-probe.js`,
-    agent: `${folder}/holdfast-agent.js`,
-    rhs: `${folder}/holdfast-rhs.js`,
-  }
-  chmodSync(files.probe, 0o755)
-  // Else Node.js compiles each of them as CommonJS first, to find out that they are none.
-  writeFileSync(`${folder}/package.json`, '{ "type": "module" }\n')
-  return files
+  return result.outputFiles
 }

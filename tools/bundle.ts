@@ -6,8 +6,16 @@ export interface WorkerParts {
   readonly extensions?: boolean
 }
 
-/** @returns the text of the module whose default export is the Worker */
-export async function bundleWorker({ extensions = true }: WorkerParts = {}): Promise<string> {
+const made = new Map<boolean, Promise<string>>()
+
+/** Once in a process. @returns the text of the module whose default export is the Worker */
+export function bundleWorker({ extensions = true }: WorkerParts = {}): Promise<string> {
+  const text = made.get(extensions) ?? makeWorker(extensions)
+  made.set(extensions, text)
+  return text
+}
+
+async function makeWorker(extensions: boolean): Promise<string> {
   const result = await build({
     entryPoints: ['worker/index.ts'],
     absWorkingDir: new URL('..', import.meta.url).pathname,

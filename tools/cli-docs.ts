@@ -2,11 +2,12 @@
 import { Runner } from '../cli/command.ts'
 import { EXIT_MEANS } from '../cli/exit-codes.ts'
 import { makeProgram } from '../cli/program.ts'
+import { ofThisProcess } from '../cli/surroundings.ts'
 import { topics } from '../schema/api/fields.ts'
 import { commandTexts, optionTable, table } from './commands-text.ts'
 
 export function renderCliDocs(): string {
-  const program = makeProgram(new Runner())
+  const program = makeProgram(new Runner(ofThisProcess(new AbortController().signal)))
   const parts = [
     HEAD,
     '## Options of every command',

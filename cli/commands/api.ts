@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { Argument, type Command, InvalidArgumentError } from 'commander'
 import { HoldfastError } from '../../schema/errors.ts'
 import type { Runner } from '../command.ts'
@@ -34,10 +34,9 @@ async function api(
       why: 'A path begins with "/".',
       remedy: 'For example: holdfast api GET /v1/clusters',
     })
-  const body = options.body === '-' ? readFileSync(0, 'utf8') : options.body
+  const body = options.body === '-' ? await text(session.surroundings.stdin) : options.body
   if (body !== undefined) checkJson(body)
-  const text = await session.raw(method, path, body)
-  session.out.raw(text)
+  session.out.raw(await session.raw(method, path, body))
 }
 
 function checkJson(text: string): void {

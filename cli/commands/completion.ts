@@ -25,7 +25,7 @@ export function addCompletion(program: Command, runner: Runner): void {
     .argument('[words...]')
     .action(
       runner.action(async (session, _: unknown, words: string[]) => {
-        const names = await knownNames(session, runner)
+        const names = await knownNames(session)
         const text = captured(() => completer(program, names).parse([...words]))
         session.out.answer({ completions: text.split('\n') }, () => text)
       }),
@@ -35,11 +35,12 @@ export function addCompletion(program: Command, runner: Runner): void {
 type Names = Readonly<Record<string, readonly string[]>>
 
 /** By the kind that arguments and options are called after. Quiet: a Tab is no place for errors. */
-async function knownNames(session: Session, runner: Runner): Promise<Names> {
+async function knownNames(session: Session): Promise<Names> {
   // Aborted, not only left behind: an open request would keep the process, and the shell, waiting.
-  const timer = setTimeout(() => runner.interrupt(), BUDGET_MS)
-  const view = await session.view().catch(() => null)
-  clearTimeout(timer)
+  const view = await session
+    .within(BUDGET_MS)
+    .view()
+    .catch(() => null)
   if (!view) return {}
   const node = view.nodes.map((one) => one.name)
   const group = view.groups.map((one) => one.name)

@@ -12,6 +12,7 @@ import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { EXIT } from '../exit-codes.ts'
 import { changesText, planText } from '../render-plan.ts'
 import type { Session } from '../session.ts'
+import { fromRoot, type Surroundings } from '../surroundings.ts'
 
 interface PlanOptions {
   readonly file: string
@@ -82,12 +83,13 @@ export async function planned(
 }
 
 async function planFile(session: Session, options: PlanOptions): Promise<number> {
-  const file = await (await files()).readConfig(options.file)
+  const file = await (await files()).readConfig(session.surroundings, options.file)
   const { prune = false, out } = options
   const plan = await planned(session, file, prune)
   if (out !== undefined) {
     const { config, lines } = file
-    writeFileSync(out, `${JSON.stringify({ plan, config, lines, prune }, null, 2)}\n`)
+    const saved = `${JSON.stringify({ plan, config, lines, prune }, null, 2)}\n`
+    writeFileSync(fromRoot(session.surroundings, out), saved)
   }
   session.out.answer(plan, () => {
     const next = out ?? `-f ${options.file}${prune ? ' --prune' : ''}`
@@ -97,7 +99,7 @@ async function planFile(session: Session, options: PlanOptions): Promise<number>
 }
 
 async function diffFile(session: Session, options: PlanOptions): Promise<undefined> {
-  const file = await (await files()).readConfig(options.file)
+  const file = await (await files()).readConfig(session.surroundings, options.file)
   const { changes, kept } = await planned(session, file, options.prune ?? false)
   session.out.answer({ changes, kept }, () => changesText(changes))
 }
@@ -116,7 +118,11 @@ interface ToApply {
   readonly base: string | null
 }
 
-async function toApply(options: ApplyOptions, saved: string | undefined): Promise<ToApply> {
+async function toApply(
+  around: Surroundings,
+  options: ApplyOptions,
+  saved: string | undefined,
+): Promise<ToApply> {
   const { readConfig, parseConfig } = await files()
   if ((saved === undefined) === (options.file === undefined))
     throw new HoldfastError({
@@ -125,15 +131,15 @@ async function toApply(options: ApplyOptions, saved: string | undefined): Promis
       remedy: 'holdfast apply -f cluster.yaml, or holdfast apply plan.json',
     })
   const { file, prune = false } = options
-  if (file !== undefined) return { file: await readConfig(file), prune, base: null }
-  const { plan, config, lines, prune: pruned } = readPlan(saved as string)
+  if (file !== undefined) return { file: await readConfig(around, file), prune, base: null }
+  const { plan, config, lines, prune: pruned } = readPlan(around, saved as string)
   const parsed = parseConfig(JSON.stringify(config, null, 2), lines.file)
   return { file: { ...parsed, lines }, prune: pruned, base: plan.base }
 }
 
-function readPlan(path: string): z.infer<typeof savedPlan> {
+function readPlan(around: Surroundings, path: string): z.infer<typeof savedPlan> {
   try {
-    return savedPlan.parse(JSON.parse(readFileSync(path, 'utf8')))
+    return savedPlan.parse(JSON.parse(readFileSync(fromRoot(around, path), 'utf8')))
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message
     throw new HoldfastError({
@@ -149,7 +155,7 @@ const STOP_MS = 10 * 60_000
 const POLL_MS = 500
 
 async function apply(session: Session, options: ApplyOptions, saved?: string): Promise<number> {
-  const { file, prune, base } = await toApply(options, saved)
+  const { file, prune, base } = await toApply(session.surroundings, options, saved)
   const { placed } = await files()
   const force = options.force ?? false
   const plan = await planned(session, file, prune)
@@ -216,7 +222,10 @@ async function exportConfig(session: Session, { into }: { into?: string }): Prom
   const answer = await session.inCluster('getConfig')
   const { seq, config } = answer
   const { configText, mergedText, readConfig } = await files()
-  if (into !== undefined) writeFileSync(into, mergedText(await readConfig(into), config))
+  if (into !== undefined) {
+    const before = await readConfig(session.surroundings, into)
+    writeFileSync(fromRoot(session.surroundings, into), mergedText(before, config))
+  }
   session.out.answer(answer, () =>
     into === undefined ? configText(config).trimEnd() : `${into} is as the cluster is (seq ${seq})`,
   )

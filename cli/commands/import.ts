@@ -4,6 +4,7 @@ import { noun, type Runner } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { fileName, readText } from '../read-text.ts'
 import type { Session } from '../session.ts'
+import { fromRoot } from '../surroundings.ts'
 import { clean } from '../text.ts'
 
 export function addImport(program: Command, runner: Runner): void {
@@ -25,12 +26,13 @@ async function pacemaker(
   const { importPacemaker } = await import('../pacemaker/convert.ts')
   const { configText } = await import('../config-file.ts')
   const text = await readText(
+    session.surroundings,
     cib,
     'Write it on a host of the old cluster: cibadmin --query > cib.xml',
   )
   const { config, unmapped, nodes } = importPacemaker(text, fileName(cib))
   const yaml = configText(config)
-  if (out !== undefined) writeFileSync(out, yaml)
+  if (out !== undefined) writeFileSync(fromRoot(session.surroundings, out), yaml)
   session.out.answer({ config, unmapped, nodes }, () =>
     out === undefined ? yaml.trimEnd() : `${out} is written; next: holdfast plan -f ${out}`,
   )

@@ -7,6 +7,7 @@ import { HoldfastError } from '../../schema/errors.ts'
 import { instant, type Runner } from '../command.ts'
 import { redacted } from '../redact.ts'
 import type { Session } from '../session.ts'
+import { fromRoot } from '../surroundings.ts'
 
 const PAGE = 1_000
 const LOG_MAX = 20_000
@@ -55,7 +56,7 @@ async function report(
     missing,
   }
   const packed = gzipSync(JSON.stringify(redacted(document)))
-  writeFileSync(out, packed, { mode: 0o600 })
+  writeFileSync(fromRoot(session.surroundings, out), packed, { mode: 0o600 })
   const lines = document.log?.length ?? 0
   const said = { file: out, bytes: packed.length, lines, missing }
   session.out.answer(said, () =>

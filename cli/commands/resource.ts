@@ -9,6 +9,7 @@ import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { formatDuration } from '../duration.ts'
 import { defaultText } from '../field-text.ts'
 import type { Session } from '../session.ts'
+import { fromRoot, type Surroundings } from '../surroundings.ts'
 import { facts, table } from '../text.ts'
 import { control } from './control.ts'
 import { showEvidence } from './evidence.ts'
@@ -56,12 +57,15 @@ export function addResource(program: Command, runner: Runner): void {
     .argument('<code>')
     .option('--input <key=json>', 'what the code is told; again for each', property)
     .action(runner.action(control))
-  withSettings(resource.command('create').description('adds one to a group').argument('<name>'))
+  withSettings(
+    runner,
+    resource.command('create').description('adds one to a group').argument('<name>'),
+  )
     .requiredOption('--group <group>', 'the group it belongs to')
     .requiredOption('--type <type>', 'see: holdfast resource types')
     .option('--offline', 'is wanted offline at first')
     .action(runner.action(create))
-  withSettings(on('change', 'changes name, properties, dependencies or policies'))
+  withSettings(runner, on('change', 'changes name, properties, dependencies or policies'))
     .option('--name <new>', 'new name')
     .option('--no-separate-monitor', 'back to the shared resource monitor')
     .action(runner.action(change))
@@ -77,7 +81,7 @@ export function addResource(program: Command, runner: Runner): void {
   program.addCommand(resource)
 }
 
-function withSettings(command: Command): Command {
+function withSettings({ surroundings }: Runner, command: Command): Command {
   return command
     .option('--command <path>', 'type process: the program, an absolute path')
     .option('--arg <text>', 'type process: one argument; again for each (--arg=-x)', collect)
@@ -85,7 +89,11 @@ function withSettings(command: Command): Command {
     .option('--cwd <path>', 'type process: working directory')
     .option('--user <name>', 'type process: runs as this user')
     .option('--prop <key=json>', 'any property; what is no JSON is a text', property)
-    .option('--prop-file <key=path>', 'any property, the text of a file', fileProperty)
+    .option(
+      '--prop-file <key=path>',
+      'any property, the text of a file',
+      fileProperty(surroundings),
+    )
     .option(
       '--depends-on <resources>',
       'of the same group, online first: a,b for both, or "(a or b) and c"; "" for none',
@@ -122,14 +130,16 @@ function jsonOrText(text: string): Json {
   }
 }
 
-function fileProperty(text: string, before: Properties = {}): Properties {
-  const [key, path] = split(text)
-  try {
-    return { ...before, [key]: readFileSync(path, 'utf8') }
-  } catch (error) {
-    throw new InvalidArgumentError(`${path} cannot be read: ${(error as Error).message}`)
+const fileProperty =
+  (around: Surroundings) =>
+  (text: string, before: Properties = {}): Properties => {
+    const [key, path] = split(text)
+    try {
+      return { ...before, [key]: readFileSync(fromRoot(around, path), 'utf8') }
+    } catch (error) {
+      throw new InvalidArgumentError(`${path} cannot be read: ${(error as Error).message}`)
+    }
   }
-}
 
 /** A list as it always was; anything else is for the control plane to read. */
 const needs = (text: string) => (isExpression(text) ? text : list(text))

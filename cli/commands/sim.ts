@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { HoldfastError } from '../../schema/errors.ts'
+import { connect, stdioOf } from '../child-streams.ts'
 import { noun, type Runner } from '../command.ts'
 import type { Session } from '../session.ts'
 
@@ -22,7 +23,14 @@ const PLAYER = fileURLToPath(new URL('../../sim/run.ts', import.meta.url))
 function run(session: Session, options: { quiet?: true }, files: string[]): Promise<number> {
   const flags = [...(session.out.json ? ['--json'] : []), ...(options.quiet ? ['--quiet'] : [])]
   return new Promise((done, failed) => {
-    const child = fork(PLAYER, [...flags, '--', ...files], { execArgv: [] })
+    const { surroundings } = session
+    const child = fork(PLAYER, [...flags, '--', ...files], {
+      execArgv: [],
+      stdio: [...stdioOf(surroundings), 'ipc'],
+      env: surroundings.env,
+      cwd: surroundings.cwd,
+    })
+    connect(child, surroundings)
     child.on('message', (bad: { bad: string }) => failed(badFile(bad.bad)))
     child.on('error', failed)
     child.on('close', (code) => done(code ?? 1))

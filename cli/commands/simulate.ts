@@ -87,7 +87,11 @@ async function play(session: Session, body: SimulateAsk): Promise<number> {
 
 async function applied(session: Session, options: { file: string; prune?: true }): Promise<number> {
   const { readConfig } = await import('../config-file.ts')
-  const plan = await planned(session, await readConfig(options.file), options.prune ?? false)
+  const plan = await planned(
+    session,
+    await readConfig(session.surroundings, options.file),
+    options.prune ?? false,
+  )
   session.out.answer(plan, () => effectsText(plan.effects))
   return plan.effects.some(({ what }) => what === 'waits') ? EXIT.problems : EXIT.done
 }

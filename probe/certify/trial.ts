@@ -1,6 +1,5 @@
 /** One module under trial: what the checks of the contract share, and how they are judged. */
 import { randomUUID } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Answer,
@@ -10,6 +9,7 @@ import {
   type ResourceModule,
 } from '../../schema/resource-type.ts'
 import { soundAnswers } from '../rhs/module-answers.ts'
+import { BlockedTime } from './blocked-time.ts'
 import type { Bench } from './sandbox.ts'
 
 export interface Subject {
@@ -41,11 +41,10 @@ const LOOK_AGAIN_MS = 20
 export class Trial {
   readonly subject: Subject
   readonly guid = randomUUID()
-  readonly #delay = monitorEventLoopDelay({ resolution: 10 })
+  readonly #blocked = new BlockedTime()
 
   constructor(subject: Subject) {
     this.subject = subject
-    this.#delay.enable()
   }
 
   get module(): ResourceModule {
@@ -60,7 +59,11 @@ export class Trial {
 
   /** Longest time that nothing else could run, in milliseconds. */
   blockedMs(): number {
-    return this.#delay.max / 1e6
+    return this.#blocked.longestMs
+  }
+
+  end(): void {
+    this.#blocked.end()
   }
 
   call(persistentState: 0 | 1 = 1, guid = this.guid, signal?: AbortSignal): Call {
@@ -161,6 +164,7 @@ export async function runChecks(
     verdicts.push(verdict)
     tell.ended?.(verdict)
   }
+  trial.end()
   return verdicts
 }
 

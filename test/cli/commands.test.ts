@@ -1,5 +1,5 @@
 /**
- * Commands as real processes against the fake control plane: what is sent, how it waits, what it
+ * Commands against the fake control plane: what is sent, how it waits, what it
  * ends with. That every command keeps the contract is shown against a real one: contract.test.ts.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'

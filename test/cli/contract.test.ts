@@ -14,7 +14,7 @@ import { EXIT } from '../../cli/exit-codes.ts'
 import { makeProgram } from '../../cli/program.ts'
 import { tinyDomainXml } from '../../demo/vm/domain.ts'
 import { RealCluster } from './real-cluster.ts'
-import { type CliResult, runCli } from './run-cli.ts'
+import { type CliResult, runCli, runCliProcess, surroundings } from './run-cli.ts'
 
 let real: RealCluster
 beforeAll(async () => {
@@ -256,7 +256,7 @@ function expectNoJson(stderr: string): void {
 
 describe('every command', () => {
   it('is covered', () => {
-    const program = makeProgram(new Runner())
+    const program = makeProgram(new Runner(surroundings()))
     const names = (command: typeof program, path: string): string[] =>
       command.commands.length === 0
         ? [path]
@@ -314,6 +314,32 @@ async function expectDocument(line: string): Promise<void> {
   expect(document).not.toHaveProperty('error')
   expectNoJson(result.stderr)
 }
+
+it.each([
+  'describe group web --json',
+  'group list --color always',
+  'group show nosuch',
+  'rule delete nosuch --yes --json',
+  'explain group',
+  'group --help',
+  'statsu',
+])(
+  'a process of its own says the same, byte by byte, and ends with the same code: %s',
+  async (line) => {
+    const words = line.split(' ')
+    const [within, own] = [
+      await runCli(words, { env: real.env }),
+      await runCliProcess(words, { env: real.env }),
+    ]
+    const same = ({ code, stdout, stderr }: CliResult) => ({
+      code,
+      // Each request has an id of its own.
+      stdout: stdout.replace(/"request":"[^"]+"/, ''),
+      stderr: stderr.replace(/request: \S+/, ''),
+    })
+    expect(same(within)).toEqual(same(own))
+  },
+)
 
 it('a key that is not known: 6, for whatever asks the control plane', async () => {
   const asks = ['status', 'why web', 'events -f', 'api GET /v1/clusters', 'wait web --for online']

@@ -7,6 +7,7 @@ import { makeProgram } from '../../cli/program.ts'
 import { renderApiDocs } from '../../tools/api-docs.ts'
 import { renderCliDocs } from '../../tools/cli-docs.ts'
 import { readTexts } from '../tidy/tracked-files.ts'
+import { surroundings } from './run-cli.ts'
 
 const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
 
@@ -26,7 +27,7 @@ it('has every exit code', () => {
 
 /** `holdfast group delete web` → the command that it would run, or null when there is none. */
 function commandOf(words: readonly string[]): string | null {
-  let command = makeProgram(new Runner())
+  let command = makeProgram(new Runner(surroundings()))
   const path: string[] = []
   for (const word of words) {
     const below = command.commands.find(
@@ -39,7 +40,7 @@ function commandOf(words: readonly string[]): string | null {
   return path.length > 0 && command.commands.length === 0 ? path.join(' ') : null
 }
 
-const NOUNS = makeProgram(new Runner())
+const NOUNS = makeProgram(new Runner(surroundings()))
   .commands.filter((one) => one.commands.length > 0)
   .map((one) => one.name())
 

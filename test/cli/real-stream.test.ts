@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { killPid } from '../../demo/host.ts'
 import { RealCluster } from './real-cluster.ts'
-import { runCli } from './run-cli.ts'
+import { runCliProcess } from './run-cli.ts'
 
 let real: RealCluster
 beforeAll(async () => {
@@ -22,7 +22,7 @@ it('S-11: events --follow over kills of the control plane has every update once,
   const first = (await real.view()).seq
   const user = new AbortController()
   const args = ['events', '--follow', '--after', String(first), '--json']
-  const pending = runCli(args, { env: real.env, signal: user.signal })
+  const pending = runCliProcess(args, { env: real.env, signal: user.signal })
   // Its first answer it has to get; from then on it may be left alone at any time.
   await new Promise((soon) => setTimeout(soon, 1_500))
   for (let round = 0; round < 3; round += 1) {

@@ -8,6 +8,7 @@ import { renderStatus } from '../../cli/render-status.ts'
 import { nearest } from '../../cli/suggest.ts'
 import type { WhyView } from '../../schema/api/why.ts'
 import { ERRORS, type ErrorCode, HoldfastError } from '../../schema/errors.ts'
+import { surroundings } from './run-cli.ts'
 import { NOW_MS, sampleGroup, sampleNode, sampleView, troubledView } from './sample-view.ts'
 
 const ESCAPE = '\u001b'
@@ -220,7 +221,8 @@ it('colour and signs follow the flag, NO_COLOR, FORCE_COLOR and the terminal', (
   expect(wantsColor(undefined, { TERM: 'dumb' }, true)).toBe(false)
   expect(wantsColor('always', { NO_COLOR: '1' }, false)).toBe(true)
   expect(wantsColor('never', { FORCE_COLOR: '1' }, true)).toBe(false)
-  expect(new Output({}, { TERM: 'dumb' }).look.ascii).toBe(true)
-  expect(new Output({}, { LANG: 'C' }).look.ascii).toBe(true)
-  expect(new Output({}, { LANG: 'de_DE.UTF-8' }).look.ascii).toBe(false)
+  const look = (env: Record<string, string>) => new Output({}, surroundings({ env })).look
+  expect(look({ TERM: 'dumb' }).ascii).toBe(true)
+  expect(look({ LANG: 'C' }).ascii).toBe(true)
+  expect(look({ LANG: 'de_DE.UTF-8' }).ascii).toBe(false)
 })

@@ -1,9 +1,9 @@
 /** `holdfast maintenance run` against a real control plane: one host after the other, until the first problem. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { RealCluster } from './real-cluster.ts'
-import { runCli } from './run-cli.ts'
+import { runCli, runCliProcess } from './run-cli.ts'
 
 let real: RealCluster
 let list: string
@@ -97,6 +97,18 @@ it('Ctrl-C leaves the node as it is, and says so', async () => {
   })
   expect(stopped.code).toBe(130)
   expect(stopped.stderr).toContain('Node n1 is still drained')
+  await real.api('resumeNode', { params: { ...real.params, node: 'n1' }, body: {} })
+}, 60_000)
+
+it('a second Ctrl-C waits for nothing', async () => {
+  // Deaf to the first one, but says that it has heard it.
+  const deaf = `trap 'echo heard; exec > /dev/null 2>&1' INT; echo begun; sleep 9 > /dev/null 2>&1 & wait; wait; echo {} >> ${list}`
+  const words = ['maintenance', 'run', '--yes', '--nodes', 'n1', '--', '/bin/sh', '-c', deaf]
+  const stopped = await runCliProcess(words, {
+    ...{ env: real.env, interruptAt: /^begun$/m, interruptAgainAt: /^heard$/m },
+  })
+  expect(stopped).toMatchObject({ code: 130, stdout: 'begun\nheard\n' })
+  expect(existsSync(list)).toBe(false)
   await real.api('resumeNode', { params: { ...real.params, node: 'n1' }, body: {} })
 }, 60_000)
 

@@ -2,9 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Demo, type DemoOptions } from '../../demo/cluster.ts'
-import { pauseMs } from '../../demo/poll.ts'
 import { PROFILES } from '../../schema/timing.ts'
 
 /** Of profile `standard`: what was not adopted is stopped by then. */
@@ -28,12 +26,11 @@ export const starts = (demo: Demo, name = 'ledger') =>
   demo.ledger(name).filter((line) => line.what === 'start')
 
 export async function eventually<T>(what: string, look: () => T | Promise<T>, timeoutMs = 10_000) {
-  const begunMs = performance.now()
+  const end = performance.now() + timeoutMs
   for (;;) {
     const found = await look()
     if (found) return found
-    const waitedMs = performance.now() - begunMs
-    if (waitedMs > timeoutMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
-    await sleep(pauseMs(waitedMs))
+    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

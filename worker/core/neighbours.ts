@@ -18,11 +18,11 @@ export function unitOf(draft: Draft, group: Group): readonly Group[] {
       if (rule.hard && rule.kind === 'keepTogether') for (const other of rule.groups) ids.add(other)
   if (ids.size === 1) return [group]
   const place = ({ id }: Group) => draft.precedence.placeOf(id)
-  const counts = (one: Group) =>
+  const belongs = (one: Group) =>
     one.id === group.id || draft.seats.of(one.id) !== undefined || isHeldBack(draft, one)
   return [...ids]
     .flatMap((id) => draft.group(id) ?? [])
-    .filter(counts)
+    .filter(belongs)
     .sort((a, b) => place(a) - place(b))
 }
 
