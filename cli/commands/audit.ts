@@ -101,7 +101,11 @@ async function verify(
       why: 'It has 64 digits, 0 to 9 and a to f.',
       remedy: 'Write it as `audit export` and `audit verify` print it.',
     })
-  const text = await readText(file, 'Export it first: holdfast audit export > audit.jsonl')
+  const text = await readText(
+    session.surroundings,
+    file,
+    'Export it first: holdfast audit export > audit.jsonl',
+  )
   const verdict = verifyExport(text, known)
   if (verdict.fault) {
     const { n, what } = verdict.fault
