@@ -114,6 +114,8 @@ export const LIMITS = {
   /** Entries of one audit log, and their length; what is older is in exports. */
   auditKept: 20_000,
   auditLengthMax: 64 * 1024 * 1024,
+  /** Characters of the entries in one answer: a longer page ends before that. */
+  auditPageLengthMax: 4 * 1024 * 1024,
   /** Refused writes of one caller that are entered in one audit log. */
   auditRefusalsPerHour: 100,
   tokenUsesMax: 1_000,

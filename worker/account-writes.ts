@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, gte, lte, or, sql } from 'drizzle-orm'
+import { and, asc, between, count, desc, eq, gt, gte, inArray, lte, or, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import {
   type AuditPage,
@@ -21,6 +21,10 @@ export type Statement = Parameters<DrizzleD1Database['batch']>[0][number]
 
 /** Of those who write behind the same entry one is first, and the others go again. */
 const TRIES = 20
+/** Before the n-th of them at random up to n times this, so that they do not go all at once again. */
+const PAUSE_MS = 10
+/** Each write that is kept makes room for itself, and for some of what others have left. */
+const EXPIRED_AT_ONCE = 100
 const HOUR_MS = 3_600_000
 const PAGE = 200
 
@@ -64,8 +68,20 @@ export class AccountWrites {
     const keeps = once !== null && http < 500
     const answer = keeps ? await this.#answerRows(write, once, http, text) : []
     const told = { ...refusedTold(write, refusal), furtherLeftOut: left <= 1 }
-    if (left > 0) await this.#inChain(write, told, answer)
-    else if (answer[0]) await this.#db.batch([answer[0], ...answer.slice(1)])
+    if (left > 0) return this.#inChain(write, told, answer)
+    const [first, ...more] = answer
+    if (first) await this.#orUnderWay(write, () => this.#db.batch([first, ...more]))
+  }
+
+  /** Whoever was let in at the same time has an answer already. */
+  async #orUnderWay(write: Write, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (write.once && /UNIQUE constraint failed: answers\./.test(textOf(error)))
+        throw new HoldfastError(underWay(write.once), { cause: error })
+      throw error
+    }
   }
 
   async read({ after, limit = PAGE, sinceMs, by, route }: AuditQuery): Promise<AuditPage> {
@@ -86,7 +102,7 @@ export class AccountWrites {
       this.#bases(),
     ])
     const base = bases[0] ?? CHAIN_START
-    return pageOf(chain, rows, { after, limit }, base, newest[0] ?? base)
+    return pageOf(chain, rows, { after, isAll: rows.length < limit }, base, newest[0] ?? base)
   }
 
   /** Whoever was faster has taken the place in the chain: all of it is tried again behind that. */
@@ -97,13 +113,12 @@ export class AccountWrites {
       const [first, ...more] = this.#entryRows(last, write, told)
       if (!first) throw new Error('a write without an entry in the audit log')
       try {
-        await this.#db.batch([first, ...more, ...work])
+        await this.#orUnderWay(write, () => this.#db.batch([first, ...more, ...work]))
         return
       } catch (error) {
-        const text = textOf(error)
-        if (write.once && /UNIQUE constraint failed: answers\./.test(text))
-          throw new HoldfastError(underWay(write.once), { cause: error })
-        if (!/UNIQUE constraint failed: audit\./.test(text) || tried === TRIES) throw error
+        if (!/UNIQUE constraint failed: audit\./.test(textOf(error))) throw error
+        if (tried === TRIES) throw new HoldfastError(crowded, { cause: error })
+        await new Promise((done) => setTimeout(done, Math.random() * tried * PAUSE_MS))
       }
     }
   }
@@ -143,6 +158,7 @@ export class AccountWrites {
     const { keyId, name, fingerprint } = once
     const atMs = Date.now()
     const ofKey = eq(answers.keyId, keyId)
+    const row = { keyId, name, fingerprint, request: write.request, atMs, status }
     const newer = this.#db
       .select({ atMs: answers.atMs })
       .from(answers)
@@ -150,10 +166,16 @@ export class AccountWrites {
       .orderBy(desc(answers.atMs))
       .limit(1)
       .offset(LIMITS.answersOfKeyMax - 1)
-    const over = or(lte(answers.atMs, atMs - LIMITS.answersKeptMs), lte(answers.atMs, newer))
-    const row = { keyId, name, fingerprint, request: write.request, atMs, status }
+    const isOver = lte(answers.atMs, atMs - LIMITS.answersKeptMs)
+    const expired = this.#db
+      .select({ rowid: sql`rowid` })
+      .from(answers)
+      .where(isOver)
+      .limit(EXPIRED_AT_ONCE)
     return [
-      this.#db.delete(answers).where(and(ofKey, over)),
+      // Of any key: who no longer writes leaves none behind for long.
+      this.#db.delete(answers).where(inArray(sql`rowid`, expired)),
+      this.#db.delete(answers).where(and(ofKey, or(isOver, lte(answers.atMs, newer)))),
       this.#db
         .insert(answers)
         .values({ ...row, sealed: await sealedWith(this.#secret, name, text) }),
@@ -170,8 +192,9 @@ export class AccountWrites {
   }
 
   async #refusalsLately(byId: string): Promise<number> {
-    const since = Date.now() - HOUR_MS
-    const lately = and(sql`refused = 1`, eq(audit.byId, byId), gt(audit.atMs, since))
+    const nowMs = Date.now()
+    const hour = between(audit.atMs, nowMs - HOUR_MS + 1, nowMs)
+    const lately = and(sql`refused = 1`, eq(audit.byId, byId), hour)
     const row = await this.#db.select({ seen: count() }).from(audit).where(lately).get()
     return row?.seen ?? 0
   }
@@ -191,6 +214,13 @@ export class AccountWrites {
       .from(auditBases)
       .where(eq(auditBases.organisationId, this.#organisationId))
   }
+}
+
+const crowded: Refusal = {
+  code: 'UNAVAILABLE',
+  message: 'too many writes of this organisation are under way',
+  why: 'Each has its own place in the audit log, and others were faster. Nothing was changed by this one.',
+  remedy: 'Try again in a moment.',
 }
 
 const otherSecret = ({ name }: Once): Refusal => ({

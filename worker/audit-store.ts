@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, gte, or, sql } from 'drizzle-orm'
+import { and, asc, between, count, desc, eq, gt, gte, or, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import {
   type AuditPage,
@@ -50,28 +50,45 @@ export class AuditStore {
    * @returns how many more of its refusals are entered
    */
   refusalsLeft(byId: string): number {
-    const lately = and(sql`refused = 1`, eq(audit.byId, byId), gt(audit.atMs, Date.now() - HOUR_MS))
+    const nowMs = Date.now()
+    // What is dated later was written before the clock was put back.
+    const hour = between(audit.atMs, nowMs - HOUR_MS + 1, nowMs)
+    const lately = and(sql`refused = 1`, eq(audit.byId, byId), hour)
     const row = this.#db.select({ seen: count() }).from(audit).where(lately).get()
     return Math.max(0, LIMITS.auditRefusalsPerHour - (row?.seen ?? 0))
   }
 
   read(chain: string, { after, limit = PAGE, sinceMs, by, route }: AuditQuery): AuditPage {
+    const where = and(
+      after === undefined ? undefined : gt(audit.n, after),
+      sinceMs === undefined ? undefined : gte(audit.atMs, sinceMs),
+      by === undefined ? undefined : or(eq(audit.byId, by), eq(audit.byName, by)),
+      route === undefined ? undefined : eq(audit.route, route),
+    )
+    const order = after === undefined ? desc(audit.n) : asc(audit.n)
+    const fields = { n: audit.n, length: sql<number>`length(${audit.body})` }
+    const found = this.#db.select(fields).from(audit).where(where).orderBy(order).limit(limit).all()
     const rows = this.#db
       .select({ n: audit.n, body: audit.body })
       .from(audit)
-      .where(
-        and(
-          after === undefined ? undefined : gt(audit.n, after),
-          sinceMs === undefined ? undefined : gte(audit.atMs, sinceMs),
-          by === undefined ? undefined : or(eq(audit.byId, by), eq(audit.byName, by)),
-          route === undefined ? undefined : eq(audit.route, route),
-        ),
-      )
-      .orderBy(after === undefined ? desc(audit.n) : asc(audit.n))
-      .limit(limit)
+      .where(and(where, this.#onePage(found)))
+      .orderBy(order)
       .all()
+    const isAll = rows.length === found.length && found.length < limit
     const head = this.#newest() ?? this.#base()
-    return pageOf(chain, rows, { after, limit }, this.#base(), { n: head.n, hash: head.hash })
+    return pageOf(chain, rows, { after, isAll }, this.#base(), { n: head.n, hash: head.hash })
+  }
+
+  /** Of what was found as much as one answer holds: one entry in any case. */
+  #onePage(found: readonly { n: number; length: number }[]) {
+    const first = found[0]?.n ?? 0
+    let [last, length] = [first, 0]
+    for (const one of found) {
+      length += one.length
+      if (length > LIMITS.auditPageLengthMax) break
+      last = one.n
+    }
+    return between(audit.n, Math.min(first, last), Math.max(first, last))
   }
 
   #newest() {
@@ -102,16 +119,19 @@ export class AuditStore {
   }
 }
 
-/** @param rows oldest first where `after` is given, else newest first */
+/**
+ * @param rows oldest first where `after` is given, else newest first
+ * @param asked.isAll nothing was found beyond them
+ */
 export function pageOf(
   chain: string,
   rows: readonly { n: number; body: string }[],
-  { after, limit }: { after: number | undefined; limit: number },
+  { after, isAll }: { after: number | undefined; isAll: boolean },
   base: ChainPlace,
   head: ChainPlace,
 ): AuditPage {
   const ordered = after === undefined ? rows.toReversed() : rows
   const entries = ordered.map((row) => auditLine.parse(JSON.parse(row.body)))
-  const next = after !== undefined && rows.length === limit ? (rows.at(-1)?.n ?? null) : null
+  const next = after !== undefined && !isAll ? (rows.at(-1)?.n ?? null) : null
   return { chain, entries, next, base, head }
 }

@@ -72,8 +72,10 @@ export function writeOf(c: Context<Bindings>, route: RouteName, who: AuditWho): 
 }
 
 /** Elsewhere than behind the platform's edge anybody could write anything there. */
-const addressOf = (c: Context<Bindings>): string | null =>
-  c.req.raw.cf ? (c.req.header('cf-connecting-ip')?.slice(0, 64) ?? null) : null
+const addressOf = (c: Context<Bindings>): string | null => {
+  const { ADDRESS_HEADER: header } = c.env
+  return (header && c.req.header(header)?.slice(0, 64)) || null
+}
 
 const NAME = /^[\x21-\x7e]{8,128}$/
 

@@ -355,9 +355,9 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** What the fence agent of a node says, run by its helpers: looks only. */
-  testFence(nodeId: string, helper: string | null, write: Write): Promise<Tested> {
-    this.#requests.attempt(write, { nodeId })
-    return this.#fenceTests.run(nodeId, helper)
+  async testFence(nodeId: string, helper: string | null, write: Write): Promise<Tested> {
+    const refused = this.#requests.attempt(write, { nodeId })
+    return refused ? { refused } : this.#fenceTests.run(nodeId, helper)
   }
 
   /** Where a planned move is to go, or why it cannot: asked of the nodes. Stops nothing. */
@@ -367,7 +367,7 @@ export class Cluster extends DurableObject<Env> {
 
   /** Handed to the node that runs the resource, and answered by its module. */
   control(ask: ControlAsk, write: Write | null): Promise<Controlled> {
-    return this.#controls.run(ask, () => write && this.#requests.attempt(write, ask))
+    return this.#controls.run(ask, () => (write ? this.#requests.attempt(write, ask) : null))
   }
 
   survivability(lost: 1 | 2) {

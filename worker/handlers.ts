@@ -223,11 +223,9 @@ export const handlers: Record<RouteName, Handler> = {
     const answer = await changeSettings(call.body, {
       resource: async () => find(await view(stub), 'resource', call) as b.ResourceView,
       ask: (request, fields) => stub.ask(request, call.by, call.write, { fields }),
-      control: async (code, input) => {
-        const { id } = find(await view(stub), 'resource', call) as b.ResourceView
-        // Committed with the change that it follows: it may be tried again, and is no write of its own.
-        return stub.control({ resourceId: id, code, input: { ...input }, by: call.by }, null)
-      },
+      // Committed with the change that it follows: it may be tried again, and is no write of its own.
+      control: (resourceId, code, input) =>
+        stub.control({ resourceId, code, input: { ...input }, by: call.by }, null),
     })
     return kept(call, stub, answer)
   },

@@ -68,11 +68,18 @@ export class OperatorRequests {
     return done.refused
   }
 
-  /** What is handed to a host, and leaves nothing in the hive: told before it leaves. */
-  attempt(write: Write, { input: _, by: __, ...asked }: Partial<ControlAsk> & { nodeId?: string }) {
+  /**
+   * What is handed to a host, and leaves nothing in the hive: told before it leaves.
+   *
+   * @returns null: it may leave
+   */
+  attempt(
+    write: Write,
+    { input: _, by: __, ...asked }: Partial<ControlAsk> & { nodeId?: string },
+  ): Refusal | null {
     const { hive } = this.#around.state()
     const about = aboutOf(asked, [], hive)
-    this.#around.writes.attempt(write, { action: write.route, about, asked, changes: [] })
+    return this.#around.writes.attempt(write, { action: write.route, about, asked, changes: [] })
   }
 
   /** A configuration that is there already. */

@@ -65,8 +65,8 @@ interface Cluster {
   resource(): Promise<ResourceView>
   /** @param fields of the answer, should it end with this */
   ask(request: Request, fields: object): Promise<{ refused: Refusal } | { seq: number }>
-  /** On the node that runs it. */
-  control(code: string, input: LiveChange['input']): Promise<Controlled>
+  /** On the node that runs it. Behind the commit: what it refuses is told, and undoes nothing. */
+  control(resourceId: string, code: string, input: LiveChange['input']): Promise<Controlled>
 }
 
 /**
@@ -105,7 +105,12 @@ export async function changeSettings(
     )
     if (!('refused' in done)) {
       const before = extension.settingsOf(resource.properties)
-      const live = takesEffect === 'now' ? {} : await tryLive(extension, before, settings, cluster)
+      const live =
+        takesEffect === 'now'
+          ? {}
+          : await tryLive(extension, before, settings, (code, input) =>
+              cluster.control(resource.id, code, input),
+            )
       const left = extension.differences(settings, before).filter((d) => live[d.field] !== null)
       const effect = left.length === 0 ? 'now' : takesEffect
       return { ...answer, seq: done.seq, takesEffect: effect, live }
@@ -120,7 +125,7 @@ async function tryLive(
   extension: ManagementExtension,
   before: Difference['configured'],
   after: Difference['configured'],
-  { control }: Cluster,
+  control: (code: string, input: LiveChange['input']) => Promise<Controlled>,
 ): Promise<SettingsChanged['live']> {
   const live = extension.liveOf(before, after)
   if (!live) return {}

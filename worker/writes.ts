@@ -35,7 +35,7 @@ export class Writes {
     if (kept && kept.fingerprint !== once.fingerprint) return { refused: reused(once) }
     if (kept && kept.body !== '') return { answer: kept }
     const running = this.#running.get(placeOf(once))
-    if (running && running.sinceMs > nowMs - LIMITS.writeRunsMs) {
+    if (running && isUnderWay(running.sinceMs, nowMs)) {
       if (running.fingerprint !== once.fingerprint) return { refused: reused(once) }
       return { refused: underWay(once) }
     }
@@ -45,10 +45,12 @@ export class Writes {
     return null
   }
 
-  /** Something else than who was let in has committed it, or what it would be taken for. */
-  overtaken({ once, request }: Write): Refusal | null {
-    const kept = once && this.#answers.find(once, Date.now())
-    return once && kept && kept.request !== request ? underWay(once) : null
+  /**
+   * Whoever was let in at the same time has committed it, or let it leave. The id of the request does not
+   * tell them apart: callers may give one and the same to all their tries.
+   */
+  overtaken({ once }: Write): Refusal | null {
+    return once && this.#answers.find(once, Date.now()) ? underWay(once) : null
   }
 
   /** Within the transaction of what it does: the two of them are there, or neither. */
@@ -67,18 +69,26 @@ export class Writes {
     this.#audit.append(this.#clusterId(told), write, told)
   }
 
-  /** Before something leaves that cannot be taken back, nor be seen to have happened. */
-  attempt(write: Write, told: Told): void {
+  /**
+   * Before something leaves that cannot be taken back, nor be seen to have happened.
+   *
+   * @returns null: it may leave
+   */
+  attempt(write: Write, told: Told): Refusal | null {
+    const overtaken = this.overtaken(write)
+    if (overtaken) return overtaken
     const { once, request } = write
     this.#storage.transactionSync(() => {
       this.enter(write, told)
       if (once) this.#answers.put(once, { status: 0, body: '', request }, Date.now())
     })
+    return null
   }
 
   /** The answer of what has committed nothing, or of what has gone on behind its commit. */
   keep(write: Write, body: unknown): void {
-    if (this.overtaken(write)) return
+    const kept = write.once && this.#answers.find(write.once, Date.now())
+    if (kept && kept.request !== write.request) return
     this.#storage.transactionSync(() => this.#put(write, body))
   }
 
@@ -88,7 +98,10 @@ export class Writes {
     this.#running.delete(placeOf(once))
   }
 
-  /** Nothing was changed. What may go better the next time is entered, and its answer is not kept. */
+  /**
+   * Nothing was changed. What may go better the next time is entered, and its answer is not kept: unless it
+   * has left for a host, where it may have been done.
+   */
   refused(write: Write, refusal: Refusal): void {
     const { once, request } = write
     const status = ERRORS[refusal.code].http
@@ -99,9 +112,9 @@ export class Writes {
       const kept = once && this.#answers.find(once, Date.now())
       // What is committed stands, whatever has come behind it.
       if (!once || (kept && (kept.request !== request || kept.status !== 0))) return
+      if (status >= 500 && !kept) return
       const body = JSON.stringify(problemOf(refusal, request))
-      if (status < 500) this.#answers.put(once, { status, body, request }, Date.now())
-      else this.#answers.forget(once)
+      this.#answers.put(once, { status, body, request }, Date.now())
     })
     if (once) this.#running.delete(placeOf(once))
   }
@@ -115,11 +128,15 @@ export class Writes {
 
   #expire(nowMs: number): void {
     for (const [place, { sinceMs }] of this.#running) {
-      if (sinceMs > nowMs - LIMITS.writeRunsMs) return
+      if (isUnderWay(sinceMs, nowMs)) return
       this.#running.delete(place)
     }
   }
 }
+
+/** Also if the clock has been put back in between: then by no more than that. */
+const isUnderWay = (sinceMs: number, nowMs: number): boolean =>
+  Math.abs(nowMs - sinceMs) < LIMITS.writeRunsMs
 
 const placeOf = ({ keyId, name }: Once): string => `${keyId} ${name}`
 
@@ -143,7 +160,7 @@ const unknownEnd = (kept: { name: string; atMs: number; status: number }): Refus
   message: `the write with Idempotency-Key "${kept.name}" was begun, and its answer is not there`,
   why:
     kept.status === 0
-      ? `It was begun at ${new Date(kept.atMs).toISOString()}; the control plane was restarted before it had ended. Nothing was changed by this one.`
+      ? `It was begun at ${new Date(kept.atMs).toISOString()}; it is not done yet, or the control plane was restarted before it was. Nothing was changed by this one.`
       : `It was carried out at ${new Date(kept.atMs).toISOString()}, and its answer was too long to be kept. Nothing was changed by this one.`,
   remedy: 'Look at what is there. To do it again, send it with a new key.',
 })

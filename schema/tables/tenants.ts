@@ -118,5 +118,9 @@ export const answers = sqliteTable(
     /** AES-GCM, base64: what it needs to be read is no part of the database. */
     sealed: text('sealed').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.keyId, t.name] }), index('answers_at').on(t.keyId, t.atMs)],
+  (t) => [
+    primaryKey({ columns: [t.keyId, t.name] }),
+    index('answers_of_key').on(t.keyId, t.atMs),
+    index('answers_at').on(t.atMs),
+  ],
 )

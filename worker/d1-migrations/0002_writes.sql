@@ -9,7 +9,8 @@ CREATE TABLE `answers` (
 	PRIMARY KEY(`key_id`, `name`)
 );
 --> statement-breakpoint
-CREATE INDEX `answers_at` ON `answers` (`key_id`,`at_ms`);--> statement-breakpoint
+CREATE INDEX `answers_of_key` ON `answers` (`key_id`,`at_ms`);--> statement-breakpoint
+CREATE INDEX `answers_at` ON `answers` (`at_ms`);--> statement-breakpoint
 CREATE TABLE `audit` (
 	`organisation_id` text NOT NULL,
 	`n` integer NOT NULL,
