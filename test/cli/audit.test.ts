@@ -33,6 +33,7 @@ test('exported and verified, from a file and a pipe, with no control plane at ha
   const bad = await verify(['-'], text.replace('"createGroup"', '"deleteGroup"'))
   expect(bad).toMatchObject({ code: EXIT.unexpected, stdout: '' })
   expect(bad.stderr).toContain('standard input is not as it was written: entry')
+  expect(bad.stderr).toContain('AUDIT_BROKEN')
   const cut = await verify(['-', '--head', 'f'.repeat(64)], text)
   expect(cut.code).toBe(EXIT.unexpected)
   expect(await verify(['nosuch.jsonl'])).toMatchObject({ code: EXIT.usage })
