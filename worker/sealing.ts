@@ -36,7 +36,7 @@ async function keyFrom(secret: string, purpose: string): Promise<CryptoKey> {
   return crypto.subtle.deriveKey(
     {
       ...{ name: 'HKDF', hash: 'SHA-256', salt: bytes(purpose) },
-      info: bytes('holdfast idempotency'),
+      info: bytes('answers of Holdfast'),
     },
     base,
     { name: 'AES-GCM', length: 256 },
