@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
+import { auditRoutes } from './audit-routes.ts'
 import * as b from './bodies.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
@@ -71,6 +72,7 @@ export const routes = {
     path: '/v1/clusters/:cluster/tokens',
     access: 'admin',
     summary: 'Make a join token',
+    ofAccounts: true,
     body: b.createToken,
     response: b.tokenCreated,
   },
@@ -90,6 +92,7 @@ export const routes = {
     response: z.object({ types: z.array(t.typeView) }),
   },
   ...keyRoutes,
+  ...auditRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,
   ...planningRoutes,
