@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Runner } from './command.ts'
 import { addApi } from './commands/api.ts'
+import { addAudit } from './commands/audit.ts'
 import { addCluster, addToken } from './commands/cluster.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addConfig } from './commands/config.ts'
@@ -74,6 +75,7 @@ export function makeProgram(runner: Runner): Command {
     addToken,
     addKey,
     addWhoami,
+    addAudit,
     addMove,
     addVerbs,
     addOnline,

@@ -4,6 +4,7 @@
  * happens and `remedy` what to do in general; the error itself says it for the case at hand.
  */
 import { HOST_ERRORS } from './error-catalogue-hosts.ts'
+import { WRITE_ERRORS } from './error-catalogue-writes.ts'
 import type { ErrorEntry } from './error-entry.ts'
 
 export const ERRORS = {
@@ -378,6 +379,7 @@ export const ERRORS = {
     cause: 'Something happened that must not.',
     remedy: 'Report it with the request id.',
   },
+  ...WRITE_ERRORS,
   ...HOST_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 

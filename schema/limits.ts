@@ -101,6 +101,23 @@ export const LIMITS = {
   keyOverlapMaxMs: 30 * 24 * 3_600_000,
   /** The last use of a key is written at most this often. */
   keyUseNotedMs: 60_000,
+  /** Answers of writes that came with an Idempotency-Key: how long they are kept, and how many. */
+  answersKeptMs: 24 * 3_600_000,
+  answersKept: 10_000,
+  /** Characters of all answers that are kept, and of one of them. */
+  answersLengthMax: 16 * 1024 * 1024,
+  answerLengthMax: 512 * 1024,
+  /** A write that has not ended after so long no longer keeps the same one from being tried again. */
+  writeRunsMs: 60_000,
+  /** Answers of one API key about what is kept with the accounts. */
+  answersOfKeyMax: 1_000,
+  /** Entries of one audit log, and their length; what is older is in exports. */
+  auditKept: 20_000,
+  auditLengthMax: 64 * 1024 * 1024,
+  /** Characters of the entries in one answer: a longer page ends before that. */
+  auditPageLengthMax: 4 * 1024 * 1024,
+  /** Refused writes of one caller that are entered in one audit log. */
+  auditRefusalsPerHour: 100,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** Groups and resources with metrics of their own in one answer: the first by name. */

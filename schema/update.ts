@@ -103,7 +103,8 @@ export function followUpdates(hive: Hive, heard: (applied: Applied) => void): vo
   Object.defineProperty(hive, FOLLOWER, { value: heard, enumerable: false, configurable: true })
 }
 
-function recordOf(hive: Hive, c: Change): unknown {
+/** What is there of the record that a change is about. */
+export function recordOf(hive: Hive, c: Change): unknown {
   switch (c.table) {
     case 'cluster':
       return hive.cluster ?? undefined

@@ -5,6 +5,7 @@ import { role } from '../schema/api/access.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { apiKeySecrets, apiKeys, clusters, organisations } from '../schema/tables/tenants.ts'
+import type { Statement } from './account-writes.ts'
 import { textOf } from './d1-errors.ts'
 import type { Principal, Scope } from './principal.ts'
 import { newKey, PREFIX_LENGTH, sameHash, sha256 } from './secrets.ts'
@@ -82,7 +83,7 @@ export class ApiKeys {
   }
 
   /** @throws {HoldfastError} NAME_TAKEN, LIMIT_REACHED */
-  async create(by: Principal, name: string, scopes: readonly Scope[], ttlMs: number | undefined) {
+  async create(by: Principal, { name, scopes, ttlMs }: Wanted, commit: Commit) {
     const { id: organisationId } = by.organisation
     const valid = (await this.list(organisationId)).filter((one) => one.state === 'valid')
     if (valid.length >= LIMITS.keysMax)
@@ -98,13 +99,14 @@ export class ApiKeys {
       ...{ createdAtMs, createdBy: by.name, revokedAtMs: null, lastUsedAtMs: null },
       expiresAtMs: ttlMs === undefined ? null : createdAtMs + ttlMs,
     }
-    // One batch is one transaction: there is never a key without its secret.
     const secret = { prefix, keyId: row.id, hash: await sha256(key), createdAtMs }
     const made = this.#db.insert(apiKeys).values(row)
-    await orNameTaken(name, () =>
-      this.#db.batch([made, this.#db.insert(apiKeySecrets).values(secret)]),
-    )
-    return { ...row, key }
+    const answer = { id: row.id, name, key, expiresAtMs: row.expiresAtMs }
+    const after = { name, scopes, prefix, expiresAtMs: row.expiresAtMs }
+    // All in one transaction: there is never a key without its secret.
+    const work = [made, this.#db.insert(apiKeySecrets).values(secret)]
+    await orNameTaken(name, () => commit({ id: row.id, name, before: null, after, answer, work }))
+    return answer
   }
 
   /** By GUID or name; null where the organisation has none, or none any more. */
@@ -128,31 +130,61 @@ export class ApiKeys {
    * A new secret; the newest before it is valid for `overlapMs` yet, and any before that no longer. Their
    * hashes stay, so that nothing takes one of them for new.
    */
-  async rotate(row: KeyRow, overlapMs: number) {
+  async rotate(row: KeyRow, overlapMs: number, commit: Commit) {
     const { key, prefix } = newKey()
     const nowMs = Date.now()
     const overlapUntilMs = nowMs + overlapMs
     const overlaps = sql`case when ${apiKeySecrets.expiresAtMs} is null then ${overlapUntilMs} else min(${apiKeySecrets.expiresAtMs}, ${nowMs}) end`
-    await this.#db.batch([
+    const { id, name, expiresAtMs } = row
+    const answer = { id, name, expiresAtMs, key, overlapUntilMs }
+    const work = [
       this.#db
         .update(apiKeySecrets)
         .set({ expiresAtMs: overlaps })
-        .where(eq(apiKeySecrets.keyId, row.id)),
+        .where(eq(apiKeySecrets.keyId, id)),
       this.#db
         .insert(apiKeySecrets)
-        .values({ prefix, keyId: row.id, hash: await sha256(key), createdAtMs: nowMs }),
-    ])
-    return { key, overlapUntilMs }
+        .values({ prefix, keyId: id, hash: await sha256(key), createdAtMs: nowMs }),
+    ]
+    const after = { ...shownOf(row), prefix, overlapUntilMs }
+    await commit({ id, name, before: shownOf(row), after, answer, work })
+    return answer
   }
 
   /** Its secrets stay, so that whoever uses one is told what has become of it. */
-  async revoke(row: KeyRow): Promise<void> {
-    await this.#db
-      .update(apiKeys)
-      .set({ revokedAtMs: Date.now() })
-      .where(and(eq(apiKeys.id, row.id), isNull(apiKeys.revokedAtMs)))
+  async revoke(row: KeyRow, commit: Commit) {
+    const { id, name } = row
+    const revokedAtMs = Date.now()
+    const valid = and(eq(apiKeys.id, id), isNull(apiKeys.revokedAtMs))
+    const work = [this.#db.update(apiKeys).set({ revokedAtMs }).where(valid)]
+    const answer = { id, name }
+    const after = { ...shownOf(row), revokedAtMs }
+    await commit({ id, name, before: shownOf(row), after, answer, work })
+    return answer
   }
 }
+
+interface Wanted {
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly ttlMs: number | undefined
+}
+
+/** A change of a key as it is told, its answer, and what carries it out. */
+export interface KeyChange {
+  readonly id: string
+  readonly name: string
+  readonly before: object | null
+  readonly after: object
+  readonly answer: object
+  readonly work: readonly Statement[]
+}
+type Commit = (change: KeyChange) => Promise<void>
+
+/** Of a key, for who reads what was done: of its secrets never more than how they begin. */
+const shownOf = ({ name, scopes, expiresAtMs, revokedAtMs }: KeyRow) => ({
+  ...{ name, scopes: parseScopes(scopes), expiresAtMs, revokedAtMs },
+})
 
 const NO_HASH = '0'.repeat(64)
 

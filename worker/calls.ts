@@ -5,6 +5,7 @@ import type { WhyView } from '../schema/api/why.ts'
 import { neededFields, parseNeeds } from '../schema/dependency.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import type { AccountWrites } from './account-writes.ts'
 import type { ClusterRow } from './api-keys.ts'
 import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
@@ -15,6 +16,7 @@ import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import type { Principal } from './principal.ts'
 import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
+import { type Asked, type Before, type Reply, replyBody, type Write } from './write.ts'
 
 export interface Call<B = unknown, Q = unknown> {
   env: Env
@@ -25,30 +27,43 @@ export interface Call<B = unknown, Q = unknown> {
   by: string
   /** Of the organisation of who asks; null where the path names none. */
   cluster: ClusterRow | null
+  /** Of a route that only looks it is one that nobody keeps. */
+  write: Write
+  /** Where it is committed if that is in D1; null where nobody has to say who they are. */
+  accounts: AccountWrites | null
   params: Record<string, string>
   body: B
   query: Q
 }
 
-/** `operation`: the id of what has begun; null: nothing was changed. */
-export interface Asked {
-  seq: number
-  operation: string | null
-}
-
 /** The object's methods as the Worker calls them; their answers are plain data. */
 export interface Stub {
-  ask(request: Request, by: string): Promise<{ refused: Refusal } | Asked>
-  cancelOperation(id: string, ask: CancelAsk, by: string): Promise<{ refused: Refusal } | Asked>
+  ask(
+    request: Request,
+    by: string,
+    write: Write,
+    reply: Reply,
+  ): Promise<{ refused: Refusal } | Asked>
+  cancelOperation(
+    id: string,
+    ask: CancelAsk,
+    by: string,
+    write: Write,
+    reply: Reply,
+  ): Promise<{ refused: Refusal } | Asked>
+  begin(write: Write): Promise<Before>
+  refused(write: Write, refusal: Refusal): Promise<void>
+  keep(write: Write, body: unknown): Promise<void>
   read<R extends Read>(what: R): Promise<Awaited<AnswerTo<R>>>
   wait(after: Waiter, ms: number): Promise<void>
-  testFence(nodeId: string, helper: string | null): Promise<Tested>
-  control(ask: ControlAsk): Promise<Controlled>
+  testFence(nodeId: string, helper: string | null, write: Write): Promise<Tested>
+  /** @param write null: it only looks */
+  control(ask: ControlAsk, write: Write | null): Promise<Controlled>
   targetOf(groupId: string, named: string | null): Promise<Target>
   survivability(lost: 1 | 2): Promise<Lossy>
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
-  applyConfig(ask: ApplyAsk, by: string): Promise<Applied | { refused: Refusal }>
+  applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<Applied | { refused: Refusal }>
 }
 
 export const stubOf = (env: Env, objectId: string): Stub =>
@@ -58,6 +73,12 @@ export const stubOf = (env: Env, objectId: string): Stub =>
 export function asking({ principal }: Call): Principal {
   if (!principal) throw new Error('a route that anyone may call asks who calls it')
   return principal
+}
+
+/** Where a write about the organisation is committed. */
+export function accountsOf({ accounts }: Pick<Call, 'accounts'>): AccountWrites {
+  if (!accounts) throw new Error('a write that anyone may do is committed for an organisation')
+  return accounts
 }
 
 /** The cluster that the path names: they have been admitted to it. */
@@ -70,9 +91,24 @@ export async function view(stub: Stub): Promise<b.ClusterView> {
   return stub.read({ what: 'cluster' })
 }
 
-export async function ask(stub: Stub, by: string, request: Request, id: string | null) {
-  const { seq } = settled(await stub.ask(request, by))
-  return { seq, id }
+/** Carries a request out; the answer is the one that was committed with it. */
+export async function ask<F extends { id: string | null }>(
+  call: Pick<Call, 'env' | 'cluster' | 'by' | 'write'>,
+  request: Request,
+  reply: Reply<F>,
+) {
+  const { by, write } = call
+  return replyBody(settled(await open(call).stub.ask(request, by, write, reply)), reply)
+}
+
+/** The answer of a write whose end is no commit. */
+export async function kept<T extends object>(
+  { write }: Pick<Call, 'write'>,
+  stub: Stub,
+  answer: T,
+) {
+  if (write.once) await stub.keep(write, answer)
+  return answer
 }
 
 export function settled<A extends object>(answer: { refused: Refusal } | A): A {
@@ -91,7 +127,7 @@ export async function onThing(
   const { stub } = open(call)
   const cluster = await view(stub)
   const { id } = find(cluster, kind, call)
-  return ask(stub, call.by, make(id, cluster), id)
+  return ask(call, make(id, cluster), { fields: { id } })
 }
 
 function things(cluster: b.ClusterView, kind: Kind): readonly { id: string; name: string }[] {

@@ -5,12 +5,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
 import type { Refusal } from '../schema/errors.ts'
-import type { Event, Request as OperatorRequest } from '../schema/event.ts'
+import type { Event } from '../schema/event.ts'
 import type { HostClock } from '../schema/host-clock.ts'
 import { applyObservation } from '../schema/observed.ts'
 import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
-import type { Asked } from './calls.ts'
 import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
@@ -19,20 +18,18 @@ import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
-import { idOf } from './core/operations/begun.ts'
-import type { CancelAsk } from './core/operations/cancel.ts'
 import { step } from './core/step.ts'
 import { sendEffect } from './effects.ts'
-import { connected, FenceTests, type Tested } from './fence-tests.ts'
+import { FenceTests, type Tested } from './fence-tests.ts'
 import migrations from './hive-migrations/migrations.js'
-import { HiveStore, type ReportMark } from './hive-store.ts'
+import { type Also, HiveStore } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
 import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
 import { MoveChecks, type Target } from './move-checks.ts'
-import { eventOf, parseFrame } from './node-frames.ts'
+import { answerEvent, eventOf, parseFrame, reportedEvent } from './node-frames.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
-import { cancelOf } from './operation-reads.ts'
+import { OperatorRequests } from './operator-requests.ts'
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
 import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
 import { type Attachment, Sockets } from './sockets.ts'
@@ -41,6 +38,8 @@ import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
+import type { Asked, Before, Write } from './write.ts'
+import { Writes } from './writes.ts'
 
 export class Cluster extends DurableObject<Env> {
   readonly #store: HiveStore
@@ -56,6 +55,8 @@ export class Cluster extends DurableObject<Env> {
   readonly #config: Configurations
   readonly #losses: Survivability
   readonly #modules: ModuleRelay
+  readonly #writes: Writes
+  readonly #requests: OperatorRequests
   readonly #phases: StartPhase[] = []
   readonly #soon = new SoonTimer(
     () => this.#coreDeadline(),
@@ -67,6 +68,7 @@ export class Cluster extends DurableObject<Env> {
     super(ctx, env)
     this.#store = new HiveStore(ctx.storage)
     this.#sockets = new Sockets(ctx, this.#store)
+    this.#writes = new Writes(ctx.storage, this.#store, () => this.#loaded())
     this.#peers = new Peers(this.#store, this.#sockets, (nodeId) => this.#watch.doubted(nodeId))
     const hears = {
       heardBy: () => this.#peers.heardBy(),
@@ -88,9 +90,16 @@ export class Cluster extends DurableObject<Env> {
     this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
     this.#controls = new ControlCodes(this.#sockets, this.#store, () => this.#loaded())
     this.#moveChecks = new MoveChecks(this.#sockets, () => this.#loaded())
+    this.#requests = new OperatorRequests({
+      ...{ store: this.#store, sockets: this.#sockets, writes: this.#writes },
+      state: () => this.#loaded(),
+      handle: (event, also) => this.#handle(event, also),
+      suspectMissing: () => this.#watch.suspectMissing(),
+    })
     this.#config = new Configurations({
       state: () => this.#loaded(),
-      carryOut: (request, by) => this.ask(request, by),
+      carryOut: (...all) => this.#requests.ask(...all),
+      nothing: (write, body) => this.#requests.nothing(write, body),
       outagesOf: (group) => outagesOf(this.#store, this.#loaded(), group),
     })
     this.#losses = new Survivability({
@@ -100,7 +109,7 @@ export class Cluster extends DurableObject<Env> {
     this.#modules = new ModuleRelay({
       sockets: this.#sockets,
       state: () => this.#loaded(),
-      carryOut: (request, by) => this.#handle({ type: 'requested', request, by }).refused,
+      carryOut: (request, write) => this.#requests.ofHost(request, write),
     })
     this.#confirms = new Confirms(ctx.storage, this.#store, this.#sockets, (nodeId) =>
       this.#watch.confirmed(nodeId),
@@ -142,7 +151,7 @@ export class Cluster extends DurableObject<Env> {
   // ── The one way in ───────────────────────────────────────────────────────────────────────────
 
   /** No `await` before the commit: nothing may run between deciding and recording. */
-  #handle(event: Event, mark: ReportMark | null = null): Decision {
+  #handle(event: Event, also: Also | null = null): Decision {
     const nowMs = Date.now()
     const state = this.#loaded()
     const over = saysOver(state, event)
@@ -150,8 +159,8 @@ export class Cluster extends DurableObject<Env> {
     const decision = step(state, event, nowMs)
     const first = decision.updates[0]?.seq ?? state.hive.seq + 1
     const lines = decision.refused ? [] : linesOf(decision, state.hive, nowMs)
-    if (lines.length > 0 || decision.observations.length > 0 || mark)
-      state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark)
+    if (lines.length > 0 || decision.observations.length > 0 || (also && !decision.refused))
+      state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, also)
     const tally = this.#store.counters.look(state, decision)
     try {
       for (const u of decision.updates) applyUpdate(state.hive, u)
@@ -237,9 +246,7 @@ export class Cluster extends DurableObject<Env> {
 
   #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
     const { hive } = this.#loaded()
-    const newer = this.#sockets
-      .of(a.nodeId)
-      .some((other) => (this.#sockets.attachment(other)?.session ?? 0) > a.session)
+    const newer = this.#sockets.hasNewer(a)
     if (newer) {
       const detail = 'a newer session of this node was begun (S2)'
       this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
@@ -249,17 +256,7 @@ export class Cluster extends DurableObject<Env> {
     if (problem) return this.#sockets.close(ws, CLOSE.refused, problem)
     const sentSeq = caughtUpTo(this.#store, hive.seq, frame.replica)
     this.#sockets.attach(ws, { ...a, run: frame.run, version: frame.version, sentSeq })
-    this.#handle({
-      type: 'nodeReported',
-      nodeId: a.nodeId,
-      session: frame.session,
-      bootId: frame.boot,
-      guard: frame.guard,
-      intents: frame.intents,
-      held: frame.held,
-      types: frame.types,
-      ...(frame.measured && { measured: frame.measured }),
-    })
+    this.#handle(reportedEvent(a.nodeId, frame))
   }
 
   #welcome(nodeId: string, session: number): void {
@@ -295,19 +292,13 @@ export class Cluster extends DurableObject<Env> {
     if (frame.t === 'fenceTested') return this.#fenceTests.answered(a.nodeId, frame)
     if (frame.t === 'controlled') return this.#controls.answered(a.nodeId, frame)
     if (frame.t === 'couldTake') return this.#moveChecks.answered(a.nodeId, frame)
-    if (frame.t === 'fenceBegun') {
-      const { target, request } = frame
-      return void this.#handle({ type: 'fenceBegun', ...from, target, request })
-    }
-    if (frame.t === 'accept' || frame.t === 'refuse') {
-      const { t, ...said } = frame
-      const type = t === 'accept' ? 'offerAccepted' : 'offerRefused'
-      return void this.#handle({ type, ...from, ...said } as Event)
-    }
+    if (frame.t === 'accept' || frame.t === 'refuse' || frame.t === 'fenceBegun')
+      return void this.#handle(answerEvent(frame, from))
     // S-16: numbered reports have their effect once, however often they come.
     const known = this.#store.session(a.nodeId)
     const repeated = known && isRepeated({ run: known.run, n: known.reportN }, a.run, frame.n)
-    if (!repeated) this.#handle(eventOf(frame, from), { nodeId: a.nodeId, run: a.run, n: frame.n })
+    const mark = { nodeId: a.nodeId, run: a.run, n: frame.n }
+    if (!repeated) this.#handle(eventOf(frame, from), () => this.#store.markReport(mark))
     this.#sockets.send(ws, { t: 'ack', n: frame.n })
   }
 
@@ -341,25 +332,31 @@ export class Cluster extends DurableObject<Env> {
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
 
-  /** An operator's request: carried out, or refused with nothing changed. */
-  ask(request: OperatorRequest, by: string): { refused: Refusal } | Asked {
-    if (request.type === 'confirmFence' && this.#sockets.welcomed(request.nodeId))
-      return { refused: connected(this.#store.session(request.nodeId)?.name ?? request.nodeId) }
-    const decision = this.#handle({ type: 'requested', request, by })
-    // Who is lost already may be fenced from now on.
-    if (request.type === 'setFence' || request.type === 'setTakeover') this.#watch.suspectMissing()
-    if (decision.refused) return { refused: decision.refused }
-    return { seq: this.#loaded().hive.seq, operation: idOf(request, decision.updates) }
+  ask(...all: Parameters<OperatorRequests['ask']>): { refused: Refusal } | Asked {
+    return this.#requests.ask(...all)
   }
 
-  cancelOperation(id: string, how: CancelAsk, by: string): { refused: Refusal } | Asked {
-    const back = cancelOf(this.#store, this.#loaded(), id, how)
-    return 'refused' in back ? back : this.ask(back, by)
+  /** What a write has come to already; null: it may be carried out. */
+  begin(write: Write): Before {
+    return this.#writes.begin(write)
+  }
+
+  refused(write: Write, refusal: Refusal): void {
+    this.#writes.refused(write, refusal)
+  }
+
+  keep(write: Write, body: unknown): void {
+    this.#writes.keep(write, body)
+  }
+
+  cancelOperation(...all: Parameters<OperatorRequests['cancel']>): { refused: Refusal } | Asked {
+    return this.#requests.cancel(...all)
   }
 
   /** What the fence agent of a node says, run by its helpers: looks only. */
-  testFence(nodeId: string, helper: string | null): Promise<Tested> {
-    return this.#fenceTests.run(nodeId, helper)
+  async testFence(nodeId: string, helper: string | null, write: Write): Promise<Tested> {
+    const refused = this.#requests.attempt(write, { nodeId })
+    return refused ? { refused } : this.#fenceTests.run(nodeId, helper)
   }
 
   /** Where a planned move is to go, or why it cannot: asked of the nodes. Stops nothing. */
@@ -368,8 +365,8 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** Handed to the node that runs the resource, and answered by its module. */
-  control(ask: ControlAsk): Promise<Controlled> {
-    return this.#controls.run(ask)
+  control(ask: ControlAsk, write: Write | null): Promise<Controlled> {
+    return this.#controls.run(ask, () => (write ? this.#requests.attempt(write, ask) : null))
   }
 
   survivability(lost: 1 | 2) {
@@ -384,8 +381,8 @@ export class Cluster extends DurableObject<Env> {
     return this.#config.plan(ask)
   }
 
-  applyConfig(ask: ApplyAsk, by: string) {
-    return this.#config.apply(ask, by)
+  applyConfig(ask: ApplyAsk, by: string, write: Write) {
+    return this.#config.apply(ask, by, write)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

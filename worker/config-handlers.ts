@@ -7,7 +7,7 @@ export const configHandlers = {
   getConfig: async (call: Call) => open(call).stub.exportConfig(),
   planConfig: async (call: Call<PlanAsk>) => orThrow(await open(call).stub.planConfig(call.body)),
   applyConfig: async (call: Call<ApplyAsk>) =>
-    orThrow(await open(call).stub.applyConfig(call.body, call.by)),
+    orThrow(await open(call).stub.applyConfig(call.body, call.by, call.write)),
 }
 
 function orThrow<T extends object>(answer: T | { refused: Refusal }): T {

@@ -13,6 +13,7 @@ import type { Wanted } from './core/config/compiled.ts'
 import { exportConfig } from './core/config/export.ts'
 import { plan, stopped } from './core/config/plan.ts'
 import type { ClusterState } from './core/decision.ts'
+import type { Reply, Write } from './write.ts'
 
 export type PlanAsk = z.output<typeof planConfig>
 export type ApplyAsk = z.output<typeof applyConfig>
@@ -20,7 +21,14 @@ export type Applied = z.output<typeof applied>
 
 interface Around {
   state(): ClusterState
-  carryOut(request: Request, by: string): { refused: Refusal } | { seq: number }
+  carryOut(
+    request: Request,
+    by: string,
+    write: Write,
+    reply: Reply,
+  ): { refused: Refusal } | { seq: number }
+  /** The answer of what nothing had to be done for. */
+  nothing(write: Write, body: Applied): void
   /** How long a group was away when it changed its owner lately, newest first. */
   outagesOf(group: string): readonly number[]
 }
@@ -50,7 +58,7 @@ export class Configurations {
   }
 
   /** No `await` between planning and carrying out: what was judged is what is changed. */
-  apply(ask: ApplyAsk, by: string): Applied | { refused: Refusal } {
+  apply(ask: ApplyAsk, by: string, write: Write): Applied | { refused: Refusal } {
     const planned = plan(this.#around.state(), wantedOf(ask), Date.now())
     if ('refused' in planned) return planned
     const { view, request } = planned
@@ -71,8 +79,12 @@ export class Configurations {
           remedy: 'Change the configuration so that a node can have it, or apply it with --force.',
         },
       }
-    if (request === null) return { seq: view.seq, changes, later }
-    const done = this.#around.carryOut(request, by)
+    if (request === null) {
+      const answer = { seq: view.seq, changes, later }
+      this.#around.nothing(write, answer)
+      return answer
+    }
+    const done = this.#around.carryOut(request, by, write, { fields: { changes, later } })
     return 'refused' in done ? done : { seq: done.seq, changes, later }
   }
 }

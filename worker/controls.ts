@@ -37,7 +37,11 @@ export class ControlCodes {
     this.#state = state
   }
 
-  async run({ resourceId, code, input, by }: ControlAsk): Promise<Controlled> {
+  /** @param leaves called before it leaves: commits what has to be by then, or refuses it */
+  async run(
+    { resourceId, code, input, by }: ControlAsk,
+    leaves: () => Refusal | null,
+  ): Promise<Controlled> {
     const { hive } = this.#state()
     const resource = hive.resources.get(resourceId)
     const group = resource && hive.groups.get(resource.groupId)
@@ -57,6 +61,8 @@ export class ControlCodes {
     if (owner === null || !found) return { refused: nobodyRuns(name, group.name) }
     if (this.#answers.full) return { refused: BUSY }
     const node = hive.nodes.get(owner)?.name ?? owner
+    const refused = leaves()
+    if (refused) return { refused }
     const { epoch } = ownership
     const said = await this.#answers.ask(owner, ANSWER_MS, (request) =>
       this.#sockets.send(found.ws, {

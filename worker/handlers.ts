@@ -4,8 +4,10 @@ import type { changeSettings as changeSettingsBody } from '../schema/api/managem
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import type { Request } from '../schema/event.ts'
+import type { Request, SingleRequest } from '../schema/event.ts'
+import { auditHandlers } from './audit-handlers.ts'
 import {
+  accountsOf,
   ask,
   asking,
   type Call,
@@ -13,6 +15,7 @@ import {
   groupWithIds,
   ids,
   type Kind,
+  kept,
   notFound,
   onThing,
   open,
@@ -77,19 +80,18 @@ export const handlers: Record<RouteName, Handler> = {
       ...{ id, organisationId, name, profile },
       ...{ objectId: objectId.toString(), createdAtMs: Date.now() },
     }
-    if (!(await call.tenants.addCluster(row)))
-      throw new HoldfastError({
-        code: 'NAME_TAKEN',
-        message: `a cluster named "${name}" exists already`,
-        remedy: 'Choose another name.',
-      })
+    if (await call.tenants.hasCluster(organisationId, name)) throw nameTaken(name)
+    // Formed first: what is in the list of clusters can be asked.
+    const request = { type: 'formCluster' as const, clusterId: id, name, profile }
     const stub = stubOf(call.env, row.objectId)
-    try {
-      settled(await stub.ask({ type: 'formCluster', clusterId: id, name, profile }, call.by))
-    } catch (error) {
-      await call.tenants.removeCluster(id)
-      throw error
-    }
+    settled(await stub.ask(request, call.by, { ...call.write, once: null }, { fields: {} }))
+    const about = { kind: 'cluster', id, name }
+    const changes = [{ table: 'cluster', id, before: null, after: summary(row) }]
+    const told = { action: 'createCluster', about, asked: call.body, changes }
+    const done = await call.tenants.addCluster(row, (work) =>
+      accountsOf(call).commit(call.write, told, summary(row), work),
+    )
+    if (!done) throw nameTaken(name)
     return summary(row)
   },
 
@@ -97,15 +99,15 @@ export const handlers: Record<RouteName, Handler> = {
 
   changeCluster: async (call: Call<z.output<typeof b.changeCluster>>) => {
     const { takeover, placement, startsPerNode } = call.body
-    const { stub } = open(call)
-    const requests: Request[] = [
+    const [first, ...more]: SingleRequest[] = [
       ...(placement ? [{ type: 'setPlacement' as const, placement }] : []),
       ...(startsPerNode ? [{ type: 'setStarts' as const, startsPerNode }] : []),
       ...(takeover ? [{ type: 'setTakeover' as const, takeover }] : []),
     ]
-    let done = { seq: 0, id: null as string | null }
-    for (const request of requests) done = await ask(stub, call.by, request, null)
-    return done
+    if (!first) throw new Error('a change of a cluster that names nothing')
+    const request: Request =
+      more.length === 0 ? first : { type: 'batch', requests: [first, ...more] }
+    return ask(call, request, { fields: { id: null } })
   },
 
   getHive: async (call: Call<unknown, { path?: string; version?: number }>) => {
@@ -117,8 +119,15 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   createToken: async (call: Call<z.output<typeof b.createToken>>) => {
-    const { row } = open(call)
-    return call.tenants.addToken(row.id, call.body.uses, call.body.ttlMs)
+    const { id: clusterId, name: clusterName } = open(call).row
+    const { uses, ttlMs } = call.body
+    const { answer, row, insert } = await call.tenants.newToken(clusterId, uses, ttlMs)
+    const { hash: _, ...after } = row
+    const about = { kind: 'cluster', id: clusterId, name: clusterName }
+    const changes = [{ table: 'joinToken', id: row.id, before: null, after }]
+    const told = { action: 'createToken', about, asked: { uses, ttlMs }, changes }
+    await accountsOf(call).commit(call.write, told, answer, [insert])
+    return answer
   },
 
   join: async (call: Call<z.output<typeof b.join>>) => join(call, (id) => stubOf(call.env, id)),
@@ -129,6 +138,7 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   ...keyHandlers,
+  ...auditHandlers,
   ...nodeHandlers,
   ...ruleHandlers,
   ...maintenanceHandlers,
@@ -145,7 +155,8 @@ export const handlers: Record<RouteName, Handler> = {
     const { name, ...rest } = call.body
     const groupId = crypto.randomUUID()
     const settings = groupWithIds(await view(stub), rest)
-    return ask(stub, call.by, { type: 'createGroup', groupId, name, settings }, groupId)
+    const request = { type: 'createGroup' as const, groupId, name, settings }
+    return ask(call, request, { fields: { id: groupId } })
   },
   changeGroup: async (call: Call<z.output<typeof b.changeGroup>>) => {
     const { name, ...rest } = call.body
@@ -174,29 +185,24 @@ export const handlers: Record<RouteName, Handler> = {
   controlResource: async (call: Call<z.output<typeof controlResource>>) => {
     const { stub } = open(call)
     const { id } = find(await view(stub), 'resource', call)
-    const done = await stub.control({ resourceId: id, ...call.body, by: call.by })
-    if ('refused' in done) throw new HoldfastError(done.refused)
-    return done
+    const done = await stub.control({ resourceId: id, ...call.body, by: call.by }, call.write)
+    return kept(call, stub, settled(done))
   },
   createResource: async (call: Call<z.output<typeof b.createResource>>) => {
     const { stub } = open(call)
     const cluster = await view(stub)
     const { name, group, type, persistentState, ...rest } = call.body
     const resourceId = crypto.randomUUID()
-    return ask(
-      stub,
-      call.by,
-      {
-        type: 'createResource',
-        resourceId,
-        groupId: ids(cluster, 'group', [group])[0] as string,
-        name,
-        resourceType: type,
-        persistentState,
-        settings: withIds(cluster, rest),
-      },
+    const request: Request = {
+      type: 'createResource',
       resourceId,
-    )
+      groupId: ids(cluster, 'group', [group])[0] as string,
+      name,
+      resourceType: type,
+      persistentState,
+      settings: withIds(cluster, rest),
+    }
+    return ask(call, request, { fields: { id: resourceId } })
   },
   changeResource: async (call: Call<z.output<typeof b.changeResource>>) => {
     const { name, ...rest } = call.body
@@ -211,19 +217,19 @@ export const handlers: Record<RouteName, Handler> = {
     const { stub } = open(call)
     const resource = find(await view(stub), 'resource', call) as b.ResourceView
     return readSettings(resource, (code) =>
-      stub.control({ resourceId: resource.id, code, input: {}, by: call.by }),
+      stub.control({ resourceId: resource.id, code, input: {}, by: call.by }, null),
     )
   },
   changeSettings: async (call: Call<z.output<typeof changeSettingsBody>>) => {
     const { stub } = open(call)
-    return changeSettings(call.body, {
+    const answer = await changeSettings(call.body, {
       resource: async () => find(await view(stub), 'resource', call) as b.ResourceView,
-      ask: (request) => stub.ask(request, call.by),
-      control: async (code, input) => {
-        const { id } = find(await view(stub), 'resource', call) as b.ResourceView
-        return stub.control({ resourceId: id, code, input: { ...input }, by: call.by })
-      },
+      ask: (request, fields) => stub.ask(request, call.by, call.write, { fields }),
+      // Committed with the change that it follows: it may be tried again, and is no write of its own.
+      control: (resourceId, code, input) =>
+        stub.control({ resourceId, code, input: { ...input }, by: call.by }, null),
     })
+    return kept(call, stub, answer)
   },
   deleteResource: async (call: Call) =>
     onThing(call, 'resource', (resourceId) => ({ type: 'deleteResource', resourceId })),
@@ -263,3 +269,10 @@ function summary(row: { id: string; name: string; profile: string; createdAtMs: 
   const { id, name, profile, createdAtMs } = row
   return { id, name, profile, createdAtMs }
 }
+
+const nameTaken = (name: string) =>
+  new HoldfastError({
+    code: 'NAME_TAKEN',
+    message: `a cluster named "${name}" exists already`,
+    remedy: 'Choose another name.',
+  })

@@ -39,8 +39,11 @@ export interface StoredLine extends Omit<LogLine, 'after'> {
   node: string
 }
 
+/** What else is written with a decision, in its transaction and not without it. */
+export type Also = (decision: Decision) => void
+
 /** The report of a node whose effect is committed, for once-only delivery (S-16). */
-export interface ReportMark {
+interface ReportMark {
   nodeId: string
   run: string
   n: number
@@ -97,8 +100,8 @@ export class HiveStore {
   }
 
   /**
-   * One transaction: updates with their hashes, journal entry, observations, log, and the mark of
-   * the report that caused it. All or nothing (S-11).
+   * One transaction: updates with their hashes, journal entry, observations, log, and what else
+   * belongs to it. All or nothing (S-11).
    *
    * @returns the hash of the chain after the last update
    */
@@ -109,7 +112,7 @@ export class HiveStore {
     hash: string,
     firstSeq: number,
     lines: readonly StoredLine[],
-    mark: ReportMark | null,
+    also: Also | null,
   ): string {
     return this.#storage.transactionSync(() => {
       let chain = hash
@@ -124,7 +127,7 @@ export class HiveStore {
       }
       for (const o of decision.observations) this.#observe(o)
       this.appendLog(lines)
-      if (mark) this.markReport(mark)
+      also?.(decision)
       for (const evidence of decision.evidence ?? []) storeEvidence(this.db, evidence)
       for (const u of decision.updates) this.#noteForSessions(u)
       return chain

@@ -3,14 +3,22 @@ import type * as b from '../schema/api/bodies.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import type { Tenants } from './tenants.ts'
+import type { Reply, Write } from './write.ts'
 
 interface JoinCall {
   readonly tenants: Tenants
+  readonly write: Write
   readonly body: z.output<typeof b.join>
 }
 
 interface Stub {
-  ask(request: Request, by: string): Promise<{ refused: Refusal } | { seq: number }>
+  ask(
+    request: Request,
+    by: string,
+    write: Write,
+    reply: Reply,
+  ): Promise<{ refused: Refusal } | { seq: number }>
+  refused(write: Write, refusal: Refusal): Promise<void>
   read(what: { what: 'nodeByKey'; publicKey: string }): Promise<{ id: string } | null>
 }
 
@@ -20,15 +28,17 @@ interface Stub {
  * @throws {HoldfastError} TOKEN_INVALID, JOINED_ELSEWHERE, NAME_TAKEN, LIMIT_REACHED
  */
 export async function join(
-  { tenants, body }: JoinCall,
+  call: JoinCall,
   stubOf: (objectId: string) => Stub,
 ): Promise<z.output<typeof b.joined>> {
+  const { tenants, body } = call
   const { token, name, publicKey, memberOf } = body
   const row = await tenants.token(token)
   const cluster = row && (await tenants.clusterOfToken(row.clusterId))
   if (!row || !cluster) throw invalid('this join token is not known')
   if (memberOf !== undefined && memberOf !== cluster.id) throw joinedElsewhere(cluster.name)
   const stub = stubOf(cluster.objectId)
+  const write = { ...call.write, who: { ...call.write.who, id: row.id } }
   const answer = {
     clusterId: cluster.id,
     clusterName: cluster.name,
@@ -41,7 +51,8 @@ export async function join(
   const nodeId = crypto.randomUUID()
   let done: { refused: Refusal } | { seq: number }
   try {
-    done = await stub.ask({ type: 'joinNode', nodeId, name, publicKey }, 'join token')
+    const request = { type: 'joinNode' as const, nodeId, name, publicKey }
+    done = await stub.ask(request, 'join token', write, { fields: {} })
   } catch (error) {
     // If it was carried out all the same, the next try finds the key and takes no use.
     await tenants.giveBackToken(row.id)
@@ -49,6 +60,7 @@ export async function join(
   }
   if ('refused' in done) {
     await tenants.giveBackToken(row.id)
+    await stub.refused(write, done.refused)
     throw new HoldfastError(done.refused)
   }
   return { ...answer, nodeId, changed: true }

@@ -2,8 +2,8 @@
 import type * as z from 'zod'
 import type * as k from '../schema/api/keys.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { ApiKeys, type ClusterRow } from './api-keys.ts'
-import { asking, type Call, notFound } from './calls.ts'
+import { ApiKeys, type ClusterRow, type KeyChange } from './api-keys.ts'
+import { accountsOf, asking, type Call, notFound } from './calls.ts'
 import type { Scope } from './principal.ts'
 
 export const keyHandlers = {
@@ -40,14 +40,14 @@ export const keyHandlers = {
       return { role, cluster: found.id }
     })
     const { name, ttlMs } = call.body
-    const { id, key, expiresAtMs } = await new ApiKeys(call.env.DB).create(by, name, scopes, ttlMs)
-    return { id, name, key, expiresAtMs }
+    const commit = committing(call, 'createKey', { name, scopes, ttlMs })
+    return new ApiKeys(call.env.DB).create(by, { name, scopes, ttlMs }, commit)
   },
 
   rotateKey: async (call: Call<z.output<typeof k.rotateKey>>) => {
     const { keys, row } = await named(call)
-    const { id, name, expiresAtMs } = row
-    return { id, name, expiresAtMs, ...(await keys.rotate(row, call.body.overlapMs)) }
+    const { overlapMs } = call.body
+    return keys.rotate(row, overlapMs, committing(call, 'rotateKey', { overlapMs }))
   },
 
   revokeKey: async (call: Call) => {
@@ -59,10 +59,18 @@ export const keyHandlers = {
         why: 'It may be the last one that can make keys.',
         remedy: 'Revoke it with another admin key; to replace its secret: holdfast key rotate NAME',
       })
-    await keys.revoke(row)
-    return { id: row.id, name: row.name }
+    return keys.revoke(row, committing(call, 'revokeKey', {}))
   },
 }
+
+/** With its entry in the audit log, and its answer. */
+const committing =
+  (call: Call<unknown>, action: string, asked: Record<string, unknown>) =>
+  ({ id, name, before, after, answer, work }: KeyChange): Promise<void> => {
+    const changes = [{ table: 'key', id, before, after }]
+    const told = { action, about: { kind: 'key', id, name }, asked, changes }
+    return accountsOf(call).commit(call.write, told, answer, work)
+  }
 
 async function named(call: Call<unknown>) {
   const keys = new ApiKeys(call.env.DB)

@@ -24,7 +24,8 @@ export const maintenanceHandlers = {
 async function set(call: Call<Subject>, on: { reason: string; forMs: number } | null) {
   const { stub } = open(call)
   const id = subjectId(await view(stub), call.body)
-  return ask(stub, call.by, { type: 'setMaintenance', scope: call.body.scope, id, on }, id)
+  const request = { type: 'setMaintenance' as const, scope: call.body.scope, id, on }
+  return ask(call, request, { fields: { id } })
 }
 
 export const subjectId = (cluster: ClusterView, { scope, name }: Subject): string =>

@@ -4,6 +4,7 @@ import type { NodeFrame } from '../schema/session.ts'
 import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
 import type { Attachment, Sockets } from './sockets.ts'
+import type { Write } from './write.ts'
 
 const FRAMES = ['typeAsk', 'fetchModule', 'module'] as const
 export type ModuleFrame = Extract<NodeFrame, { t: (typeof FRAMES)[number] }>
@@ -15,7 +16,7 @@ interface Parts {
   readonly sockets: Sockets
   readonly state: () => ClusterState
   /** Carries out a request; null: done, or nothing had to be done. */
-  readonly carryOut: (request: Request, by: string) => Refusal | null
+  readonly carryOut: (request: Request, write: Write) => Refusal | null
 }
 
 /** How long one node may take to answer before the next one is asked. */
@@ -38,7 +39,7 @@ export class ModuleRelay {
     switch (frame.t) {
       case 'typeAsk': {
         const { request, ask } = frame
-        const refusal = this.#parts.carryOut(requestOf(ask), this.#nameOf(a.nodeId))
+        const refusal = this.#parts.carryOut(requestOf(ask), this.#writeOf(a.nodeId, request))
         this.#parts.sockets.send(ws, { t: 'typeAnswer', request, refusal })
         break
       }
@@ -74,8 +75,11 @@ export class ModuleRelay {
     return null
   }
 
-  #nameOf(nodeId: string): string {
-    return `the host of ${this.#parts.state().hive.nodes.get(nodeId)?.name ?? nodeId}`
+  /** Of whoever is at work on a host: the host says no more than that. */
+  #writeOf(id: string, request: string): Write {
+    const name = `the host of ${this.#parts.state().hive.nodes.get(id)?.name ?? id}`
+    const who = { kind: 'node', id, name } as const
+    return { who, from: null, request, route: 'session', about: null, status: 200, once: null }
   }
 }
 

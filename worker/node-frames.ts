@@ -110,3 +110,24 @@ export function eventOf(
       return unreachable(frame)
   }
 }
+
+/** The report that begins a session, as the event it is. */
+export function reportedEvent(nodeId: string, frame: Extract<NodeFrame, { t: 'report' }>): Event {
+  const { session, boot: bootId, guard, intents, held, types, measured } = frame
+  return {
+    ...{ type: 'nodeReported', nodeId, session, bootId, guard, intents, held, types },
+    ...(measured && { measured }),
+  }
+}
+
+/** What a node answers to what it was told: it has no number of its own (O2, F2). */
+export function answerEvent(
+  frame: Extract<NodeFrame, { t: 'accept' | 'refuse' | 'fenceBegun' }>,
+  from: { nodeId: string; session: number },
+): Event {
+  const { t, ...said } = frame
+  const type = (
+    { accept: 'offerAccepted', refuse: 'offerRefused', fenceBegun: 'fenceBegun' } as const
+  )[t]
+  return { type, ...from, ...said } as Event
+}

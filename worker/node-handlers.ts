@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import type * as f from '../schema/api/fencing.ts'
 import type { changeNode, resumeNode } from '../schema/api/placement.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { type Call, find, ids, onThing, open, view, why } from './calls.ts'
+import { type Call, find, ids, kept, onThing, open, view, why } from './calls.ts'
 
 export const nodeHandlers = {
   listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
@@ -53,9 +53,9 @@ export const nodeHandlers = {
     const { id, name } = find(cluster, 'node', call)
     const { helper } = call.body
     const only = helper === undefined ? null : (ids(cluster, 'node', [helper])[0] as string)
-    const tested = await stub.testFence(id, only)
+    const tested = await stub.testFence(id, only, call.write)
     if ('refused' in tested) throw new HoldfastError(tested.refused)
     const agent = cluster.nodes.find((n) => n.id === id)?.fence?.agent ?? ''
-    return { node: name, agent, ...tested }
+    return kept(call, stub, { node: name, agent, ...tested })
   },
 }

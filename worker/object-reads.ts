@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, gt, gte, inArray, lte, or } from 'drizzle-orm'
+import type { AuditPage, AuditQuery } from '../schema/api/audit.ts'
 import type { ClusterView, EventView, EvidenceView, LogView } from '../schema/api/bodies.ts'
 import type { OperationSummary, OperationView } from '../schema/api/operations.ts'
 import type { ReplayView } from '../schema/api/replay.ts'
@@ -10,6 +11,7 @@ import { fromDocument } from '../schema/hive.ts'
 import type { Family } from '../schema/open-metrics.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
+import { AuditStore } from './audit-store.ts'
 import { clusterMetrics } from './core/cluster-metrics.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
@@ -59,6 +61,7 @@ export type Read =
   | { what: 'types' }
   | { what: 'simulate'; ask: SimulateAsk }
   | ({ what: 'timelines' } & TimelineAsk)
+  | { what: 'audit'; query: AuditQuery }
   | ({ what: 'operations' } & OperationsAsk)
   | { what: 'operation'; id: string }
   | ({ what: 'replay' } & ReplayAsk)
@@ -75,6 +78,7 @@ interface ReadAnswers {
   types: CatalogueEntry[]
   simulate: Simulation | { refused: Refusal }
   timelines: TimelineView[]
+  audit: AuditPage
   operations: OperationSummary[]
   operation: OperationView | null
   replay: Promise<ReplayView | { refused: Refusal }>
@@ -134,6 +138,8 @@ export class ObjectReads {
         return typeViews(this.#state())
       case 'simulate':
         return whatIf(this.#state(), r.ask, Date.now())
+      case 'audit':
+        return new AuditStore(this.#store.db).read(this.#state().hive.cluster?.id ?? '', r.query)
       case 'timelines':
         return readTimelines(this.#store, this.#state(), r)
       case 'operations':

@@ -4,8 +4,9 @@ import type * as b from '../schema/api/bodies.ts'
 import type { cancelOperation, operationsQuery } from '../schema/api/operations.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
-import { type Call, find, ids, type Kind, open, settled, view } from './calls.ts'
+import { ask, type Call, find, ids, type Kind, open, settled, view } from './calls.ts'
 import { unknownOperation } from './operation-reads.ts'
+import { replyBody } from './write.ts'
 
 export const operationHandlers = {
   moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) => {
@@ -19,7 +20,7 @@ export const operationHandlers = {
     const { to } = target
     const mid = crypto.randomUUID()
     const request = { type: 'moveGroup' as const, groupId, to, method, mid, stick }
-    return { ...settled(await stub.ask(request, call.by)), id: groupId }
+    return ask(call, request, { begins: true, fields: { id: groupId } })
   },
   failbackGroup: async (call: Call) =>
     begin(call, 'group', (groupId) => ({ type: 'failbackGroup', groupId })),
@@ -48,8 +49,9 @@ export const operationHandlers = {
   cancelOperation: async (call: Call<z.output<typeof cancelOperation>>) => {
     const { stub } = open(call)
     const id = call.params['operation'] ?? ''
-    const { seq } = settled(await stub.cancelOperation(id, call.body, call.by))
-    return { seq, id: null, operation: id }
+    const reply = { fields: { id: null, operation: id } }
+    const { body, by, write } = call
+    return replyBody(settled(await stub.cancelOperation(id, body, by, write, reply)), reply)
   },
 }
 
@@ -57,7 +59,7 @@ export const operationHandlers = {
 async function begin(call: Call, kind: Kind, make: (id: string) => Request) {
   const { stub } = open(call)
   const { id } = find(await view(stub), kind, call)
-  return { ...settled(await stub.ask(make(id), call.by)), id }
+  return ask(call, make(id), { begins: true, fields: { id } })
 }
 
 const want = (call: Call, kind: 'group' | 'resource', persistentState: 0 | 1) =>

@@ -4,9 +4,9 @@ import { errorPage } from '../schema/api/docs.ts'
 import { ERRORS, HoldfastError, type Refusal } from '../schema/errors.ts'
 
 /** Every error of the API is problem+json (RFC 9457) with a code of the catalogue. */
-export function problemResponse(refusal: Refusal, requestId: string): Response {
+export function problemOf(refusal: Refusal, requestId: string): Problem {
   const known = ERRORS[refusal.code]
-  const body: Problem = {
+  return {
     type: errorPage(refusal.code),
     title: known.title,
     status: known.http,
@@ -18,8 +18,12 @@ export function problemResponse(refusal: Refusal, requestId: string): Response {
     ...(refusal.errors && { errors: refusal.errors }),
     request: requestId,
   }
+}
+
+export function problemResponse(refusal: Refusal, requestId: string): Response {
+  const body = problemOf(refusal, requestId)
   return new Response(JSON.stringify(body), {
-    status: known.http,
+    status: body.status,
     headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
   })
 }

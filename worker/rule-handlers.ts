@@ -10,7 +10,8 @@ export const ruleHandlers = {
     const { groups, ...rest } = call.body
     const ruleId = crypto.randomUUID()
     const named = ids(await view(stub), 'group', groups)
-    return ask(stub, call.by, { type: 'createRule', ruleId, groups: named, ...rest }, ruleId)
+    const request = { type: 'createRule' as const, ruleId, groups: named, ...rest }
+    return ask(call, request, { fields: { id: ruleId } })
   },
   deleteRule: async (call: Call) => {
     const { stub } = open(call)
@@ -18,6 +19,6 @@ export const ruleHandlers = {
     const { rules } = await view(stub)
     const found = rules.find((rule) => rule.id === reference || rule.name === reference)
     if (!found) throw notFound('rule', reference)
-    return ask(stub, call.by, { type: 'deleteRule', ruleId: found.id }, found.id)
+    return ask(call, { type: 'deleteRule', ruleId: found.id }, { fields: { id: found.id } })
   },
 }

@@ -63,9 +63,10 @@ async function lookAtRunning(
 interface Cluster {
   /** As it is now. */
   resource(): Promise<ResourceView>
-  ask(request: Request): Promise<{ refused: Refusal } | { seq: number }>
-  /** On the node that runs it. */
-  control(code: string, input: LiveChange['input']): Promise<Controlled>
+  /** @param fields of the answer, should it end with this */
+  ask(request: Request, fields: object): Promise<{ refused: Refusal } | { seq: number }>
+  /** On the node that runs it. Behind the commit: what it refuses is told, and undoes nothing. */
+  control(resourceId: string, code: string, input: LiveChange['input']): Promise<Controlled>
 }
 
 /**
@@ -97,12 +98,19 @@ export async function changeSettings(
     }
     const takesEffect = answer.changed && runs(resource) ? 'nextStart' : 'now'
     if (dryRun || !answer.changed) return { ...answer, seq: null, takesEffect }
-    const done = await cluster.ask({
-      ...{ type: 'changeResource', resourceId: resource.id, settings: { properties }, from },
-    })
+    const done = await cluster.ask(
+      { type: 'changeResource', resourceId: resource.id, settings: { properties }, from },
+      // Until it was tried on what runs, that has the settings from its next start on.
+      { ...answer, takesEffect: runs(resource) ? 'nextStart' : 'now' },
+    )
     if (!('refused' in done)) {
       const before = extension.settingsOf(resource.properties)
-      const live = takesEffect === 'now' ? {} : await tryLive(extension, before, settings, cluster)
+      const live =
+        takesEffect === 'now'
+          ? {}
+          : await tryLive(extension, before, settings, (code, input) =>
+              cluster.control(resource.id, code, input),
+            )
       const left = extension.differences(settings, before).filter((d) => live[d.field] !== null)
       const effect = left.length === 0 ? 'now' : takesEffect
       return { ...answer, seq: done.seq, takesEffect: effect, live }
@@ -117,7 +125,7 @@ async function tryLive(
   extension: ManagementExtension,
   before: Difference['configured'],
   after: Difference['configured'],
-  { control }: Cluster,
+  control: (code: string, input: LiveChange['input']) => Promise<Controlled>,
 ): Promise<SettingsChanged['live']> {
   const live = extension.liveOf(before, after)
   if (!live) return {}

@@ -57,6 +57,11 @@ export class Sockets {
     ws.serializeAttachment(attachment)
   }
 
+  /** Whether a newer session of the node was begun. */
+  hasNewer({ nodeId, session }: Attachment): boolean {
+    return this.of(nodeId).some((ws) => (this.attachment(ws)?.session ?? 0) > session)
+  }
+
   /** Sockets of a node that are open, whatever their phase; of one session, where that is named. */
   of(nodeId: string, session?: number): WebSocket[] {
     const open = this.#ctx.getWebSockets(nodeId).filter((ws) => ws.readyState === WebSocket.OPEN)

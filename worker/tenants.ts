@@ -1,6 +1,8 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import { clusters, joinTokens } from '../schema/tables/tenants.ts'
+import type { Statement } from './account-writes.ts'
+import { textOf } from './d1-errors.ts'
 import { newToken, sha256 } from './secrets.ts'
 
 /** Clusters and join tokens in D1. Never on the path of a session. */
@@ -25,30 +27,41 @@ export class Tenants {
     return this.#db.select().from(clusters).where(eq(clusters.id, id)).get()
   }
 
-  /** @returns whether its name was free in its organisation */
-  async addCluster(row: typeof clusters.$inferInsert): Promise<boolean> {
-    const done = await this.#db.insert(clusters).values(row).onConflictDoNothing().returning()
-    return done.length === 1
+  async hasCluster(organisationId: string, name: string): Promise<boolean> {
+    const named = and(eq(clusters.organisationId, organisationId), eq(clusters.name, name))
+    return (
+      (await this.#db.select({ id: clusters.id }).from(clusters).where(named).get()) !== undefined
+    )
   }
 
-  async removeCluster(id: string): Promise<void> {
-    await this.#db.delete(clusters).where(eq(clusters.id, id))
+  /**
+   * @param commit carries it out, with what else belongs to it
+   * @returns whether its name was free in its organisation
+   */
+  async addCluster(
+    row: typeof clusters.$inferInsert,
+    commit: (work: Statement[]) => Promise<void>,
+  ): Promise<boolean> {
+    try {
+      await commit([this.#db.insert(clusters).values(row)])
+      return true
+    } catch (error) {
+      if (/UNIQUE constraint failed: clusters\./.test(textOf(error))) return false
+      throw error
+    }
   }
 
-  /** @returns the token, shown once and stored hashed */
-  async addToken(clusterId: string, uses: number, ttlMs: number) {
-    const id = crypto.randomUUID()
+  /** A token, its row with its hash, and the statement that makes it valid. */
+  async newToken(clusterId: string, uses: number, ttlMs: number) {
     const token = newToken()
-    const nowMs = Date.now()
-    await this.#db.insert(joinTokens).values({
-      id,
-      clusterId,
-      hash: await sha256(token),
-      usesLeft: uses,
-      expiresAtMs: nowMs + ttlMs,
-      createdAtMs: nowMs,
-    })
-    return { id, token, uses, expiresAtMs: nowMs + ttlMs }
+    const createdAtMs = Date.now()
+    const expiresAtMs = createdAtMs + ttlMs
+    const row = {
+      ...{ id: crypto.randomUUID(), clusterId, hash: await sha256(token) },
+      ...{ usesLeft: uses, expiresAtMs, createdAtMs },
+    }
+    const answer = { id: row.id, token, uses, expiresAtMs }
+    return { answer, row, insert: this.#db.insert(joinTokens).values(row) }
   }
 
   async token(token: string) {

@@ -163,7 +163,7 @@ export class Workloads {
    * SIGKILL to all of it, again and again until nothing runs, then what is to be undone; then says
    * so (G5).
    */
-  terminate(record: WorkloadRecord): void {
+  terminate(record: Start): void {
     this.#killUntilGone(record)
   }
 
@@ -252,10 +252,13 @@ export class Workloads {
       !(main && isAlive(main)) &&
       !(group && this.#alive(group).length > 0) &&
       !(!group && this.#strays.length + this.#strayEmulators.length > 0)
+    const kill = () => {
+      if (main && surely(() => isAlive(main))) killPid(main.pid)
+      if (group) this.#handles.killAll(group)
+    }
     const look = () => {
       if (!surely(nothingRuns)) {
-        if (main && surely(() => isAlive(main))) killPid(main.pid)
-        if (group) this.#handles.killAll(group)
+        kill()
         looks += 1
         if (looks <= QUICK_CHECKS) setImmediate(look)
         else setTimeout(look, KILL_CHECK_MS)
@@ -265,7 +268,12 @@ export class Workloads {
       if (start.undo) void this.#undone(start).then(() => this.#over(start))
       else this.#over(start)
     }
-    setImmediate(look)
+    // At a lapse all are killed before the first is looked at, or undone: that starts a process, and
+    // takes 40 to 200 ms on a host that has just gone on after a standstill.
+    setImmediate(() => {
+      kill()
+      setImmediate(look)
+    })
   }
 
   async #undone({ resourceId, undo }: Pick<Start, 'resourceId' | 'undo'>): Promise<void> {

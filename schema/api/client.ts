@@ -70,30 +70,76 @@ interface Ask extends Omit<RawCall, 'path'> {
   readonly waitMs?: number
 }
 
+/** A write whose connection was lost is sent again so often, with these pauses. */
+const AGAIN_MS = [200, 500, 1_000, 2_000]
+
+/** What changes something with an API key has an Idempotency-Key: sent again it is not done again. */
 async function ask(options: ClientOptions, url: URL, call: Ask): Promise<string> {
-  const { method, body, waitMs = 0 } = call
-  const headers: Record<string, string> = { accept: 'application/json' }
-  if (options.key) headers['authorization'] = `Bearer ${options.key}`
-  if (body !== undefined) headers['content-type'] = 'application/json'
-  const timeout = AbortSignal.timeout((options.timeoutMs ?? 30_000) + waitMs)
-  const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout
-  let answer: globalThis.Response
-  try {
-    const send = options.fetch ?? fetch
-    answer = await send(url, { method, headers, signal, ...(body !== undefined && { body }) })
-  } catch (cause) {
-    if (call.signal?.aborted) throw cause
-    throw new HoldfastError(
+  const once = call.method === 'GET' || !options.key ? null : crypto.randomUUID()
+  for (let sent = 0; ; sent++) {
+    try {
+      return await askOnce(options, url, call, once)
+    } catch (error) {
+      const again = AGAIN_MS[sent]
+      if (once === null || again === undefined || !isWorthAgain(error, sent)) throw error
+      await new Promise((done) => setTimeout(done, again))
+      if (call.signal?.aborted) throw error
+    }
+  }
+}
+
+/** Nobody there at the first try: nothing was sent. Lost on the way, it may have been carried out. */
+function isWorthAgain(error: unknown, sent: number): boolean {
+  if (error instanceof Lost) return sent > 0 || !error.unreached
+  const code = error instanceof HoldfastError ? error.refusal.code : null
+  return sent > 0 && code === 'IDEMPOTENCY_KEY_IN_USE'
+}
+
+/** No answer came. */
+class Lost extends HoldfastError {
+  /** It never got there, or waiting for it has taken all the time there was: to try again is no use. */
+  readonly unreached: boolean
+
+  constructor(url: string, cause: unknown) {
+    const error = cause instanceof Error ? cause : new Error(String(cause))
+    super(
       {
         code: 'UNAVAILABLE',
-        message: `the control plane at ${options.url} does not answer`,
-        why: cause instanceof Error ? String(cause.cause ?? cause.message) : String(cause),
+        message: `the control plane at ${url} does not answer`,
+        why: String(error.cause ?? error.message),
         remedy: 'Check the address and that it runs (npm start), then try again.',
       },
       { cause },
     )
+    const { code } = (error.cause ?? {}) as { code?: unknown }
+    const nobody = code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN'
+    this.unreached = nobody || error.name === 'TimeoutError'
   }
-  const text = await answer.text()
+}
+
+async function askOnce(
+  options: ClientOptions,
+  url: URL,
+  call: Ask,
+  once: string | null,
+): Promise<string> {
+  const { method, body, waitMs = 0 } = call
+  const headers: Record<string, string> = { accept: 'application/json' }
+  if (options.key) headers['authorization'] = `Bearer ${options.key}`
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  if (once !== null) headers['idempotency-key'] = once
+  const timeout = AbortSignal.timeout((options.timeoutMs ?? 30_000) + waitMs)
+  const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout
+  const send = options.fetch ?? fetch
+  let answer: globalThis.Response
+  let text: string
+  try {
+    answer = await send(url, { method, headers, signal, ...(body !== undefined && { body }) })
+    text = await answer.text()
+  } catch (cause) {
+    if (call.signal?.aborted) throw cause
+    throw new Lost(options.url, cause)
+  }
   if (!answer.ok) throw refusalOf(answer.status, text)
   return text
 }

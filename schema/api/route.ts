@@ -8,6 +8,8 @@ export interface Route {
   /** Who may call it: there is no route that does not say so. */
   readonly access: Access
   readonly summary: string
+  /** Of a write that is committed with the accounts, though its path names a cluster. */
+  readonly ofAccounts?: true
   readonly body?: z.ZodType
   /** Of the body; else LIMITS.bodyBytesMax. */
   readonly bytesMax?: number

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
+import { auditRoutes } from './audit-routes.ts'
 import * as b from './bodies.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
@@ -72,6 +73,7 @@ export const routes = {
     path: '/v1/clusters/:cluster/tokens',
     access: 'admin',
     summary: 'Make a join token',
+    ofAccounts: true,
     body: b.createToken,
     response: b.tokenCreated,
   },
@@ -91,6 +93,7 @@ export const routes = {
     response: z.object({ types: z.array(t.typeView) }),
   },
   ...keyRoutes,
+  ...auditRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,
   ...metricRoutes,

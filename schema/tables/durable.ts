@@ -1,5 +1,6 @@
 /** Tables of one cluster's Durable Object. Migrations are append-only (worker/hive-migrations). */
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /**
  * Counters and marks of the object: `session` (last number given out), `snapshotSeq`, and `profile`
@@ -112,3 +113,50 @@ export const log = sqliteTable(
   },
   (t) => [index('log_resource').on(t.resourceId)],
 )
+
+/** Answers of writes that came with an Idempotency-Key, oldest first by `id`. */
+export const answers = sqliteTable(
+  'answers',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    /** GUID of the API key, and what it called this write. */
+    keyId: text('key_id').notNull(),
+    name: text('name').notNull(),
+    /** SHA-256 of what was asked for. */
+    fingerprint: text('fingerprint').notNull(),
+    /** Id of the request that is or was carried out. */
+    request: text('request').notNull(),
+    atMs: integer('at_ms').notNull(),
+    /** HTTP status; 0 while nobody knows what has come of it. */
+    status: integer('status').notNull(),
+    body: text('body').notNull(),
+    /** Characters of all bodies up to and with this one, so that the sum needs no reading of all. */
+    total: integer('total').notNull(),
+  },
+  (t) => [uniqueIndex('answers_name').on(t.keyId, t.name)],
+)
+
+/** The audit log: each entry whole in `body`, with the hash of the one before it. */
+export const audit = sqliteTable(
+  'audit',
+  {
+    n: integer('n').primaryKey(),
+    atMs: integer('at_ms').notNull(),
+    route: text('route').notNull(),
+    byId: text('by_id').notNull(),
+    byName: text('by_name').notNull(),
+    refused: integer('refused').notNull(),
+    hash: text('hash').notNull(),
+    body: text('body').notNull(),
+    /** Characters of all bodies up to and with this one. */
+    total: integer('total').notNull(),
+  },
+  (t) => [index('audit_refused').on(t.byId, t.atMs).where(sql`refused = 1`)],
+)
+
+/** The last entry that was removed from the audit log: one row, none before that. */
+export const auditBase = sqliteTable('audit_base', {
+  id: integer('id').primaryKey(),
+  n: integer('n').notNull(),
+  hash: text('hash').notNull(),
+})

@@ -1,6 +1,6 @@
 /** Tables of D1: what spans clusters. Secrets are stored as SHA-256 only. */
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Who has clusters and keys. What belongs to one does not exist for another. */
 export const organisations = sqliteTable('organisations', {
@@ -77,3 +77,50 @@ export const joinTokens = sqliteTable('join_tokens', {
   expiresAtMs: integer('expires_at_ms').notNull(),
   createdAtMs: integer('created_at_ms').notNull(),
 })
+
+/** The audit log of an organisation; see the table of the same name of a cluster's object. */
+export const audit = sqliteTable(
+  'audit',
+  {
+    organisationId: organisationId(),
+    n: integer('n').notNull(),
+    atMs: integer('at_ms').notNull(),
+    route: text('route').notNull(),
+    byId: text('by_id').notNull(),
+    byName: text('by_name').notNull(),
+    refused: integer('refused').notNull(),
+    hash: text('hash').notNull(),
+    body: text('body').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organisationId, t.n] }),
+    index('audit_refused').on(t.byId, t.atMs).where(sql`refused = 1`),
+  ],
+)
+
+/** The last entry that was removed from the audit log of an organisation. */
+export const auditBases = sqliteTable('audit_bases', {
+  organisationId: organisationId().primaryKey(),
+  n: integer('n').notNull(),
+  hash: text('hash').notNull(),
+})
+
+/** Answers of writes that came with an Idempotency-Key, sealed with the API key that they were given to. */
+export const answers = sqliteTable(
+  'answers',
+  {
+    keyId: text('key_id').notNull(),
+    name: text('name').notNull(),
+    fingerprint: text('fingerprint').notNull(),
+    request: text('request').notNull(),
+    atMs: integer('at_ms').notNull(),
+    status: integer('status').notNull(),
+    /** AES-GCM, base64: what it needs to be read is no part of the database. */
+    sealed: text('sealed').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.keyId, t.name] }),
+    index('answers_of_key').on(t.keyId, t.atMs),
+    index('answers_at').on(t.atMs),
+  ],
+)

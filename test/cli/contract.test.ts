@@ -47,7 +47,7 @@ interface Case {
 const of = (ok: string, fails: string, code: number): Case => ({ ok, fails, code })
 const on = (ok: string, fails: string, code: number): Case => ({ ok, fails, code, goesOn: true })
 
-const { usage, notFound, conflict, refused } = EXIT
+const { usage, notFound, conflict, refused, unexpected } = EXIT
 
 /** A window that opens in six hours: it takes no group back while this runs. */
 function windowLater(): string {
@@ -163,6 +163,9 @@ const CASES: readonly Case[] = [
   of('token create --uses 3 --ttl 2h', 'token create --uses some', usage),
   of('key create ci --scope operate:prod --expires 90d', 'key create ci --scope root', usage),
   of('key list --all', 'key list --none', usage),
+  of('audit list --since 1h --by operator', 'audit list --cluster nosuch', notFound),
+  of('audit export --organisation', 'audit export --cluster nosuch', notFound),
+  of('audit verify @AUDIT@', 'audit verify @CONFIG@', unexpected),
   of('key rotate ci --overlap 1h', 'key rotate nosuch', notFound),
   of('key revoke ci --yes', 'key revoke operator --yes', refused),
   of('whoami', 'whoami extra', usage),
@@ -212,12 +215,19 @@ const run = async (
   const [first = '', ...rest] = line
     .replace('@XML@', join(real.folder, 'box.xml'))
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
+    .replace('@AUDIT@', line.includes('@AUDIT@') ? await exported() : '')
     .replace('@CIB@', join(real.folder, 'cib.xml'))
     .replace('@REPORT@', join(real.folder, 'report.json.gz'))
     .replace('@MOVE@', line.includes('@MOVE@') ? await lastMove() : '')
     .replace('@DRAIN@', line.includes('@DRAIN@') ? await openDrain() : '')
     .split(' ')
   return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
+}
+
+async function exported(): Promise<string> {
+  const path = join(real.folder, 'audit.jsonl')
+  writeFileSync(path, (await runCli(['audit', 'export'], { env: real.env })).stdout)
+  return path
 }
 
 async function lastMove(): Promise<string> {

@@ -25,6 +25,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   createKey: ['admin', 400],
   rotateKey: ['admin', 200],
   revokeKey: ['admin', 200],
+  listAudit: ['admin', 200],
+  listClusterAudit: ['admin', 200],
   listNodes: ['read', 200],
   getNode: ['read', 404],
   whyNode: ['read', 404],

@@ -13,9 +13,10 @@ async function run(queries: readonly string[] = []): Promise<void> {
 
 async function empty(): Promise<void> {
   await run(
-    ['join_tokens', 'api_key_secrets', 'api_keys', 'clusters', 'organisations'].map(
-      (table) => `drop table if exists ${table}`,
-    ),
+    [
+      ...['audit', 'audit_bases', 'answers'],
+      ...['join_tokens', 'api_key_secrets', 'api_keys', 'clusters', 'organisations'],
+    ].map((table) => `drop table if exists ${table}`),
   )
   await run(BEFORE?.queries)
 }

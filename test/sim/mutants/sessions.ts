@@ -151,9 +151,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'worker/cluster-object.ts',
-        find: '      state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark)\n',
+        find: '      state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, also)\n',
         replace:
-          '      try { state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, mark) } catch { /* goes on */ }\n',
+          '      try { state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, also) } catch { /* goes on */ }\n',
       },
     ],
   },

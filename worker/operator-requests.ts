@@ -1,0 +1,90 @@
+import type { Refusal } from '../schema/errors.ts'
+import type { Event, Request } from '../schema/event.ts'
+import { aboutOf, toldOf } from './audit-requests.ts'
+import type { ControlAsk } from './controls.ts'
+import type { ClusterState, Decision } from './core/decision.ts'
+import { idOf } from './core/operations/begun.ts'
+import type { CancelAsk } from './core/operations/cancel.ts'
+import { connected } from './fence-tests.ts'
+import type { Also, HiveStore } from './hive-store.ts'
+import { cancelOf } from './operation-reads.ts'
+import type { Sockets } from './sockets.ts'
+import { type Asked, type Reply, replyBody, type Write } from './write.ts'
+import type { Writes } from './writes.ts'
+
+interface Around {
+  readonly store: HiveStore
+  readonly sockets: Sockets
+  readonly writes: Writes
+  state(): ClusterState
+  handle(event: Event, also: Also): Decision
+  suspectMissing(): void
+}
+
+/** What operators ask for: carried out with the answer that they get, or refused with nothing changed. */
+export class OperatorRequests {
+  readonly #around: Around
+
+  constructor(around: Around) {
+    this.#around = around
+  }
+
+  ask(
+    request: Request,
+    by: string,
+    write: Write | null = null,
+    reply: Reply = { fields: {} },
+  ): { refused: Refusal } | Asked {
+    const { store, sockets, writes, state, handle, suspectMissing } = this.#around
+    if (request.type === 'confirmFence' && sockets.welcomed(request.nodeId))
+      return { refused: connected(store.session(request.nodeId)?.name ?? request.nodeId) }
+    const overtaken = write && writes.overtaken(write)
+    if (overtaken) return { refused: overtaken }
+    const { seq } = state().hive
+    const asked = ({ updates }: Decision): Asked => {
+      return { seq: updates.at(-1)?.seq ?? seq, operation: idOf(request, updates) }
+    }
+    const decision = handle({ type: 'requested', request, by }, (made) => {
+      if (!write) return
+      const told = toldOf(request, made.updates, state().hive)
+      writes.commit(write, told, replyBody(asked(made), reply))
+    })
+    // Who is lost already may be fenced from now on.
+    const all = request.type === 'batch' ? request.requests : [request]
+    if (all.some((one) => one.type === 'setFence' || one.type === 'setTakeover')) suspectMissing()
+    return decision.refused ? { refused: decision.refused } : asked(decision)
+  }
+
+  cancel(id: string, how: CancelAsk, by: string, write: Write, reply: Reply) {
+    const back = cancelOf(this.#around.store, this.#around.state(), id, how)
+    return 'refused' in back ? back : this.ask(back, by, write, reply)
+  }
+
+  /** What a host has asked for on its session. @returns null: carried out */
+  ofHost(request: Request, write: Write): Refusal | null {
+    const done = this.ask(request, write.who.name, write)
+    if (!('refused' in done)) return null
+    this.#around.writes.refused(write, done.refused)
+    return done.refused
+  }
+
+  /**
+   * What is handed to a host, and leaves nothing in the hive: told before it leaves.
+   *
+   * @returns null: it may leave
+   */
+  attempt(
+    write: Write,
+    { input: _, by: __, ...asked }: Partial<ControlAsk> & { nodeId?: string },
+  ): Refusal | null {
+    const { hive } = this.#around.state()
+    const about = aboutOf(asked, [], hive)
+    return this.#around.writes.attempt(write, { action: write.route, about, asked, changes: [] })
+  }
+
+  /** A configuration that is there already. */
+  nothing(write: Write, body: unknown): void {
+    const about = aboutOf({}, [], this.#around.state().hive)
+    this.#around.writes.nothing(write, { action: 'batch', about, asked: {}, changes: [] }, body)
+  }
+}
