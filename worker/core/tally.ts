@@ -5,6 +5,7 @@
 import { FAILOVER_BOUNDS } from '../../schema/metrics.ts'
 import type { Observation } from '../../schema/observed.ts'
 import type { Update } from '../../schema/update.ts'
+import { Census } from './census.ts'
 import type { ClusterState, Decision } from './decision.ts'
 
 /** A group that left its node, and is not yet online elsewhere as far as it is wanted. */
@@ -100,16 +101,18 @@ function count(add: Tally['add'], key: readonly string[], by = 1): void {
 }
 
 /** All of it that is wanted is online on a node that owns it; or there is no such group any more. */
-export function isBack({ hive, observed }: ClusterState, groupId: string): boolean {
+export function isBack(state: ClusterState, groupId: string): boolean {
+  const { hive, observed } = state
   const ownership = hive.groups.get(groupId)?.ownership
   if (!ownership) return true
   if (ownership.phase !== 'owned') return false
-  for (const { id, groupId: of, persistentState } of hive.resources.values()) {
-    if (of !== groupId || persistentState === 0) continue
-    const seen = observed.resources.get(id)
-    if (seen?.status !== 'online' || seen.epoch !== ownership.epoch) return false
-  }
-  return true
+  return Census.of(state)
+    .membersOf(groupId)
+    .every((id) => {
+      if (hive.resources.get(id)?.persistentState !== 1) return true
+      const seen = observed.resources.get(id)
+      return seen?.status === 'online' && seen.epoch === ownership.epoch
+    })
 }
 
 /** What the end of an absence adds: to its bucket, and to the sum in milliseconds. */
