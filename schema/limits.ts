@@ -120,6 +120,14 @@ export const LIMITS = {
   auditRefusalsPerHour: 100,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
+  /** Groups and resources with metrics of their own in one answer: the first by name. */
+  metricGroupsMax: 1_000,
+  metricResourcesMax: 2_000,
+  /** Clusters that the metrics of an organisation are asked of at once, and in one answer. */
+  metricClustersAtOnce: 6,
+  metricClustersMax: 100,
+  /** A cluster that has not answered by then is said not to have. */
+  metricAnswerMs: 2_000,
   /** `step` runs its managers until nothing changes; more rounds than this is a bug. */
   stepRoundsMax: 64,
 } as const

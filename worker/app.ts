@@ -38,7 +38,10 @@ for (const name of Object.keys(routes) as RouteName[]) {
     const admitted = await admit(c, route.access)
     const call = await parseCall(c, name, admitted, { write, accounts: null })
     const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
-    return c.json(answer as object, 200, { 'x-request-id': write.request })
+    const headers = { 'x-request-id': write.request }
+    if ('produces' in route)
+      return c.body(answer as string, 200, { ...headers, 'content-type': route.produces })
+    return c.json(answer as object, 200, headers)
   })
 }
 

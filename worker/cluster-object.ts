@@ -161,6 +161,7 @@ export class Cluster extends DurableObject<Env> {
     const lines = decision.refused ? [] : linesOf(decision, state.hive, nowMs)
     if (lines.length > 0 || decision.observations.length > 0 || (also && !decision.refused))
       state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, also)
+    const tally = this.#store.counters.look(state, decision)
     try {
       for (const u of decision.updates) applyUpdate(state.hive, u)
       for (const o of decision.observations) applyObservation(state.observed, o)
@@ -169,6 +170,7 @@ export class Cluster extends DurableObject<Env> {
       this.#state = null
       throw error
     }
+    this.#store.counters.write(state, tally, nowMs)
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
     this.#watch.arm()
@@ -251,12 +253,9 @@ export class Cluster extends DurableObject<Env> {
       return
     }
     const problem = checkReport(frame, a, hive)
-    if (problem) {
-      this.#sockets.close(ws, CLOSE.refused, problem)
-      return
-    }
+    if (problem) return this.#sockets.close(ws, CLOSE.refused, problem)
     const sentSeq = caughtUpTo(this.#store, hive.seq, frame.replica)
-    this.#sockets.attach(ws, { ...a, run: frame.run, sentSeq })
+    this.#sockets.attach(ws, { ...a, run: frame.run, version: frame.version, sentSeq })
     this.#handle(reportedEvent(a.nodeId, frame))
   }
 

@@ -30,6 +30,7 @@ import { configHandlers } from './config-handlers.ts'
 import { join } from './join.ts'
 import { keyHandlers } from './key-handlers.ts'
 import { maintenanceHandlers } from './maintenance-handlers.ts'
+import { metricHandlers } from './metric-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
 import { roleIn } from './principal.ts'
@@ -141,6 +142,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...nodeHandlers,
   ...ruleHandlers,
   ...maintenanceHandlers,
+  ...metricHandlers,
   ...simulateHandlers,
   ...configHandlers,
   ...operationHandlers,

@@ -22,6 +22,7 @@ import { PROFILES, profileName, type Timing } from '../schema/timing.ts'
 import { applyUpdate, type Update } from '../schema/update.ts'
 import { snapshotDue } from './core/database-manager.ts'
 import type { ClusterState, Decision, LogLine } from './core/decision.ts'
+import { Counters } from './counters.ts'
 import { hiveStatements } from './hive-statements.ts'
 import { forgetEvidence, storeEvidence } from './incident-store.ts'
 
@@ -51,6 +52,7 @@ interface ReportMark {
 /** The hive's rows in the Durable Object's SQLite. Synchronous throughout: no `await` can slip in. */
 export class HiveStore {
   readonly db: DrizzleSqliteDODatabase
+  readonly counters: Counters
   readonly #storage: DurableObjectStorage
   readonly #sql
   #timing: Timing | null = null
@@ -58,6 +60,7 @@ export class HiveStore {
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
     this.db = drizzle(storage)
+    this.counters = new Counters(this.db)
     this.#sql = hiveStatements(this.db)
   }
 
@@ -257,6 +260,17 @@ export class HiveStore {
   hashAt(seq: number): string | null {
     if (seq === 0) return EMPTY_HASH
     return this.#sql.hashAt.get({ seq })?.hash ?? null
+  }
+
+  /** What there is of it: in the file, of the journal, and of sessions ever. */
+  size(): { databaseBytes: number; journalEntries: number; sessionsBegun: number } {
+    const ids = { first: sql<number | null>`min(id)`, last: sql<number | null>`max(id)` }
+    const { first, last } = this.db.select(ids).from(t.journal).get() ?? {}
+    return {
+      databaseBytes: this.#storage.sql.databaseSize,
+      journalEntries: first && last ? last - first + 1 : 0,
+      sessionsBegun: this.#mark('session'),
+    }
   }
 
   /** A new number from the durable counter (S1). */

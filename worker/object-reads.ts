@@ -8,9 +8,11 @@ import type { TimelineView } from '../schema/api/timeline.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import type { Refusal } from '../schema/errors.ts'
 import { fromDocument } from '../schema/hive.ts'
+import type { Family } from '../schema/open-metrics.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { AuditStore } from './audit-store.ts'
+import { clusterMetrics } from './core/cluster-metrics.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
 import { managersOf, withManagers } from './core/managers.ts'
@@ -48,6 +50,8 @@ export interface LogFilter {
 
 export type Read =
   | { what: 'cluster' }
+  /** `each`: also of single nodes, groups and resources. */
+  | { what: 'metrics'; each: boolean }
   | { what: 'hive'; path?: string | undefined; version?: number | undefined }
   | { what: 'events'; after: number; limit: number }
   | ({ what: 'log'; after: number | null; limit: number } & LogFilter)
@@ -64,6 +68,7 @@ export type Read =
 
 interface ReadAnswers {
   cluster: ClusterView
+  metrics: Family[]
   hive: { seq: number; hash: string; value: unknown } | null
   events: { events: EventView[]; next: number; observed: number }
   log: { entries: LogView[]; next: number }
@@ -94,6 +99,7 @@ export class ObjectReads {
   readonly #sockets: Sockets
   readonly #hears: Hears
   readonly #state: () => ClusterState & { hash: string }
+  readonly #awakeSinceMs = Date.now()
   #waiters: (() => boolean)[] = []
 
   constructor(
@@ -116,6 +122,8 @@ export class ObjectReads {
     switch (r.what) {
       case 'cluster':
         return this.#cluster()
+      case 'metrics':
+        return this.#metrics(r.each)
       case 'hive':
         return this.#hive(r.path ?? '', r.version)
       case 'events':
@@ -222,6 +230,19 @@ export class ObjectReads {
       ),
     })
     return withManagers(view, managers)
+  }
+
+  #metrics(each: boolean): Family[] {
+    const { seq } = this.#state().hive
+    const sessions = this.#sockets.allWelcomed().map(({ attachment }) => {
+      const { nodeId, sentSeq, version = '' } = attachment
+      return [nodeId, { behind: seq - sentSeq, version }] as const
+    })
+    const facts = {
+      ...{ counted: this.#store.counters.all(), sessions: new Map(sessions) },
+      ...{ ...this.#store.size(), awakeSinceMs: this.#awakeSinceMs },
+    }
+    return clusterMetrics(this.#cluster(), facts, each)
   }
 
   /** How each node stands now. */

@@ -13,6 +13,8 @@ export interface Attachment {
   phase: 'challenged' | 'welcomed'
   welcomedMs: number
   run: string
+  /** Of its probe, as it has said; absent: on a session from before that was kept. */
+  version?: string
   /** Last update sent on this socket; the stream has no gaps (U3). */
   sentSeq: number
   /** Which peers it was told last; '' for none (S-17). */

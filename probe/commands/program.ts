@@ -12,6 +12,7 @@ import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import { DEFAULT_FOLDERS, Runner } from './host.ts'
 import { addJoin, refuseTokenIn } from './join.ts'
 import { addLeave } from './leave.ts'
+import { addMetrics } from './metrics.ts'
 import { addModule } from './module.ts'
 import { peersOption } from './options.ts'
 import { addService } from './service.ts'
@@ -70,6 +71,7 @@ export function makeProgram(runner: Runner): Command {
   addRun(program, runner)
   addStatus(program, runner)
   addStop(program, runner)
+  addMetrics(program, runner)
   addLeave(program, runner)
   addDoctor(program, runner)
   addService(program, runner)

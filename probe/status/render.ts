@@ -5,7 +5,7 @@ import type { HeldGroup } from '../../schema/session.ts'
 import { table } from './table.ts'
 
 /** What the guard's door answers, as far as it is shown. */
-interface HostAnswer {
+export interface HostAnswer {
   readonly node: { readonly id: string; readonly name: string }
   /** Since boot, as every instant here but none of the agent's. */
   readonly nowMs: number

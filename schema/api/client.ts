@@ -48,6 +48,7 @@ export function createClient(options: ClientOptions): Client {
     const waitMs = Number((input.query as { waitMs?: number } | undefined)?.waitMs ?? 0)
     const { method } = route
     const text = await ask(options, url, { method, body, signal: input.signal, waitMs })
+    if ('produces' in route) return text as never
     return readAnswer(route.response, text, options.url) as never
   }
 }

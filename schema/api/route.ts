@@ -16,5 +16,7 @@ export interface Route {
   readonly query?: z.ZodType
   /** Of an answer; else 200. */
   readonly status?: 202
+  /** Content type of an answer that is text; else it is JSON. */
+  readonly produces?: string
   readonly response: z.ZodType
 }

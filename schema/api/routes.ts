@@ -9,6 +9,7 @@ import * as b from './bodies.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
 import { keyRoutes } from './key-routes.ts'
+import { metricRoutes } from './metric-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { operationRoutes } from './operation-routes.ts'
 import { planningRoutes } from './planning-routes.ts'
@@ -95,6 +96,7 @@ export const routes = {
   ...auditRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,
+  ...metricRoutes,
   ...planningRoutes,
   ...operationRoutes,
   ...groupRoutes,

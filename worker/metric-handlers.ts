@@ -1,0 +1,85 @@
+/** Metrics as monitoring reads them: of one cluster, and of an organisation. */
+import { LIMITS } from '../schema/limits.ts'
+import { type Family, gauge, openMetricsText } from '../schema/open-metrics.ts'
+import { ApiKeys, type ClusterRow } from './api-keys.ts'
+import { asking, type Call, open, stubOf } from './calls.ts'
+
+export const metricHandlers = {
+  clusterMetrics: async (call: Call) =>
+    openMetricsText(await open(call).stub.read({ what: 'metrics', each: true })),
+
+  /**
+   * What spans clusters is in D1. What is said of each cluster is asked of its object, which wakes it, so it
+   * is the short form, of so many clusters in one answer (the rest by `after`), a few at a time: an
+   * organisation of any size costs one answer the same, and one object that is slow or away neither holds up
+   * the others nor makes numbers up. Copies in D1 would be a second truth, written with each change.
+   */
+  metrics: async (call: Call<unknown, { after?: string }>) => {
+    const { id, name } = asking(call).organisation
+    const [clusters, keys] = await Promise.all([
+      call.tenants.clusters(id),
+      new ApiKeys(call.env.DB).list(id),
+    ])
+    const { after = '' } = call.query
+    const behind = clusters.filter((one) => one.name > after)
+    const asked = behind.slice(0, LIMITS.metricClustersMax)
+    const answers = await askEach(call.env, asked)
+    const of = { organisation: name }
+    const valid = keys.filter((one) => one.state === 'valid')
+    const expiries = valid.flatMap(({ key }) => key.expiresAtMs ?? [])
+    const own: Family[] = [
+      family('organisation_clusters', 'Clusters of the organisation.', [
+        gauge(clusters.length, of),
+      ]),
+      family(
+        'organisation_clusters_left',
+        'Clusters behind those of this answer: ask with after.',
+        [gauge(behind.length - asked.length, of)],
+      ),
+      family('organisation_keys', 'Valid API keys.', [gauge(valid.length, of)]),
+      family(
+        'organisation_key_expiry_timestamp_seconds',
+        'When the first of the valid API keys ends; absent: none does.',
+        expiries.length > 0 ? [gauge(Math.min(...expiries) / 1_000, of)] : [],
+      ),
+      family(
+        'cluster_answered',
+        'Whether the cluster answered in time; of one that did not there is nothing else here.',
+        asked.map((one, n) => gauge(answers[n] !== null, { cluster: one.name })),
+      ),
+    ]
+    return openMetricsText([...own, ...answers.flatMap((one) => one ?? [])])
+  },
+}
+
+const family = (name: string, help: string, samples: Family['samples']): Family => ({
+  ...{ name: `holdfast_${name}`, type: 'gauge', help, samples },
+  ...(name.endsWith('_seconds') && { unit: 'seconds' }),
+})
+
+/** In their order; null: no answer in time. */
+async function askEach(env: Env, clusters: readonly ClusterRow[]): Promise<(Family[] | null)[]> {
+  const answers: (Family[] | null)[] = clusters.map(() => null)
+  const next = clusters.entries()
+  const worker = async () => {
+    for (const [n, { objectId }] of next) answers[n] = await inTime(env, objectId)
+  }
+  await Promise.all(Array.from({ length: LIMITS.metricClustersAtOnce }, worker))
+  return answers
+}
+
+async function inTime(env: Env, objectId: string): Promise<Family[] | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), LIMITS.metricAnswerMs)
+  })
+  try {
+    const answer = stubOf(env, objectId).read({ what: 'metrics', each: false })
+    return await Promise.race([answer, late])
+  } catch {
+    // Whatever keeps it from answering is shown as that it did not.
+    return null
+  } finally {
+    clearTimeout(timer)
+  }
+}
