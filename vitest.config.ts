@@ -75,6 +75,8 @@ const worker: TestProjectInlineConfiguration = {
           enabled: true,
           include: [
             'hono',
+            'ipaddr.js',
+            'standardwebhooks',
             'uuidv7',
             'zod',
             'drizzle-orm',

@@ -27,6 +27,7 @@ import { addStatus } from './commands/status.ts'
 import { addTimeline } from './commands/timeline.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
+import { addWebhook } from './commands/webhook.ts'
 import { addWhy } from './commands/why.ts'
 import { EXIT_HELP } from './exit-codes.ts'
 
@@ -76,6 +77,7 @@ export function makeProgram(runner: Runner): Command {
     addKey,
     addWhoami,
     addAudit,
+    addWebhook,
     addMove,
     addVerbs,
     addOnline,

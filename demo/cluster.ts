@@ -32,6 +32,7 @@ export interface DemoOptions {
   /** Another port will not do, should this one be taken. */
   readonly thisPortOnly?: boolean
   readonly alarmsLateMs?: number
+  readonly webhookRetryFactor?: number
   log?(level: string, message: string): void
 }
 
@@ -64,6 +65,9 @@ export class Demo {
       port: options.port,
       ...(options.thisPortOnly && { thisPortOnly: true }),
       ...(options.alarmsLateMs !== undefined && { alarmsLateMs: options.alarmsLateMs }),
+      ...(options.webhookRetryFactor !== undefined && {
+        webhookRetryFactor: options.webhookRetryFactor,
+      }),
       ...(options.log && { log: options.log }),
     })
     writeFileSync(

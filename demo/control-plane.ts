@@ -32,6 +32,8 @@ export interface ControlPlaneOptions {
   readonly thisPortOnly?: boolean
   /** The platform rings every alarm so much later than it was set, as it may. */
   readonly alarmsLateMs?: number
+  /** Webhooks that failed are sent again by this factor sooner (below 1). */
+  readonly webhookRetryFactor?: number
   /** Management extensions of resource types; default: those in the registry. */
   readonly extensions?: boolean
   /** Console output of the Worker. */
@@ -161,6 +163,9 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
           env: {
             CLUSTER: { type: 'durable-object', worker: WORKER, exportName: 'Cluster' },
             DB: { type: 'd1', id: 'tenants' },
+            // Of this machine's own: receivers are mostly in its network.
+            WEBHOOK_TARGETS: { type: 'text', value: 'any' },
+            WEBHOOK_RETRY_FACTOR: { type: 'text', value: String(options.webhookRetryFactor ?? 1) },
           },
         },
       },

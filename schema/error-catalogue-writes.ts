@@ -1,4 +1,4 @@
-/** Codes about writes as such: sent once more, and told in the audit log. */
+/** Codes about writes as such, sent once more and told in the audit log, and about where webhooks may point to. */
 import type { ErrorEntry } from './error-entry.ts'
 
 export const WRITE_ERRORS = {
@@ -27,5 +27,22 @@ export const WRITE_ERRORS = {
     cause:
       'The same write was sent before: it is being carried out, or it was and its answer is not known. Nothing was changed by this one.',
     remedy: 'Try again in a moment, with the same key.',
+  },
+  WEBHOOK_OFF: {
+    http: 409,
+    exit: 8,
+    title: 'The webhook is switched off',
+    cause:
+      'It was switched off by an operator, or by itself because nothing got through. Nothing is sent to it, and nothing was changed.',
+    remedy: 'Mend its receiver, and switch it on again: holdfast webhook change NAME --on',
+  },
+  WEBHOOK_TARGET_REFUSED: {
+    http: 422,
+    exit: 2,
+    title: 'Nothing is sent to that URL',
+    cause:
+      'A webhook points to a public host by https: never to a private, loopback, link-local or otherwise special address, nor to a name of an inside network. Nothing was changed.',
+    remedy:
+      'Give another URL. In a control plane of your own, WEBHOOK_TARGETS=any allows every target.',
   },
 } as const satisfies Record<string, ErrorEntry>

@@ -118,6 +118,18 @@ export const LIMITS = {
   auditPageLengthMax: 4 * 1024 * 1024,
   /** Refused writes of one caller that are entered in one audit log. */
   auditRefusalsPerHour: 100,
+  /** Webhook endpoints of one organisation, and what one of them may filter by. */
+  webhooksMax: 50,
+  webhookFilterMax: 100,
+  /** Messages of one cluster that are kept to be delivered or replayed, and attempts that are told. */
+  webhookMessagesKept: 20_000,
+  webhookAttemptsKept: 5_000,
+  /** How long a receiver may take to answer. */
+  webhookTimeoutMs: 10_000,
+  /** Requests of one cluster that are under way at the same time. */
+  webhooksAtOnce: 16,
+  /** An endpoint to which nothing has got through for so long is switched off. */
+  webhookFailingMaxMs: 5 * 24 * 3_600_000,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** Groups and resources with metrics of their own in one answer: the first by name. */

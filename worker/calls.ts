@@ -1,6 +1,7 @@
 /** What handlers are made from: the object of a cluster, its view, and names that become GUIDs. */
 import type * as b from '../schema/api/bodies.ts'
 import type { PlanView } from '../schema/api/config.ts'
+import type { DeliveryView } from '../schema/api/webhooks.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import { neededFields, parseNeeds } from '../schema/dependency.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
@@ -16,6 +17,7 @@ import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import type { Principal } from './principal.ts'
 import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
+import type { Webhooks } from './webhooks/webhooks.ts'
 import { type Asked, type Before, type Reply, replyBody, type Write } from './write.ts'
 
 export interface Call<B = unknown, Q = unknown> {
@@ -64,13 +66,17 @@ export interface Stub {
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
   applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<Applied | { refused: Refusal }>
+  listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>
+  replayWebhook(
+    ...all: Parameters<Webhooks['replay']>
+  ): Promise<{ refused: Refusal } | { messages: number }>
 }
 
 export const stubOf = (env: Env, objectId: string): Stub =>
   env.CLUSTER.get(env.CLUSTER.idFromString(objectId)) as unknown as Stub
 
 /** Who asks, of a route that somebody has to be known for. */
-export function asking({ principal }: Call): Principal {
+export function asking({ principal }: Pick<Call, 'principal'>): Principal {
   if (!principal) throw new Error('a route that anyone may call asks who calls it')
   return principal
 }

@@ -8,7 +8,7 @@ import type { Refusal } from '../schema/errors.ts'
 import type { Event } from '../schema/event.ts'
 import type { HostClock } from '../schema/host-clock.ts'
 import { applyObservation } from '../schema/observed.ts'
-import { CLOSE, type NodeFrame, PROTOCOL } from '../schema/session.ts'
+import { CLOSE, type NodeFrame } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
 import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
@@ -31,12 +31,14 @@ import { answerEvent, eventOf, parseFrame, reportedEvent } from './node-frames.t
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { OperatorRequests } from './operator-requests.ts'
 import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
-import { attemptUsed, checkConnect, checkReport, refusedSession } from './session-auth.ts'
+import { checkReport } from './session-auth.ts'
+import { openSession } from './session-door.ts'
 import { type Attachment, Sockets } from './sockets.ts'
-import { SoonTimer } from './soon-timer.ts'
+import { SoonTimer, soonest } from './soon-timer.ts'
 import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
+import { type ReplayAsk, type ReplayFor, Webhooks } from './webhooks/webhooks.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
 import type { Asked, Before, Write } from './write.ts'
 import { Writes } from './writes.ts'
@@ -57,6 +59,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #modules: ModuleRelay
   readonly #writes: Writes
   readonly #requests: OperatorRequests
+  readonly #webhooks: Webhooks
   readonly #phases: StartPhase[] = []
   readonly #soon = new SoonTimer(
     () => this.#coreDeadline(),
@@ -66,52 +69,48 @@ export class Cluster extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
+    const state = () => this.#loaded()
     this.#store = new HiveStore(ctx.storage)
     this.#sockets = new Sockets(ctx, this.#store)
-    this.#writes = new Writes(ctx.storage, this.#store, () => this.#loaded())
-    this.#peers = new Peers(this.#store, this.#sockets, (nodeId) => this.#watch.doubted(nodeId))
+    this.#writes = new Writes(ctx.storage, this.#store, state)
+    const [store, sockets, writes] = [this.#store, this.#sockets, this.#writes]
+    this.#webhooks = new Webhooks({ ctx, env, store, writes, state, arm: () => this.#watch.arm() })
+    this.#peers = new Peers(store, sockets, (nodeId) => this.#watch.doubted(nodeId))
     const hears = {
       heardBy: () => this.#peers.heardBy(),
       silentForMs: (nodeId: string) => this.#watch.silentForMs(nodeId),
     }
-    this.#reads = new ObjectReads(this.#store, this.#sockets, hears, () => this.#loaded())
+    this.#reads = new ObjectReads(store, sockets, hears, state)
     this.#watchers = new Watchers(ctx, this.#reads)
     this.#watch = new LossWatch({
-      ctx,
-      store: this.#store,
-      sockets: this.#sockets,
-      coreDeadline: () => this.#coreDeadline(),
+      ...{ ctx, store, sockets },
+      deadline: () => soonest(this.#coreDeadline(), this.#webhooks.dueMs()),
       vouchedFor: (open, nowMs) => this.#peers.vouchedFor(open, nowMs),
       heardBy: hears.heardBy,
       changed: () => this.#watchers.tell(true),
       tryLost: (nodeId, evidence) => void this.#handle({ type: 'nodeLost', nodeId, evidence }),
       suspected: (nodeId, cause) => void this.#handle({ type: 'nodeSuspected', nodeId, cause }),
     })
-    this.#fenceTests = new FenceTests(this.#sockets, () => this.#loaded())
-    this.#controls = new ControlCodes(this.#sockets, this.#store, () => this.#loaded())
-    this.#moveChecks = new MoveChecks(this.#sockets, () => this.#loaded())
+    this.#fenceTests = new FenceTests(sockets, state)
+    this.#controls = new ControlCodes(sockets, store, state)
+    this.#moveChecks = new MoveChecks(sockets, state)
     this.#requests = new OperatorRequests({
-      ...{ store: this.#store, sockets: this.#sockets, writes: this.#writes },
-      state: () => this.#loaded(),
+      ...{ store, sockets, writes, state },
       handle: (event, also) => this.#handle(event, also),
       suspectMissing: () => this.#watch.suspectMissing(),
     })
     this.#config = new Configurations({
-      state: () => this.#loaded(),
+      state,
       carryOut: (...all) => this.#requests.ask(...all),
       nothing: (write, body) => this.#requests.nothing(write, body),
       outagesOf: (group) => outagesOf(this.#store, this.#loaded(), group),
     })
-    this.#losses = new Survivability({
-      state: () => this.#loaded(),
-      progress: () => this.#reads.progress().observed,
-    })
+    this.#losses = new Survivability({ state, progress: () => this.#reads.progress().observed })
     this.#modules = new ModuleRelay({
-      sockets: this.#sockets,
-      state: () => this.#loaded(),
+      ...{ sockets, state },
       carryOut: (request, write) => this.#requests.ofHost(request, write),
     })
-    this.#confirms = new Confirms(ctx.storage, this.#store, this.#sockets, (nodeId) =>
+    this.#confirms = new Confirms(ctx.storage, store, sockets, (nodeId) =>
       this.#watch.confirmed(nodeId),
     )
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
@@ -124,6 +123,7 @@ export class Cluster extends DurableObject<Env> {
   async #start(): Promise<void> {
     this.#enter('openStore')
     await migrate(this.#store.db, migrations)
+    this.#webhooks.wake()
     const missing = this.#store.nodesUp().filter((id) => !this.#sockets.welcomed(id))
     if (missing.length === 0) return
     this.#enter('loadHive')
@@ -151,7 +151,7 @@ export class Cluster extends DurableObject<Env> {
   // ── The one way in ───────────────────────────────────────────────────────────────────────────
 
   /** No `await` before the commit: nothing may run between deciding and recording. */
-  #handle(event: Event, also: Also | null = null): Decision {
+  #handle(event: Event, asked: Also | null = null): Decision {
     const nowMs = Date.now()
     const state = this.#loaded()
     const over = saysOver(state, event)
@@ -159,7 +159,11 @@ export class Cluster extends DurableObject<Env> {
     const decision = step(state, event, nowMs)
     const first = decision.updates[0]?.seq ?? state.hive.seq + 1
     const lines = decision.refused ? [] : linesOf(decision, state.hive, nowMs)
-    if (lines.length > 0 || decision.observations.length > 0 || (also && !decision.refused))
+    const also: Also = (made) => {
+      asked?.(made)
+      this.#webhooks.record(made, state)
+    }
+    if (lines.length > 0 || decision.observations.length > 0 || (asked && !decision.refused))
       state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, also)
     const tally = this.#store.counters.look(state, decision)
     try {
@@ -178,6 +182,7 @@ export class Cluster extends DurableObject<Env> {
     // Last: nothing that nodes rely on comes after it.
     const seen = decision.observations.length
     if (decision.updates.length + seen > 0) this.#watchers.tell(seen > 0)
+    this.#webhooks.behind(decision)
     return decision
   }
 
@@ -207,20 +212,8 @@ export class Cluster extends DurableObject<Env> {
   /** The socket path: Worker → object only, so that D1 being away hurts no session. */
   override async fetch(request: Request): Promise<Response> {
     if (new URL(request.url).pathname === WATCH_PATH) return this.#watchers.accept(request)
-    const checked = await checkConnect(request, this.#loaded().hive, this.#store)
-    if ('refused' in checked) return refusedSession(checked)
-    const { nodeId, attempt } = checked
-    // From here on synchronous: attempt, number and socket belong together (S1).
-    const used = attemptUsed(this.#store, nodeId, attempt)
-    if (used) return refusedSession(used)
-    this.#store.noteAttempt(nodeId, attempt)
-    const session = this.#store.nextSession()
-    const nonce = crypto.randomUUID()
-    const { 0: client, 1: server } = new WebSocketPair()
-    this.ctx.acceptWebSocket(server, [nodeId])
-    this.#sockets.begin(server, { nodeId, session, nonce })
-    this.#sockets.send(server, { t: 'challenge', session, nonce, protocol: PROTOCOL })
-    return new Response(null, { status: 101, webSocket: client })
+    const { hive } = this.#loaded()
+    return openSession(request, { hive, ctx: this.ctx, store: this.#store, sockets: this.#sockets })
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -318,6 +311,7 @@ export class Cluster extends DurableObject<Env> {
     const lost = this.#sockets.allWelcomed().length < open
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
+    this.#webhooks.wake()
     // The second line of what was to be told, and the moment for new keys.
     this.#peers.tell()
     this.#watch.arm()
@@ -367,6 +361,14 @@ export class Cluster extends DurableObject<Env> {
   /** Handed to the node that runs the resource, and answered by its module. */
   control(ask: ControlAsk, write: Write | null): Promise<Controlled> {
     return this.#controls.run(ask, () => (write ? this.#requests.attempt(write, ask) : null))
+  }
+
+  listDeliveries(...all: Parameters<Webhooks['list']>) {
+    return this.#webhooks.list(...all)
+  }
+
+  replayWebhook(endpoint: ReplayFor, ask: ReplayAsk, write: Write) {
+    return this.#webhooks.replay(endpoint, ask, write)
   }
 
   survivability(lost: 1 | 2) {

@@ -37,6 +37,7 @@ import { roleIn } from './principal.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
+import { webhookHandlers } from './webhook-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
 
@@ -139,6 +140,7 @@ export const handlers: Record<RouteName, Handler> = {
 
   ...keyHandlers,
   ...auditHandlers,
+  ...webhookHandlers,
   ...nodeHandlers,
   ...ruleHandlers,
   ...maintenanceHandlers,

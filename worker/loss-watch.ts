@@ -9,8 +9,8 @@ export interface LossDeps {
   readonly ctx: DurableObjectState
   readonly store: HiveStore
   readonly sockets: Sockets
-  /** When the core wants to be stepped again. */
-  coreDeadline(): number | null
+  /** When something else than a session has to be looked at. */
+  deadline(): number | null
   /** Of these sessions, nodes that other ones hear now (S-17). */
   vouchedFor(open: readonly Welcomed[], nowMs: number): ReadonlySet<string>
   /** For each node the names of those that still hear it: evidence. */
@@ -213,13 +213,13 @@ export class LossWatch {
   }
 
   /**
-   * At the earliest suspicion deadline or deadline of the core. Late is harmless, early too: a node
+   * At the earliest suspicion deadline or other deadline. Late is harmless, early too: a node
    * that others hear is looked at once a minute, for it is they who say when they no longer do (S-17).
    */
   arm(): void {
     const { sockets, store, ctx } = this.#deps
     const timing = store.timing()
-    let at = this.#deps.coreDeadline() ?? Number.POSITIVE_INFINITY
+    let at = this.#deps.deadline() ?? Number.POSITIVE_INFINITY
     const nowMs = Date.now()
     const open = sockets.allWelcomed()
     const vouched = this.#deps.vouchedFor(open, nowMs)

@@ -25,3 +25,8 @@ export class SoonTimer {
     else this.arm(dueMs)
   }
 }
+
+/** The earlier one, of those that there are. */
+export function soonest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
+}

@@ -21,7 +21,7 @@ export interface FieldInfo {
 }
 
 interface JsonSchema {
-  type?: string
+  type?: string | string[]
   description?: string
   default?: unknown
   enum?: unknown[]
@@ -135,6 +135,7 @@ function typeOf(one: JsonSchema): string {
   if (one.enum) return `one of ${one.enum.join(', ')}`
   if (one.const !== undefined) return JSON.stringify(one.const)
   if (one.anyOf) return [...new Set(one.anyOf.map(typeOf))].join(' or ')
+  if (Array.isArray(one.type)) return one.type.map((type) => typeOf({ ...one, type })).join(' or ')
   switch (one.type) {
     case 'integer':
       return 'whole number'

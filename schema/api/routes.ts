@@ -17,6 +17,7 @@ import { resourceRoutes } from './resource-routes.ts'
 import type { Route } from './route.ts'
 import * as t from './types.ts'
 import { upkeepRoutes } from './upkeep-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 const page = {
   /** Only what came after this number. */
@@ -94,6 +95,7 @@ export const routes = {
   },
   ...keyRoutes,
   ...auditRoutes,
+  ...webhookRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,
   ...metricRoutes,

@@ -160,3 +160,61 @@ export const auditBase = sqliteTable('audit_base', {
   n: integer('n').notNull(),
   hash: text('hash').notNull(),
 })
+
+/** What webhooks are to tell, in the order of the commits: `n` is the cluster's sequence number. */
+export const webhookMessages = sqliteTable('webhook_messages', {
+  n: integer('n').primaryKey({ autoIncrement: true }),
+  id: text('id').notNull().unique(),
+  atMs: integer('at_ms').notNull(),
+  type: text('type').notNull(),
+  /** Name of the group that it is about. */
+  groupName: text('group_name'),
+  /** JSON of its `data`. */
+  data: text('data').notNull(),
+})
+
+/** Groups that have left their owner, and are not told yet to be online again. */
+export const webhookOpen = sqliteTable('webhook_open', {
+  groupId: text('group_id').primaryKey(),
+  cause: text('cause').notNull(),
+  planned: integer('planned').notNull(),
+  from: text('from_node'),
+})
+
+/** One message for one endpoint. */
+export const webhookDeliveries = sqliteTable(
+  'webhook_deliveries',
+  {
+    endpointId: text('endpoint_id').notNull(),
+    n: integer('n').notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    /** `pending`, `delivered`, or `gaveUp` once all attempts have failed or the endpoint is off. */
+    state: text('state').notNull().default('pending'),
+    /** When it is tried the next time; 0 before the first time. */
+    nextAtMs: integer('next_at_ms').notNull().default(0),
+  },
+  (t) => [
+    primaryKey({ columns: [t.endpointId, t.n] }),
+    index('webhook_deliveries_due').on(t.nextAtMs).where(sql`state = 'pending'`),
+    index('webhook_deliveries_first')
+      .on(t.endpointId, t.n)
+      .where(sql`state = 'pending' and next_at_ms = 0`),
+  ],
+)
+
+/** What became of each attempt, newest last. */
+export const webhookAttempts = sqliteTable(
+  'webhook_attempts',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    endpointId: text('endpoint_id').notNull(),
+    n: integer('n').notNull(),
+    atMs: integer('at_ms').notNull(),
+    /** HTTP status; null: no answer came. */
+    status: integer('status'),
+    detail: text('detail').notNull(),
+    /** From the request to its answer. */
+    ms: integer('ms').notNull(),
+  },
+  (t) => [index('webhook_attempts_endpoint').on(t.endpointId, t.n)],
+)

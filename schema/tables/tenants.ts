@@ -124,3 +124,29 @@ export const answers = sqliteTable(
     index('answers_at').on(t.atMs),
   ],
 )
+
+/** Where an organisation is told what happens in its clusters. */
+export const webhookEndpoints = sqliteTable(
+  'webhook_endpoints',
+  {
+    id: text('id').primaryKey(),
+    organisationId: organisationId(),
+    name: text('name').notNull(),
+    url: text('url').notNull(),
+    /** Signs what is sent, so it is kept as it is; shown once. */
+    secret: text('secret').notNull(),
+    /** The one before signs as well, until then. */
+    oldSecret: text('old_secret'),
+    oldUntilMs: integer('old_until_ms'),
+    /** JSON of GUIDs, of event types and of names of groups; null: all. */
+    clusters: text('clusters'),
+    types: text('types'),
+    groups: text('groups'),
+    createdAtMs: integer('created_at_ms').notNull(),
+    /** Since when nothing has got through. */
+    failingSinceMs: integer('failing_since_ms'),
+    disabledAtMs: integer('disabled_at_ms'),
+    disabledWhy: text('disabled_why'),
+  },
+  (t) => [uniqueIndex('webhook_endpoints_name').on(t.organisationId, t.name)],
+)

@@ -33,6 +33,11 @@ export interface PlatformFaults {
 /** The platform tries a failed alarm again after so long. */
 const ALARM_RETRY_MS = 2_000
 
+/** D1 of an organisation that has no webhooks: nothing of it is simulated. */
+const NO_ACCOUNTS = {
+  prepare: () => ({ bind: () => ({ all: async () => ({ results: [] }), raw: async () => [] }) }),
+}
+
 /** One machine that runs an instance, with the sockets that it holds. */
 class Placement {
   readonly number: number
@@ -140,7 +145,7 @@ export class Platform {
         return done
       },
     }
-    p.object = p.actor.run(() => new this.#Cluster(ctx, {}))
+    p.object = p.actor.run(() => new this.#Cluster(ctx, { DB: NO_ACCOUNTS }))
     return p.object
   }
 

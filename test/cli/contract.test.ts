@@ -6,6 +6,8 @@
  */
 
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,7 +19,10 @@ import { RealCluster } from './real-cluster.ts'
 import { type CliResult, runCli, runCliProcess, surroundings } from './run-cli.ts'
 
 let real: RealCluster
+/** Takes every webhook. */
+const receiver = createServer((_, response) => void response.writeHead(204).end())
 beforeAll(async () => {
+  await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
   real = await RealCluster.start()
   await real.online('web', ['nginx', 'app'])
   await real.online('db', ['pg'])
@@ -32,7 +37,10 @@ beforeAll(async () => {
   )
   writeFileSync(join(real.folder, 'cluster.yaml'), 'groups: { coded: { priority: 3 } }\n')
 }, 60_000)
-afterAll(() => real?.stop())
+afterAll(async () => {
+  await real?.stop()
+  receiver.close()
+})
 
 interface Case {
   /** Command line that succeeds; words are separated by spaces. It is run first. */
@@ -163,6 +171,17 @@ const CASES: readonly Case[] = [
   of('token create --uses 3 --ttl 2h', 'token create --uses some', usage),
   of('key create ci --scope operate:prod --expires 90d', 'key create ci --scope root', usage),
   of('key list --all', 'key list --none', usage),
+  of('webhook types', 'webhook types extra', usage),
+  of('webhook create ops --target @HOOK@ --type node.up', 'webhook create ops --target x', usage),
+  of('webhook create all --target @HOOK@', 'webhook create ops --target @HOOK@', conflict),
+  of('webhook list', 'webhook list extra', usage),
+  of('webhook change ops --all-types --only-cluster prod --on', 'webhook change ops', usage),
+  of('webhook rotate ops --overlap 1h', 'webhook rotate nosuch', notFound),
+  of('webhook test ops', 'webhook test nosuch', notFound),
+  of('webhook recover ops --since 1h', 'webhook recover ops', usage),
+  of('webhook deliveries ops --limit 5', 'webhook deliveries ops --state lost', usage),
+  of('webhook replay ops @MESSAGE@', 'webhook replay ops nosuch', notFound),
+  of('webhook delete ops --yes', 'webhook delete nosuch --yes', notFound),
   of('audit list --since 1h --by operator', 'audit list --cluster nosuch', notFound),
   of('audit export --organisation', 'audit export --cluster nosuch', notFound),
   of('audit verify @AUDIT@', 'audit verify @CONFIG@', unexpected),
@@ -216,6 +235,8 @@ const run = async (
     .replace('@XML@', join(real.folder, 'box.xml'))
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
     .replace('@AUDIT@', line.includes('@AUDIT@') ? await exported() : '')
+    .replace('@HOOK@', `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`)
+    .replace('@MESSAGE@', line.includes('@MESSAGE@') ? await lastMessage() : '')
     .replace('@CIB@', join(real.folder, 'cib.xml'))
     .replace('@REPORT@', join(real.folder, 'report.json.gz'))
     .replace('@MOVE@', line.includes('@MOVE@') ? await lastMove() : '')
@@ -233,6 +254,12 @@ async function exported(): Promise<string> {
 async function lastMove(): Promise<string> {
   const { operations } = await real.api('listOperations', { params: real.params, query: {} })
   return operations.find((one) => one.kind === 'move')?.id ?? ''
+}
+
+async function lastMessage(): Promise<string> {
+  const params = { ...real.params, webhook: 'ops' }
+  const { deliveries } = await real.api('listDeliveries', { params, query: {} })
+  return deliveries[0]?.message ?? ''
 }
 
 /** One that waits: the other node takes nothing. */

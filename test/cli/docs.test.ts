@@ -6,6 +6,7 @@ import { EXIT, EXIT_MEANS } from '../../cli/exit-codes.ts'
 import { makeProgram } from '../../cli/program.ts'
 import { renderApiDocs } from '../../tools/api-docs.ts'
 import { renderCliDocs } from '../../tools/cli-docs.ts'
+import { renderWebhookDocs } from '../../tools/webhook-docs.ts'
 import { readTexts } from '../tidy/tracked-files.ts'
 import { surroundings } from './run-cli.ts'
 
@@ -18,6 +19,11 @@ it('is not stale: npm run docs', () => {
 it('nor is docs/api-routes.md, with every route and what it needs', () => {
   const url = new URL('../../docs/api-routes.md', import.meta.url)
   expect(readFileSync(url, 'utf8')).toBe(renderApiDocs())
+})
+
+it('nor is docs/webhook-events.md, with every type, its fields and an example', () => {
+  const url = new URL('../../docs/webhook-events.md', import.meta.url)
+  expect(readFileSync(url, 'utf8')).toBe(renderWebhookDocs())
 })
 
 it('has every exit code', () => {

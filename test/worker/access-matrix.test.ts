@@ -6,7 +6,7 @@ import type { Problem } from '../../schema/api/bodies.ts'
 import type { Route } from '../../schema/api/route.ts'
 import { routes } from '../../schema/api/routes.ts'
 import { streamAccess, streamPath } from '../../schema/api/stream.ts'
-import { addKey, addOrganisation, insertKey, revokeKey, TestCluster } from './api.ts'
+import { addKey, addOrganisation, insertKey, ok, revokeKey, TestCluster } from './api.ts'
 
 /** What is needed, and the status for who has it: of a body that does not fit, of what is not there. */
 type Row = readonly [needs: Access, admitted: 200 | 400 | 404]
@@ -25,6 +25,14 @@ const ROWS: Readonly<Record<string, Row>> = {
   createKey: ['admin', 400],
   rotateKey: ['admin', 200],
   revokeKey: ['admin', 200],
+  listWebhooks: ['admin', 200],
+  createWebhook: ['admin', 400],
+  changeWebhook: ['admin', 404],
+  rotateWebhook: ['admin', 404],
+  deleteWebhook: ['admin', 404],
+  testWebhook: ['admin', 404],
+  listDeliveries: ['admin', 404],
+  replayWebhook: ['admin', 404],
   listAudit: ['admin', 200],
   listClusterAudit: ['admin', 200],
   listNodes: ['read', 200],
@@ -140,7 +148,11 @@ beforeAll(async () => {
     if (key && who !== 'unknown') await addKey({ key, name: who, scopes, expiresAtMs, ...of })
   }
   await revokeKey('revoked')
+  await ok('createWebhook', { body: { name: WEBHOOK, url: 'https://example.com/' } })
 })
+
+/** One that there is: only those ask for it who may not know of it. */
+const WEBHOOK = 'of-the-matrix'
 
 function expected(name: string, asker: Asker): number {
   const [needs, admitted] = ROWS[name] as Row
@@ -151,7 +163,16 @@ function expected(name: string, asker: Asker): number {
   if (inCluster && asker.cluster === null) return 404
   const has = inCluster ? asker.cluster : asker.organisation
   if (needs !== 'anyKey' && !includes(has, needs)) return 403
-  return path.includes(':key') && asker.tenant === 'foreign' ? 404 : admitted
+  return /:key|:webhook/.test(path) && asker.tenant === 'foreign' ? 404 : admitted
+}
+
+/**
+ * Bodies that fit, of routes about what belongs to the organisation: what is asked for has to be looked for. All
+ * others have one that does not, so that nothing else is carried out but what has none.
+ */
+const BODIES: Readonly<Record<string, object>> = {
+  ...{ rotateKey: {}, changeWebhook: {}, rotateWebhook: {} },
+  replayWebhook: { message: 'nosuch' },
 }
 
 let made = 0
@@ -166,8 +187,7 @@ async function victim(): Promise<string> {
 async function call(name: string, key: string | null, things: Record<string, string>) {
   const route = SERVED[name] as (typeof SERVED)[string]
   const path = route.path.replace(/:([a-z]+)/g, (_, thing: string) => things[thing] ?? 'nosuch')
-  // Nothing is carried out but what has no body; keys are there for it.
-  const body = name === 'rotateKey' ? '{}' : '{"nosuch":1}'
+  const body = JSON.stringify(BODIES[name] ?? { nosuch: 1 })
   const response = await exports.default.fetch(`https://holdfast.test${path}`, {
     method: route.method,
     headers: key === null ? {} : { authorization: `Bearer ${key}` },
@@ -203,16 +223,15 @@ describe.each(Object.keys(SERVED))('%s', (name) => {
   test.each([FOREIGN, OTHER])(
     '$who: what is not for it answers as what is not there',
     async (a) => {
-      if (!/:cluster|:key/.test(SERVED[name]?.path ?? '')) return
-      const there = { cluster: cluster.name, key: await victim() }
+      if (!/:cluster|:key|:webhook/.test(SERVED[name]?.path ?? '')) return
+      const there = { cluster: cluster.name, key: await victim(), webhook: WEBHOOK }
+      const other = { cluster: cluster.id, key: 'nosuch', webhook: 'nosuch' }
       const seen = await Promise.all(
-        [there, { cluster: cluster.id, key: 'nosuch' }, { cluster: 'nosuch', key: 'nosuch' }].map(
-          async (things) => {
-            const { status, answer } = await call(name, a.key, things)
-            const text = JSON.stringify({ ...answer, request: '' })
-            return [status, text.replaceAll(things.cluster, 'X').replaceAll(things.key, 'X')]
-          },
-        ),
+        [there, other, { ...other, cluster: 'nosuch' }].map(async (things) => {
+          const { status, answer } = await call(name, a.key, things)
+          const text = JSON.stringify({ ...answer, request: '' })
+          return [status, Object.values(things).reduce((t, one) => t.replaceAll(one, 'X'), text)]
+        }),
       )
       expect(seen[0]).toEqual(seen[2])
       expect(seen[1]).toEqual(seen[2])

@@ -1,0 +1,288 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import {
+  WEBHOOK_TYPES,
+  type WebhookEventType,
+  webhookTypeSays,
+} from '../../schema/api/webhook-types.ts'
+import type { DeliveryView, WebhookView } from '../../schema/api/webhooks.ts'
+import { HoldfastError } from '../../schema/errors.ts'
+import { collect, duration, instant, noun, type Runner, wholeNumber } from '../command.ts'
+import { confirm, type YesOption, yesOption } from '../confirm.ts'
+import { formatDuration, formatInstant } from '../duration.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { Session } from '../session.ts'
+import { nearest } from '../suggest.ts'
+import { table } from '../text.ts'
+
+export function addWebhook(program: Command, runner: Runner): void {
+  const webhook = noun('webhook', 'what is told by HTTP when something happens')
+  addEndpoints(webhook, runner)
+  addDeliveries(webhook, runner)
+  program.addCommand(webhook)
+}
+
+function addEndpoints(webhook: Command, runner: Runner): void {
+  webhook
+    .command('list')
+    .description('endpoints of the organisation, what each is told, and whether it gets through')
+    .action(runner.action(listWebhooks))
+  webhook
+    .command('create')
+    .description('makes an endpoint; its signing secret is shown once')
+    .argument('<name>')
+    .requiredOption('--target <url>', 'where it is sent to: https, a public host')
+    .addOption(typeOption())
+    .option('--only-cluster <name>', 'only of this cluster; may be given several times', collect)
+    .option('--group <name>', 'only of this group; may be given several times', collect)
+    .action(runner.action(create))
+  webhook
+    .command('change')
+    .description('changes where it points to and what it tells, or switches it off or on')
+    .argument('<name>')
+    .option('--target <url>', 'where it is sent to from now on')
+    .addOption(typeOption().conflicts('allTypes'))
+    .option('--all-types', 'every type of event')
+    .addOption(
+      new Option('--only-cluster <name>', 'only of this cluster; may be given several times')
+        .argParser(collect)
+        .conflicts('allClusters'),
+    )
+    .option('--all-clusters', 'of every cluster of the organisation')
+    .addOption(
+      new Option('--group <name>', 'only of this group; may be given several times')
+        .argParser(collect)
+        .conflicts('allGroups'),
+    )
+    .option('--all-groups', 'of every group, and what is about none')
+    .addOption(new Option('--on', 'switches it on again').conflicts('off'))
+    .option('--off', 'nothing is sent to it until it is switched on')
+    .action(runner.action(change))
+  webhook
+    .command('rotate')
+    .description(
+      'makes a new signing secret, shown once; the one before signs as well for a while yet',
+    )
+    .argument('<name>')
+    .addOption(
+      duration('--overlap', 'how long the secret before signs yet').default(86_400_000, '1d'),
+    )
+    .action(runner.action(rotate))
+  webhook
+    .command('delete')
+    .description('nothing is sent to it any more, and what it has missed is forgotten')
+    .argument('<name>')
+    .addOption(yesOption())
+    .action(runner.action(remove))
+  webhook
+    .command('types')
+    .description('every type of event; asks nobody')
+    .action(runner.action(listTypes))
+}
+
+function addDeliveries(webhook: Command, runner: Runner): void {
+  webhook
+    .command('test')
+    .description('sends a test event and says what became of it; exit code 3 if not delivered')
+    .argument('<name>')
+    .action(runner.action(test))
+  webhook
+    .command('deliveries')
+    .description('what the cluster has sent to it, newest first')
+    .argument('<name>')
+    .addOption(
+      new Option('--state <state>', 'only those').choices(['pending', 'delivered', 'gaveUp']),
+    )
+    .option('--limit <number>', 'so many of them', wholeNumber, 20)
+    .action(runner.action(listDeliveries))
+  webhook
+    .command('replay')
+    .description('sends one message of the cluster again, whatever has become of it')
+    .argument('<name>')
+    .argument('<message>', 'its id, as `webhook deliveries` shows it: msg_…')
+    .action(runner.action(replay))
+  webhook
+    .command('recover')
+    .description('sends again what the cluster has told since then and did not get through')
+    .argument('<name>')
+    .addOption(instant('--since', 'from when on').makeOptionMandatory())
+    .action(runner.action(recover))
+}
+
+const typeOption = (): Option =>
+  new Option(
+    '--type <type>',
+    'only this type of event (webhook types); may be given several times',
+  ).argParser(collectType)
+
+function collectType(text: string, before: WebhookEventType[] = []): WebhookEventType[] {
+  const type = WEBHOOK_TYPES.find((one) => one === text)
+  if (type) return [...before, type]
+  const near = nearest(text, WEBHOOK_TYPES)
+  throw new InvalidArgumentError(
+    near ? `Did you mean ${near}?` : 'All there are: holdfast webhook types',
+  )
+}
+
+async function listWebhooks(session: Session): Promise<undefined> {
+  const answer = await session.call('listWebhooks')
+  const rows = answer.webhooks.map((one) => [one.name, one.url, tellsText(one), stateText(one)])
+  session.out.answer(answer, () => table(['name', 'target', 'tells', 'state'], rows))
+}
+
+function tellsText({ types, clusters, groups }: WebhookView): string {
+  const parts = [
+    types?.join(',') ?? 'everything',
+    ...(clusters ? [`of ${clusters.map((one) => one.name).join(',')}`] : []),
+    ...(groups ? [`about ${groups.join(',')}`] : []),
+  ]
+  return parts.join(' ')
+}
+
+function stateText({ disabled, failingSinceMs }: WebhookView): string {
+  const at = (ms: number) => formatInstant(ms, Date.now())
+  if (disabled) return `off since ${at(disabled.atMs)}: ${disabled.why}`
+  return failingSinceMs === null ? 'on' : `on, failing since ${at(failingSinceMs)}`
+}
+
+interface Filter {
+  type?: WebhookEventType[]
+  onlyCluster?: string[]
+  group?: string[]
+}
+
+async function create(
+  session: Session,
+  options: Filter & { target: string },
+  name: string,
+): Promise<undefined> {
+  const { target: url, type: types, onlyCluster: clusters, group: groups } = options
+  const filter = {
+    ...(types && { types }),
+    ...(clusters && { clusters }),
+    ...(groups && { groups }),
+  }
+  const made = await session.call('createWebhook', { body: { name, url, ...filter } })
+  // The secret alone is the data: it can go straight into a file or a pipe.
+  session.out.answer(made, () => made.secret)
+  session.out.note(`signing secret of webhook ${made.name}, shown once`)
+  session.out.note(`try it: holdfast webhook test ${made.name}`)
+}
+
+interface ChangeOptions extends Filter {
+  target?: string
+  allTypes?: true
+  allClusters?: true
+  allGroups?: true
+  on?: true
+  off?: true
+}
+
+async function change(session: Session, options: ChangeOptions, name: string): Promise<undefined> {
+  const { target: url, on, off } = options
+  const types = options.allTypes ? null : options.type
+  const clusters = options.allClusters ? null : options.onlyCluster
+  const groups = options.allGroups ? null : options.group
+  const body = {
+    ...(url !== undefined && { url }),
+    ...(types !== undefined && { types }),
+    ...(clusters !== undefined && { clusters }),
+    ...(groups !== undefined && { groups }),
+    ...((on || off) && { enabled: on === true }),
+  }
+  if (Object.keys(body).length === 0)
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: `nothing to change of webhook "${name}"`,
+      why: 'No option says what is to be different.',
+      remedy: 'All options: holdfast webhook change --help',
+    })
+  const done = await session.call('changeWebhook', { params: { webhook: name }, body })
+  session.out.answer(
+    done,
+    () => `webhook ${done.name}: ${done.url}, tells ${tellsText(done)}, ${stateText(done)}`,
+  )
+}
+
+async function rotate(
+  session: Session,
+  options: { overlap: number },
+  name: string,
+): Promise<undefined> {
+  const body = { overlapMs: options.overlap }
+  const made = await session.call('rotateWebhook', { params: { webhook: name }, body })
+  session.out.answer(made, () => made.secret)
+  const until = formatInstant(made.overlapUntilMs, Date.now())
+  session.out.note(
+    `new signing secret of webhook ${made.name}, shown once; the one before signs as well until ${until}`,
+  )
+}
+
+async function remove(session: Session, options: YesOption, name: string): Promise<undefined> {
+  await confirm(
+    session,
+    `delete webhook ${name}: what it has not got by now it never gets`,
+    options,
+  )
+  const done = await session.call('deleteWebhook', { params: { webhook: name } })
+  session.out.answer(done, () => `webhook ${done.name} deleted`)
+}
+
+async function listTypes(session: Session): Promise<undefined> {
+  const types = WEBHOOK_TYPES.map((type) => ({ type, says: webhookTypeSays(type) }))
+  const rows = types.map(({ type, says }) => [type, says])
+  session.out.answer({ types }, () => table(['type', 'says'], rows))
+}
+
+async function test(session: Session, _: unknown, name: string): Promise<number> {
+  const done = await session.call('testWebhook', { params: { webhook: name } })
+  const { delivered, detail, ms } = done
+  session.out.answer(
+    done,
+    () => `${delivered ? 'delivered' : 'NOT delivered'}: ${detail} (${formatDuration(ms)})`,
+  )
+  return delivered ? EXIT.done : EXIT.problems
+}
+
+async function listDeliveries(
+  session: Session,
+  options: { state?: DeliveryView['state']; limit: number },
+  name: string,
+): Promise<undefined> {
+  const { state } = options
+  const query = { limit: Math.max(1, options.limit), ...(state && { state }) }
+  const answer = await session.inCluster('listDeliveries', { params: { webhook: name }, query })
+  const at = (ms: number) => formatInstant(ms, Date.now())
+  const rows = answer.deliveries.map((one) => [
+    ...[one.message, String(one.sequence), one.type, at(one.atMs), one.state],
+    ...[String(one.attempts), one.nextAtMs === null ? '-' : at(one.nextAtMs)],
+    one.log[0]?.detail ?? '-',
+  ])
+  const titles = ['message', 'sequence', 'type', 'at', 'state', 'attempts', 'next', 'last']
+  session.out.answer(answer, () => table(titles, rows))
+}
+
+async function replay(
+  session: Session,
+  _: unknown,
+  name: string,
+  message: string,
+): Promise<undefined> {
+  const input = { params: { webhook: name }, body: { message } }
+  const done = await session.inCluster('replayWebhook', input)
+  session.out.answer(done, () => `message ${message} is sent again`)
+}
+
+async function recover(
+  session: Session,
+  options: { since: number },
+  name: string,
+): Promise<undefined> {
+  const input = { params: { webhook: name }, body: { sinceMs: options.since } }
+  const done = await session.inCluster('replayWebhook', input)
+  const since = formatInstant(options.since, Date.now())
+  session.out.answer(done, () =>
+    done.messages === 0
+      ? `nothing is missing since ${since}`
+      : `${done.messages} since ${since} had not got through, and are sent again`,
+  )
+}

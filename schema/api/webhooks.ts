@@ -1,0 +1,100 @@
+/** Bodies about webhooks: endpoints of an organisation, and what was sent to them. */
+import * as z from 'zod'
+import { instantMs, name } from '../ids.ts'
+import { LIMITS } from '../limits.ts'
+import { webhookEventType } from '../webhook-events.ts'
+import { reference } from './reference.ts'
+
+/** What it may point to is judged by worker/webhooks/target.ts. */
+const url = z.string().min(1).max(2_048)
+
+/** Null: all. */
+const filter = {
+  types: z.array(webhookEventType).min(1).max(LIMITS.webhookFilterMax).nullable().optional(),
+  clusters: z.array(reference).min(1).max(LIMITS.webhookFilterMax).nullable().optional(),
+  /** Names of groups, in whichever cluster; events that are about no group are left out then. */
+  groups: z.array(name).min(1).max(LIMITS.webhookFilterMax).nullable().optional(),
+}
+
+export const createWebhook = z.strictObject({ name, url, ...filter })
+
+export const changeWebhook = z.strictObject({
+  url: url.optional(),
+  ...filter,
+  /** True: switched on again, after it was switched off. */
+  enabled: z.boolean().optional(),
+})
+
+export const rotateWebhook = z.strictObject({
+  /** How long what is sent is signed with the secret before as well. */
+  overlapMs: z
+    .int()
+    .min(0)
+    .max(LIMITS.keyOverlapMaxMs)
+    .default(24 * 3_600_000),
+})
+
+export const webhookView = z.object({
+  id: z.string(),
+  name: z.string(),
+  url: z.string(),
+  types: z.array(z.string()).nullable(),
+  clusters: z.array(z.object({ id: z.string(), name: z.string() })).nullable(),
+  groups: z.array(z.string()).nullable(),
+  createdAtMs: instantMs,
+  /** Since when nothing has got through; null: the last attempt did. */
+  failingSinceMs: instantMs.nullable(),
+  /** Null: it is on. */
+  disabled: z.object({ atMs: instantMs, why: z.string() }).nullable(),
+})
+export type WebhookView = z.infer<typeof webhookView>
+
+/** `secret` is shown this once. */
+export const webhookCreated = webhookView.extend({ secret: z.string() })
+export const webhookRotated = z.object({
+  ...{ id: z.string(), name: z.string(), secret: z.string() },
+  /** Until when the secret before signs as well. */
+  overlapUntilMs: instantMs,
+})
+export const webhookDeleted = z.object({ id: z.string(), name: z.string() })
+
+export const webhookTested = z.object({
+  delivered: z.boolean(),
+  /** HTTP status of the answer; null: none came. */
+  status: z.int().nullable(),
+  detail: z.string(),
+  ms: z.number().nonnegative(),
+})
+
+const attempt = z.object({
+  atMs: instantMs,
+  status: z.int().nullable(),
+  detail: z.string(),
+  ms: z.number().nonnegative(),
+})
+
+export const deliveryView = z.object({
+  /** Id of the message, as in the header `webhook-id`. */
+  message: z.string(),
+  sequence: z.int().positive(),
+  type: z.string(),
+  /** When it was committed. */
+  atMs: instantMs,
+  state: z.enum(['pending', 'delivered', 'gaveUp']),
+  attempts: z.int().nonnegative(),
+  /** When it is tried the next time; null: not again. */
+  nextAtMs: instantMs.nullable(),
+  /** The newest first; the oldest may be gone. */
+  log: z.array(attempt),
+})
+export type DeliveryView = z.infer<typeof deliveryView>
+
+export const replayWebhook = z.union([
+  /** One message, whatever has become of it. */
+  z.strictObject({ message: z.string().min(1).max(64) }),
+  /** All that were committed since then and did not get through, also those that were never meant for it before. */
+  z.strictObject({ sinceMs: instantMs }),
+])
+
+/** How many messages are to be sent. */
+export const webhookReplayed = z.object({ messages: z.int().nonnegative() })

@@ -1,0 +1,93 @@
+/** Webhook endpoints in D1, as the objects of clusters see them. */
+import { and, eq, isNull } from 'drizzle-orm'
+import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import { clusters, webhookEndpoints } from '../../schema/tables/tenants.ts'
+import type { Receiver } from './send.ts'
+
+export type EndpointRow = typeof webhookEndpoints.$inferSelect
+
+export interface Endpoint extends Receiver {
+  readonly id: string
+  readonly name: string
+  readonly failingSinceMs: number | null
+  wants(type: string, group: string | null): boolean
+}
+
+/** Between two attempts: an endpoint that is switched off is left alone within that time. */
+const KNOWN_FOR_MS = 10_000
+
+export class Endpoints {
+  readonly #db: DrizzleD1Database
+  #known: { atMs: number; list: readonly Endpoint[] } | null = null
+
+  constructor(d1: D1Database) {
+    this.#db = drizzle(d1)
+  }
+
+  /** Those of its organisation that are on, and tell of this cluster. */
+  async of(clusterId: string): Promise<readonly Endpoint[]> {
+    const nowMs = Date.now()
+    if (this.#known && Math.abs(nowMs - this.#known.atMs) < KNOWN_FOR_MS) return this.#known.list
+    const rows = await this.#db
+      .select({ endpoint: webhookEndpoints })
+      .from(webhookEndpoints)
+      .innerJoin(clusters, eq(clusters.organisationId, webhookEndpoints.organisationId))
+      .where(and(eq(clusters.id, clusterId), isNull(webhookEndpoints.disabledAtMs)))
+      .all()
+    const all = rows.map(({ endpoint }) => endpoint)
+    const list = all.filter((row) => includes(row.clusters, clusterId)).map(endpointOf)
+    this.#known = { atMs: nowMs, list }
+    return list
+  }
+
+  /** What is known is asked anew the next time. */
+  forget(): void {
+    this.#known = null
+  }
+
+  async failing(id: string, sinceMs: number): Promise<void> {
+    const still = and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.failingSinceMs))
+    await this.#db.update(webhookEndpoints).set({ failingSinceMs: sinceMs }).where(still)
+    this.forget()
+  }
+
+  async works(id: string): Promise<void> {
+    const set = { failingSinceMs: null }
+    await this.#db.update(webhookEndpoints).set(set).where(eq(webhookEndpoints.id, id))
+    this.forget()
+  }
+
+  async switchOff(id: string, why: string): Promise<void> {
+    const on = and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.disabledAtMs))
+    const set = { disabledAtMs: Date.now(), disabledWhy: why }
+    await this.#db.update(webhookEndpoints).set(set).where(on)
+    this.forget()
+  }
+}
+
+export const listOf = (text: string | null): readonly string[] | null =>
+  text === null ? null : (JSON.parse(text) as string[])
+
+const includes = (list: string | null, one: string): boolean => listOf(list)?.includes(one) ?? true
+
+function endpointOf(row: EndpointRow): Endpoint {
+  const { id, name, url, failingSinceMs } = row
+  return {
+    ...{ id, name, url, failingSinceMs, secrets: secretsOf(row, Date.now()) },
+    wants: wantsOf(row),
+  }
+}
+
+/** Which events it is for. */
+export const wantsOf =
+  ({ types, groups }: Pick<EndpointRow, 'types' | 'groups'>): Endpoint['wants'] =>
+  (type, group) =>
+    includes(types, type) && (groups === null || (group !== null && includes(groups, group)))
+
+export function secretsOf(
+  { secret, oldSecret, oldUntilMs }: EndpointRow,
+  nowMs: number,
+): readonly string[] {
+  const overlaps = oldSecret !== null && (oldUntilMs ?? 0) > nowMs
+  return overlaps ? [secret, oldSecret] : [secret]
+}

@@ -1,0 +1,297 @@
+/** Messages and their deliveries in a cluster's object. Synchronous throughout: no `await` can slip in. */
+import { and, asc, desc, eq, gt, gte, inArray, lt, lte, min, ne, sql } from 'drizzle-orm'
+import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
+import type { DeliveryView } from '../../schema/api/webhooks.ts'
+import { LIMITS } from '../../schema/limits.ts'
+import {
+  webhookAttempts as attempts,
+  webhookDeliveries as deliveries,
+  webhookMessages as messages,
+  meta,
+  webhookOpen as open,
+} from '../../schema/tables/durable.ts'
+import type { Endpoint } from './endpoints.ts'
+import type { Opened, Told } from './events.ts'
+import type { Outcome } from './send.ts'
+
+export type Message = typeof messages.$inferSelect
+export type Delivery = typeof deliveries.$inferSelect
+
+/** Of `meta`: up to which message endpoints have been asked whether they want it. */
+const SPREAD = 'webhooksSpread'
+const TRIM_EVERY = 500
+const SPREAD_AT_ONCE = 500
+
+export class Outbox {
+  readonly #db: DrizzleSqliteDODatabase
+  readonly #storage: DurableObjectStorage
+  #open: Map<string, Opened> | null = null
+  #newest: number | null = null
+  #spread: number | null = null
+
+  constructor(db: DrizzleSqliteDODatabase, storage: DurableObjectStorage) {
+    this.#db = db
+    this.#storage = storage
+  }
+
+  /** Within the transaction of what it tells of. */
+  add(told: readonly Told[], opened: readonly Opened[], nowMs: number): void {
+    for (const { type, group, data } of told) {
+      const row = { id: `msg_${crypto.randomUUID()}`, atMs: nowMs, type, groupName: group }
+      this.#db
+        .insert(messages)
+        .values({ ...row, data: JSON.stringify(data) })
+        .run()
+    }
+    for (const { groupId, cause, planned, from } of opened) {
+      const set = { cause, planned: planned ? 1 : 0, from }
+      this.#db
+        .insert(open)
+        .values({ groupId, ...set })
+        .onConflictDoUpdate({ target: open.groupId, set })
+        .run()
+    }
+  }
+
+  /** Memory may be behind what is committed: it is read anew. */
+  changed(): void {
+    this.#open = null
+    this.#newest = null
+  }
+
+  get open(): ReadonlyMap<string, Opened> {
+    if (!this.#open) {
+      const rows = this.#db.select().from(open).all()
+      this.#open = new Map(rows.map((r) => [r.groupId, { ...r, planned: r.planned === 1 }]))
+    }
+    return this.#open
+  }
+
+  /** In one transaction: it is told, and no longer waited for. */
+  close(groupId: string, told: Told | null, nowMs: number): void {
+    this.#storage.transactionSync(() => {
+      this.#db.delete(open).where(eq(open.groupId, groupId)).run()
+      if (told) this.add([told], [], nowMs)
+    })
+    this.changed()
+  }
+
+  /** Sequence number of the last message. */
+  get newest(): number {
+    this.#newest ??=
+      this.#db.select({ n: messages.n }).from(messages).orderBy(desc(messages.n)).limit(1).get()
+        ?.n ?? 0
+    return this.#newest
+  }
+
+  /** Whether there are messages of which endpoints have not been asked. */
+  get hasNew(): boolean {
+    this.#spread ??=
+      this.#db.select({ n: meta.value }).from(meta).where(eq(meta.key, SPREAD)).get()?.n ?? 0
+    return this.newest > this.#spread
+  }
+
+  /** A delivery for each endpoint that wants it, of so many at a time. */
+  spread(endpoints: readonly Endpoint[], upTo: number): void {
+    this.#storage.transactionSync(() => {
+      const rows = this.#db
+        .select()
+        .from(messages)
+        .where(and(gt(messages.n, this.#spread ?? 0), lte(messages.n, upTo)))
+        .orderBy(asc(messages.n))
+        .limit(SPREAD_AT_ONCE)
+        .all()
+      for (const { n, type, groupName } of rows)
+        for (const { id, wants } of endpoints)
+          if (wants(type, groupName))
+            this.#db.insert(deliveries).values({ endpointId: id, n }).onConflictDoNothing().run()
+      const value = rows.at(-1)?.n ?? upTo
+      this.#db
+        .insert(meta)
+        .values({ key: SPREAD, value })
+        .onConflictDoUpdate({ target: meta.key, set: { value } })
+        .run()
+      if (rows.some(({ n }) => n % TRIM_EVERY === 0)) this.#trim(value)
+      this.#spread = value
+    })
+  }
+
+  #trim(newest: number): void {
+    const over = newest - LIMITS.webhookMessagesKept
+    this.#db.delete(messages).where(lte(messages.n, over)).run()
+    this.#db.delete(deliveries).where(lte(deliveries.n, over)).run()
+    const last = this.#db.select({ id: attempts.id }).from(attempts).orderBy(desc(attempts.id))
+    const keepFrom = (last.limit(1).get()?.id ?? 0) - LIMITS.webhookAttemptsKept
+    this.#db.delete(attempts).where(lte(attempts.id, keepFrom)).run()
+  }
+
+  /** The oldest that has not been tried. */
+  first(endpointId: string): Delivery | null {
+    const untried = and(eq(deliveries.state, 'pending'), eq(deliveries.nextAtMs, 0))
+    return (
+      this.#db
+        .select()
+        .from(deliveries)
+        .where(and(eq(deliveries.endpointId, endpointId), untried))
+        .orderBy(asc(deliveries.n))
+        .limit(1)
+        .get() ?? null
+    )
+  }
+
+  /** Endpoints for which something is still to be sent. */
+  waitedFor(): string[] {
+    return this.#db
+      .selectDistinct({ id: deliveries.endpointId })
+      .from(deliveries)
+      .where(eq(deliveries.state, 'pending'))
+      .all()
+      .map(({ id }) => id)
+  }
+
+  /** Those whose time to be tried again has come, the one that has waited longest first. */
+  retries(nowMs: number, limit: number): Delivery[] {
+    return this.#db
+      .select()
+      .from(deliveries)
+      .where(
+        and(
+          eq(deliveries.state, 'pending'),
+          gt(deliveries.nextAtMs, 0),
+          lte(deliveries.nextAtMs, nowMs),
+        ),
+      )
+      .orderBy(asc(deliveries.nextAtMs))
+      .limit(limit)
+      .all()
+  }
+
+  /** When the next one is to be tried again; null: none is. */
+  nextAtMs(): number | null {
+    const later = and(eq(deliveries.state, 'pending'), gt(deliveries.nextAtMs, 0))
+    return (
+      this.#db
+        .select({ at: min(deliveries.nextAtMs) })
+        .from(deliveries)
+        .where(later)
+        .get()?.at ?? null
+    )
+  }
+
+  message(n: number): Message | null {
+    return this.#db.select().from(messages).where(eq(messages.n, n)).get() ?? null
+  }
+
+  /** @param nextAtMs null: not again */
+  attempted({ endpointId, n, attempts: before }: Delivery, to: Outcome, nextAtMs: number | null) {
+    this.#storage.transactionSync(() => {
+      const { delivered, status, detail, ms } = to
+      const state = delivered ? 'delivered' : nextAtMs === null ? 'gaveUp' : 'pending'
+      this.#db
+        .update(deliveries)
+        .set({ attempts: before + 1, state, nextAtMs: nextAtMs ?? 0 })
+        .where(and(eq(deliveries.endpointId, endpointId), eq(deliveries.n, n)))
+        .run()
+      const row = { endpointId, n, atMs: Date.now(), status, detail, ms: Math.round(ms) }
+      this.#db.insert(attempts).values(row).run()
+    })
+  }
+
+  /** Nothing is tried any more for an endpoint that is off or gone: it can be recovered later. */
+  giveUp(endpointId: string): void {
+    this.#db
+      .update(deliveries)
+      .set({ state: 'gaveUp', nextAtMs: 0 })
+      .where(and(eq(deliveries.endpointId, endpointId), eq(deliveries.state, 'pending')))
+      .run()
+  }
+
+  /** @returns how many are to be sent again */
+  replay(
+    { id, wants }: Pick<Endpoint, 'id' | 'wants'>,
+    ask: { message: string } | { sinceMs: number },
+  ): number {
+    if ('message' in ask) {
+      const found = this.#db.select().from(messages).where(eq(messages.id, ask.message)).get()
+      if (!found) return 0
+      this.#again(id, found.n)
+      return 1
+    }
+    const done = this.#db
+      .select({ n: deliveries.n })
+      .from(deliveries)
+      .where(and(eq(deliveries.endpointId, id), ne(deliveries.state, 'gaveUp')))
+    const missed = this.#db
+      .select()
+      .from(messages)
+      .where(and(gte(messages.atMs, ask.sinceMs), sql`${messages.n} not in ${done}`))
+      .orderBy(asc(messages.n))
+      .all()
+      .filter(({ type, groupName }) => wants(type, groupName))
+    for (const { n } of missed) this.#again(id, n)
+    return missed.length
+  }
+
+  #again(endpointId: string, n: number): void {
+    const set = { state: 'pending', attempts: 0, nextAtMs: 0 }
+    const target = [deliveries.endpointId, deliveries.n]
+    this.#db
+      .insert(deliveries)
+      .values({ endpointId, n, ...set })
+      .onConflictDoUpdate({ target, set })
+      .run()
+  }
+
+  /** Newest first. */
+  list(
+    endpointId: string,
+    {
+      before,
+      limit = 50,
+      state,
+    }: { before?: number | undefined; limit?: number | undefined; state?: string | undefined },
+  ): DeliveryView[] {
+    const rows = this.#db
+      .select({ delivery: deliveries, message: messages })
+      .from(deliveries)
+      .innerJoin(messages, eq(messages.n, deliveries.n))
+      .where(
+        and(
+          eq(deliveries.endpointId, endpointId),
+          before === undefined ? undefined : lt(deliveries.n, before),
+          state === undefined ? undefined : eq(deliveries.state, state),
+        ),
+      )
+      .orderBy(desc(deliveries.n))
+      .limit(limit)
+      .all()
+    const log = this.#logOf(
+      endpointId,
+      rows.map(({ delivery }) => delivery.n),
+    )
+    return rows.map(({ delivery, message }) => ({
+      ...{ message: message.id, sequence: message.n, type: message.type, atMs: message.atMs },
+      state: delivery.state as DeliveryView['state'],
+      attempts: delivery.attempts,
+      nextAtMs: delivery.state !== 'pending' ? null : delivery.nextAtMs || message.atMs,
+      log: log.get(message.n) ?? [],
+    }))
+  }
+
+  #logOf(endpointId: string, ns: readonly number[]): Map<number, DeliveryView['log']> {
+    const out = new Map<number, DeliveryView['log']>()
+    // So many at a time: a statement of the platform has at most 100 bindings.
+    for (let at = 0; at < ns.length; at += 90) {
+      const some = ns.slice(at, at + 90)
+      const rows = this.#db
+        .select()
+        .from(attempts)
+        .where(and(eq(attempts.endpointId, endpointId), inArray(attempts.n, some)))
+        .orderBy(desc(attempts.id))
+        .all()
+      for (const { n, atMs, status, detail, ms } of rows)
+        out.set(n, [...(out.get(n) ?? []), { atMs, status, detail, ms }])
+    }
+    return out
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * Tells receivers what has happened: the outbox is written with the decision, in its transaction, and sent
+ * behind it. What was committed is delivered at least once, whatever restarts; for each endpoint the first
+ * attempts are made in order, and a retry holds up nothing.
+ */
+import type { Refusal } from '../../schema/errors.ts'
+import { LIMITS } from '../../schema/limits.ts'
+import type { ClusterState, Decision } from '../core/decision.ts'
+import { isBack } from '../core/tally.ts'
+import type { HiveStore } from '../hive-store.ts'
+import { readTimelines } from '../timeline-reads.ts'
+import type { Write } from '../write.ts'
+import type { Writes } from '../writes.ts'
+import { type Endpoint, type EndpointRow, Endpoints, wantsOf } from './endpoints.ts'
+import { eventsOf, type Opened, type Told } from './events.ts'
+import { type Delivery, Outbox } from './outbox.ts'
+import { type Outcome, retryInMs, send } from './send.ts'
+
+export interface WebhooksAround {
+  readonly ctx: DurableObjectState
+  readonly store: HiveStore
+  readonly env: Pick<Env, 'DB' | 'WEBHOOK_TARGETS' | 'WEBHOOK_RETRY_FACTOR'>
+  readonly writes: Writes
+  state(): ClusterState
+  /** Something is to be done later: the alarm has to stand for it. */
+  arm(): void
+}
+
+export type ReplayAsk = { message: string } | { sinceMs: number }
+export type ReplayFor = Pick<EndpointRow, 'id' | 'name' | 'types' | 'groups'>
+
+/** Later than that it is left to the alarm, so that the object may sleep. */
+const SOON_MS = 30_000
+/** The list of endpoints could not be read: again after this long. */
+const AGAIN_MS = 5_000
+/** While something is being sent: if this instance goes away, the next one is woken for it. */
+const RESCUE_MS = 30_000
+
+export class Webhooks {
+  readonly #around: WebhooksAround
+  readonly #outbox: Outbox
+  readonly #endpoints: Endpoints
+  /** Endpoints to which first attempts are under way. */
+  readonly #lanes = new Set<string>()
+  /** Retries under way, as endpoint and message. */
+  readonly #retrying = new Set<string>()
+  #pumping = false
+  #again = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  /** When the next retry is due; undefined: not known. */
+  #nextAtMs: number | null | undefined
+  /** Endpoints for which something may wait; null: not known. */
+  #waited: Set<string> | null = null
+  #allLookedAt = false
+
+  constructor(around: WebhooksAround) {
+    this.#around = around
+    this.#outbox = new Outbox(around.store.db, around.ctx.storage)
+    this.#endpoints = new Endpoints(around.env.DB)
+  }
+
+  /** Within the transaction of the decision; `before` is what it was made on. */
+  record(decision: Decision, before: ClusterState): void {
+    const { told, opened } = eventsOf(decision, before)
+    if (told.length === 0) return
+    this.#outbox.add(told, opened, Date.now())
+    this.#outbox.changed()
+  }
+
+  /** Once the decision is committed and applied. */
+  behind(decision: Decision): void {
+    this.#settle(decision)
+    if (this.#outbox.hasNew) void this.pump()
+  }
+
+  /** After a start or an alarm: what is left to do, if anything is. */
+  wake(): void {
+    if (this.#outbox.hasNew || this.#outbox.waitedFor().length > 0) void this.pump()
+  }
+
+  /** When the object has to be awake; null: for nothing of this. */
+  dueMs(): number | null {
+    if (this.#pumping || this.#lanes.size + this.#retrying.size > 0 || this.#outbox.hasNew)
+      return Date.now() + RESCUE_MS
+    if (this.#nextAtMs === undefined) this.#nextAtMs = this.#outbox.nextAtMs()
+    return this.#nextAtMs
+  }
+
+  list(...all: Parameters<Outbox['list']>) {
+    return this.#outbox.list(...all)
+  }
+
+  /** Sends again, in order with what is new. */
+  replay(
+    endpoint: ReplayFor,
+    ask: ReplayAsk,
+    write: Write,
+  ): { refused: Refusal } | { messages: number } {
+    const { ctx, writes } = this.#around
+    const overtaken = writes.overtaken(write)
+    if (overtaken) return { refused: overtaken }
+    const { id, name } = endpoint
+    const messages = ctx.storage.transactionSync(() => {
+      const many = this.#outbox.replay({ id, wants: wantsOf(endpoint) }, ask)
+      const about = { kind: 'webhook', id, name }
+      if (many > 0 || !('message' in ask))
+        writes.commit(
+          write,
+          { action: 'replayWebhook', about, asked: ask, changes: [] },
+          { messages: many },
+        )
+      return many
+    })
+    if (messages === 0 && 'message' in ask) return { refused: noMessage(ask.message) }
+    this.#waited?.add(id)
+    void this.pump()
+    return { messages }
+  }
+
+  /** Groups that have left an owner and are online again by now. */
+  #settle(decision: Decision): void {
+    const { open } = this.#outbox
+    if (open.size === 0) return
+    const state = this.#around.state()
+    const touched = this.#allLookedAt ? groupsOf(decision, state) : new Set(open.keys())
+    this.#allLookedAt = true
+    for (const [groupId, opened] of [...open]) {
+      if (!touched.has(groupId)) continue
+      const group = state.hive.groups.get(groupId)
+      if (!group) this.#outbox.close(groupId, null, Date.now())
+      else if (isBack(state, groupId))
+        this.#outbox.close(groupId, this.#completed(opened, group.name, state), Date.now())
+    }
+  }
+
+  #completed({ groupId, cause, planned, from }: Opened, name: string, state: ClusterState): Told {
+    const { ownership } = state.hive.groups.get(groupId) ?? {}
+    const [view] = readTimelines(this.#around.store, state, { groupId, id: cause, limit: 1 })
+    const owner = ownership?.owner ?? null
+    const data = {
+      group: { id: groupId, name },
+      from,
+      to: owner && (state.hive.nodes.get(owner)?.name ?? owner),
+      epoch: ownership?.epoch ?? 0,
+      reason: view?.code ?? null,
+      verdict: view?.verdict ?? null,
+      cause,
+      outage: view?.outage ?? null,
+      phases: view?.phases ?? [],
+    }
+    const type = planned ? ('group.move.completed' as const) : ('group.failover.completed' as const)
+    return { type, group: name, data }
+  }
+
+  // ── Sending ────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts whatever is to be sent now, and arms for the rest. Never throws. */
+  async pump(): Promise<void> {
+    if (this.#pumping) {
+      this.#again = true
+      return
+    }
+    this.#pumping = true
+    this.#around.arm()
+    try {
+      do {
+        this.#again = false
+        await this.#turn()
+      } while (this.#again)
+      this.#nextAtMs = this.#outbox.nextAtMs()
+    } catch {
+      // D1 is away, or this instance was superseded: what is committed is still there.
+      this.#nextAtMs = Date.now() + AGAIN_MS
+    } finally {
+      this.#pumping = false
+    }
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer)
+    const at = this.#nextAtMs ?? null
+    if (at === null) return
+    const ms = Math.max(0, at - Date.now())
+    if (ms <= SOON_MS) this.#timer = setTimeout(() => void this.pump(), ms)
+    this.#around.arm()
+  }
+
+  async #turn(): Promise<void> {
+    const cluster = this.#around.state().hive.cluster
+    if (!cluster) return
+    let endpoints = await this.#endpoints.of(cluster.id)
+    while (this.#outbox.hasNew) {
+      // Read behind the commit: an endpoint that was there before it is never missed.
+      const upTo = this.#outbox.newest
+      this.#endpoints.forget()
+      endpoints = await this.#endpoints.of(cluster.id)
+      this.#outbox.spread(endpoints, upTo)
+      for (const { id } of endpoints) this.#waited?.add(id)
+    }
+    this.#waited ??= new Set(this.#outbox.waitedFor())
+    const isKnown = (id: string) => endpoints.some((one) => one.id === id)
+    if (![...this.#waited].every(isKnown)) {
+      // Perhaps it has been switched on since: what is given up is not tried again.
+      this.#endpoints.forget()
+      endpoints = await this.#endpoints.of(cluster.id)
+    }
+    for (const id of this.#waited) {
+      const endpoint = endpoints.find((one) => one.id === id)
+      this.#waited.delete(id)
+      if (endpoint) void this.#lane(endpoint, cluster.id)
+      else if (!this.#lanes.has(id)) this.#outbox.giveUp(id)
+    }
+    const room = LIMITS.webhooksAtOnce - this.#retrying.size
+    if (room <= 0) return
+    for (const delivery of this.#outbox.retries(Date.now(), LIMITS.webhooksAtOnce)) {
+      const endpoint = endpoints.find((one) => one.id === delivery.endpointId)
+      if (!endpoint) this.#outbox.giveUp(delivery.endpointId)
+      else void this.#retry(endpoint, delivery)
+    }
+  }
+
+  /** First attempts, one after the other. */
+  async #lane(endpoint: Endpoint, clusterId: string): Promise<void> {
+    if (this.#lanes.has(endpoint.id)) return
+    this.#lanes.add(endpoint.id)
+    try {
+      for (
+        let next = this.#outbox.first(endpoint.id);
+        next;
+        next = this.#outbox.first(endpoint.id)
+      ) {
+        const known = await this.#endpoints.of(clusterId)
+        const now = known.find((one) => one.id === endpoint.id)
+        if (now) await this.#attempt(now, next)
+        else this.#outbox.giveUp(endpoint.id)
+      }
+    } catch {
+      this.#waited?.add(endpoint.id)
+      this.#nextAtMs = Date.now() + AGAIN_MS
+    } finally {
+      this.#lanes.delete(endpoint.id)
+      this.#schedule()
+    }
+  }
+
+  async #retry(endpoint: Endpoint, delivery: Delivery): Promise<void> {
+    const key = `${delivery.endpointId} ${delivery.n}`
+    if (this.#retrying.has(key)) return
+    this.#retrying.add(key)
+    try {
+      await this.#attempt(endpoint, delivery)
+    } catch {
+      // Superseded, or the storage failed: it stays due.
+    } finally {
+      this.#retrying.delete(key)
+      if (this.#retrying.size === 0) void this.pump()
+    }
+  }
+
+  async #attempt(endpoint: Endpoint, delivery: Delivery): Promise<void> {
+    const { env } = this.#around
+    const found = this.#body(delivery)
+    const outcome: Outcome = found
+      ? await send(endpoint, found.id, found.body, env.WEBHOOK_TARGETS === 'any')
+      : { delivered: false, status: null, detail: 'the message is no longer kept', ms: 0 }
+    const over = outcome.delivered || outcome.status === GONE || !found
+    const inMs = over ? null : retryInMs(delivery.attempts + 1, factorOf(env.WEBHOOK_RETRY_FACTOR))
+    const nextAtMs = inMs === null ? null : Date.now() + inMs
+    this.#outbox.attempted(delivery, outcome, nextAtMs)
+    if (nextAtMs !== null && nextAtMs < (this.#nextAtMs ?? Number.POSITIVE_INFINITY)) {
+      this.#nextAtMs = nextAtMs
+      this.#schedule()
+    }
+    await this.#judge(endpoint, outcome).catch(() => {})
+  }
+
+  #body({ n }: Delivery): { id: string; body: string } | null {
+    const message = this.#outbox.message(n)
+    const { cluster } = this.#around.state().hive
+    if (!message || !cluster) return null
+    const { id, type, atMs, data } = message
+    const event = {
+      ...{ type, timestamp: new Date(atMs).toISOString() },
+      cluster: { id: cluster.id, name: cluster.name },
+      ...{ sequence: n, data: JSON.parse(data) as unknown },
+    }
+    return { id, body: JSON.stringify(event) }
+  }
+
+  /** Whether it goes on: all clusters of the organisation have it from D1. */
+  async #judge(endpoint: Endpoint, { delivered, status, detail }: Outcome): Promise<void> {
+    const { id, failingSinceMs } = endpoint
+    if (delivered) return failingSinceMs === null ? undefined : this.#endpoints.works(id)
+    if (status === GONE) return this.#switchOff(endpoint, 'it answered 410 Gone')
+    if (failingSinceMs === null) return this.#endpoints.failing(id, Date.now())
+    if (Date.now() - failingSinceMs < LIMITS.webhookFailingMaxMs) return
+    const since = new Date(failingSinceMs).toISOString()
+    return this.#switchOff(
+      endpoint,
+      `nothing has got through since ${since}; the last time: ${detail}`,
+    )
+  }
+
+  async #switchOff({ id, name }: Endpoint, why: string): Promise<void> {
+    await this.#endpoints.switchOff(id, why)
+    this.#outbox.giveUp(id)
+    const message = `webhook ${name} is switched off: ${why}; switch it on again: holdfast webhook change ${name} --on`
+    const line = { atMs: Date.now(), node: 'control', component: 'EVT' as const, message }
+    this.#around.store.appendLog([line])
+  }
+}
+
+const GONE = 410
+
+/** For tests: how much sooner than it should something is tried again. */
+function factorOf(said: string | undefined): number {
+  const factor = Number(said ?? 1)
+  return factor > 0 ? factor : 1
+}
+
+function groupsOf({ updates, observations }: Decision, { hive }: ClusterState): Set<string> {
+  const groups = new Set<string>()
+  for (const { change } of updates) {
+    if (change.table === 'group') groups.add(change.id)
+    if (change.table === 'resource' && change.value) groups.add(change.value.groupId)
+  }
+  for (const { table, id } of observations) {
+    const groupId = table === 'resource' ? hive.resources.get(id)?.groupId : undefined
+    if (groupId !== undefined) groups.add(groupId)
+  }
+  return groups
+}
+
+const noMessage = (id: string): Refusal => ({
+  code: 'NOT_FOUND',
+  message: `there is no message "${id}" in this cluster`,
+  why: `It keeps its last ${LIMITS.webhookMessagesKept} messages.`,
+  remedy: 'List what was sent: holdfast webhook deliveries NAME',
+})
