@@ -10,6 +10,7 @@ import type { HostClock } from '../schema/host-clock.ts'
 import { applyObservation } from '../schema/observed.ts'
 import { CLOSE, type NodeFrame } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
+import { aside } from './aside.ts'
 import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
@@ -165,7 +166,7 @@ export class Cluster extends DurableObject<Env> {
     }
     if (lines.length > 0 || decision.observations.length > 0 || (asked && !decision.refused))
       state.hash = this.#store.commit(event, nowMs, decision, state.hash, first, lines, also)
-    const tally = this.#store.counters.look(state, decision)
+    const tally = aside('counters', () => this.#store.counters.look(state, decision))
     try {
       for (const u of decision.updates) applyUpdate(state.hive, u)
       for (const o of decision.observations) applyObservation(state.observed, o)
@@ -174,7 +175,6 @@ export class Cluster extends DurableObject<Env> {
       this.#state = null
       throw error
     }
-    this.#store.counters.write(state, tally, nowMs)
     if (decision.updates.length > 0) this.#store.boundJournal(state.hive, state.hash)
     this.#send(decision)
     this.#watch.arm()
@@ -182,7 +182,8 @@ export class Cluster extends DurableObject<Env> {
     // Last: nothing that nodes rely on comes after it.
     const seen = decision.observations.length
     if (decision.updates.length + seen > 0) this.#watchers.tell(seen > 0)
-    this.#webhooks.behind(decision)
+    aside('counters', () => this.#store.counters.write(state, tally, nowMs))
+    aside('webhooks', () => this.#webhooks.behind(decision))
     return decision
   }
 

@@ -154,8 +154,10 @@ export class Sandbox implements Bench {
     const forbidden = this.#parts.forbids(spec)
     if (forbidden !== null) return this.#answer(requestId, false, forbidden)
     const known = this.#records.get(resourceId)
-    if (known?.process && !known.daemon && !isAlive(known.process)) {
-      // Its end is on its way here: RHS would not come back that soon.
+    const isOver = known?.process && !known.daemon && !isAlive(known.process)
+    if (isOver || this.#workloads.isEnding(resourceId)) {
+      // Its end is on its way here: RHS would not come back that soon. Of a daemon it has been told, and what
+      // it has left is being killed yet.
       this.#whenOver(resourceId, () => this.#start({ requestId, ...frame }))
       return
     }

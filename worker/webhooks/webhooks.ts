@@ -5,6 +5,7 @@
  */
 import type { Refusal } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
+import { aside } from '../aside.ts'
 import type { ClusterState, Decision } from '../core/decision.ts'
 import { isBack } from '../core/tally.ts'
 import type { HiveStore } from '../hive-store.ts'
@@ -61,7 +62,7 @@ export class Webhooks {
 
   /** Within the transaction of the decision; `before` is what it was made on. */
   record(decision: Decision, before: ClusterState): void {
-    const { told, opened } = eventsOf(decision, before)
+    const { told, opened } = aside('webhooks', () => eventsOf(decision, before)) ?? NOTHING
     if (told.length === 0) return
     this.#outbox.add(told, opened, Date.now())
     this.#outbox.changed()
@@ -312,6 +313,7 @@ export class Webhooks {
 }
 
 const GONE = 410
+const NOTHING: ReturnType<typeof eventsOf> = { told: [], opened: [] }
 
 /** For tests: how much sooner than it should something is tried again. */
 function factorOf(said: string | undefined): number {
