@@ -183,7 +183,7 @@ export class Cluster extends DurableObject<Env> {
     const seen = decision.observations.length
     if (decision.updates.length + seen > 0) this.#watchers.tell(seen > 0)
     aside('counters', () => this.#store.counters.write(state, tally, nowMs))
-    aside('webhooks', () => this.#webhooks.behind(decision))
+    this.#webhooks.behind(tally?.touched ?? new Set())
     return decision
   }
 

@@ -139,12 +139,12 @@ export class Outbox {
     )
   }
 
-  /** Endpoints for which something is still to be sent. */
+  /** Endpoints for which something has not been tried. */
   waitedFor(): string[] {
     return this.#db
       .selectDistinct({ id: deliveries.endpointId })
       .from(deliveries)
-      .where(eq(deliveries.state, 'pending'))
+      .where(and(eq(deliveries.state, 'pending'), eq(deliveries.nextAtMs, 0)))
       .all()
       .map(({ id }) => id)
   }
@@ -164,6 +164,22 @@ export class Outbox {
       .orderBy(asc(deliveries.nextAtMs))
       .limit(limit)
       .all()
+  }
+
+  /** Whether something has not been tried, or is to be tried again by now. */
+  isDue(nowMs: number): boolean {
+    const due = and(eq(deliveries.state, 'pending'), lte(deliveries.nextAtMs, nowMs))
+    const one = this.#db.select({ n: deliveries.n }).from(deliveries).where(due).limit(1)
+    return one.get() !== undefined
+  }
+
+  /** Is being tried again: nobody else takes it, unless whoever does so is gone by then. */
+  claim({ endpointId, n }: Delivery, untilMs: number): void {
+    this.#db
+      .update(deliveries)
+      .set({ nextAtMs: untilMs })
+      .where(and(eq(deliveries.endpointId, endpointId), eq(deliveries.n, n)))
+      .run()
   }
 
   /** When the next one is to be tried again; null: none is. */

@@ -1,7 +1,7 @@
 /**
  * Tells receivers what has happened: the outbox is written with the decision, in its transaction, and sent
  * behind it. What was committed is delivered at least once, whatever restarts; for each endpoint the first
- * attempts are made in order, and a retry holds up nothing.
+ * attempts are made in order, and a retry holds up nothing. Whatever goes wrong here stops no decision.
  */
 import type { Refusal } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
@@ -43,8 +43,8 @@ export class Webhooks {
   readonly #endpoints: Endpoints
   /** Endpoints to which first attempts are under way. */
   readonly #lanes = new Set<string>()
-  /** Retries under way, as endpoint and message. */
-  readonly #retrying = new Set<string>()
+  /** How many retries are under way. */
+  #retrying = 0
   #pumping = false
   #again = false
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -68,23 +68,33 @@ export class Webhooks {
     this.#outbox.changed()
   }
 
-  /** Once the decision is committed and applied. */
-  behind(decision: Decision): void {
-    this.#settle(decision)
-    if (this.#outbox.hasNew) void this.pump()
+  /**
+   * Once a decision is committed and applied.
+   *
+   * @param touched groups that may be online again by it
+   */
+  behind(touched: ReadonlySet<string>): void {
+    aside('webhooks', () => {
+      this.#settle(touched)
+      if (this.#outbox.hasNew) void this.pump()
+    })
   }
 
   /** After a start or an alarm: what is left to do, if anything is. */
   wake(): void {
-    if (this.#outbox.hasNew || this.#outbox.waitedFor().length > 0) void this.pump()
+    aside('webhooks', () => {
+      if (this.#outbox.hasNew || this.#outbox.isDue(Date.now())) void this.pump()
+    })
   }
 
   /** When the object has to be awake; null: for nothing of this. */
   dueMs(): number | null {
-    if (this.#pumping || this.#lanes.size + this.#retrying.size > 0 || this.#outbox.hasNew)
-      return Date.now() + RESCUE_MS
-    if (this.#nextAtMs === undefined) this.#nextAtMs = this.#outbox.nextAtMs()
-    return this.#nextAtMs
+    return aside('webhooks', () => {
+      if (this.#pumping || this.#lanes.size + this.#retrying > 0 || this.#outbox.hasNew)
+        return Date.now() + RESCUE_MS
+      if (this.#nextAtMs === undefined) this.#nextAtMs = this.#outbox.nextAtMs()
+      return this.#nextAtMs
+    })
   }
 
   list(...all: Parameters<Outbox['list']>) {
@@ -119,14 +129,14 @@ export class Webhooks {
   }
 
   /** Groups that have left an owner and are online again by now. */
-  #settle(decision: Decision): void {
+  #settle(touched: ReadonlySet<string>): void {
     const { open } = this.#outbox
     if (open.size === 0) return
     const state = this.#around.state()
-    const touched = this.#allLookedAt ? groupsOf(decision, state) : new Set(open.keys())
+    const all = !this.#allLookedAt
     this.#allLookedAt = true
     for (const [groupId, opened] of [...open]) {
-      if (!touched.has(groupId)) continue
+      if (!all && !touched.has(groupId)) continue
       const group = state.hive.groups.get(groupId)
       if (!group) this.#outbox.close(groupId, null, Date.now())
       else if (isBack(state, groupId))
@@ -212,9 +222,9 @@ export class Webhooks {
       if (endpoint) void this.#lane(endpoint, cluster.id)
       else if (!this.#lanes.has(id)) this.#outbox.giveUp(id)
     }
-    const room = LIMITS.webhooksAtOnce - this.#retrying.size
+    const room = LIMITS.webhooksAtOnce - this.#retrying
     if (room <= 0) return
-    for (const delivery of this.#outbox.retries(Date.now(), LIMITS.webhooksAtOnce)) {
+    for (const delivery of this.#outbox.retries(Date.now(), room)) {
       const endpoint = endpoints.find((one) => one.id === delivery.endpointId)
       if (!endpoint) this.#outbox.giveUp(delivery.endpointId)
       else void this.#retry(endpoint, delivery)
@@ -246,16 +256,15 @@ export class Webhooks {
   }
 
   async #retry(endpoint: Endpoint, delivery: Delivery): Promise<void> {
-    const key = `${delivery.endpointId} ${delivery.n}`
-    if (this.#retrying.has(key)) return
-    this.#retrying.add(key)
+    this.#retrying += 1
     try {
+      this.#outbox.claim(delivery, Date.now() + RESCUE_MS)
       await this.#attempt(endpoint, delivery)
     } catch {
-      // Superseded, or the storage failed: it stays due.
+      // Superseded, or the storage failed: it comes again.
     } finally {
-      this.#retrying.delete(key)
-      if (this.#retrying.size === 0) void this.pump()
+      this.#retrying -= 1
+      void this.pump()
     }
   }
 
@@ -319,19 +328,6 @@ const NOTHING: ReturnType<typeof eventsOf> = { told: [], opened: [] }
 function factorOf(said: string | undefined): number {
   const factor = Number(said ?? 1)
   return factor > 0 ? factor : 1
-}
-
-function groupsOf({ updates, observations }: Decision, { hive }: ClusterState): Set<string> {
-  const groups = new Set<string>()
-  for (const { change } of updates) {
-    if (change.table === 'group') groups.add(change.id)
-    if (change.table === 'resource' && change.value) groups.add(change.value.groupId)
-  }
-  for (const { table, id } of observations) {
-    const groupId = table === 'resource' ? hive.resources.get(id)?.groupId : undefined
-    if (groupId !== undefined) groups.add(groupId)
-  }
-  return groups
 }
 
 const noMessage = (id: string): Refusal => ({
