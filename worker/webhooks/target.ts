@@ -42,7 +42,7 @@ export function requireTarget(url: string, anywhere: boolean): void {
   throw new HoldfastError({
     code: 'WEBHOOK_TARGET_REFUSED',
     message: 'nothing is sent to that URL',
-    why: `For ${problem}.`,
+    why: `Because ${problem}.`,
     remedy:
       'Give an https URL of a public host. A control plane of your own may be allowed to send anywhere: WEBHOOK_TARGETS=any.',
     errors: [{ pointer: '/url', message: problem }],
