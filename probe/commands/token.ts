@@ -97,8 +97,9 @@ function firstLine(input: Input, timeoutMs: number): Promise<string> {
 /** Nothing of what is typed or pasted shows. */
 function prompt(timeoutMs: number): Promise<string> {
   const { stdin, stderr } = process
-  stderr.write('Join token (hfj_…, not shown): ')
+  // Before it is asked for: what is pasted as soon as the question is there would show.
   stdin.setRawMode(true)
+  stderr.write('Join token (hfj_…, not shown): ')
   return new Promise((resolve, reject) => {
     let text = ''
     const over = (end: () => void) => {
