@@ -14,9 +14,10 @@ export interface CheckTime {
  * @returns the time of the next check of one with this interval
  */
 export function nextChecks(
-  others: Iterable<CheckTime>,
+  others: readonly CheckTime[],
   nowMs: number,
 ): (everyMs: number) => number {
+  if (others.length === 0) return (everyMs) => nowMs + everyMs
   const shared = new Map<number, number>()
   for (const { everyMs, atMs } of others) {
     if (atMs <= nowMs + everyMs / 2 || atMs > nowMs + everyMs) continue

@@ -31,13 +31,15 @@ export class Runs {
 
   /** All of a group and type, whatever is done about them. */
   checkedBy(batch: string): Run[] {
-    return [...(this.#members.get(batch) ?? [])].map((guid) => this.get(guid) as Run)
+    const runs: Run[] = []
+    for (const guid of this.#members.get(batch) ?? []) runs.push(this.#byGuid.get(guid) as Run)
+    return runs
   }
 
   set(run: Run): void {
     const { guid } = run.held
     const known = this.#byGuid.get(guid)
-    if (!known || !isSameBatch(known, run)) {
+    if (!known || (known.held !== run.held && !isSameBatch(known, run))) {
       const batch = batchOf(run)
       if (known) this.#leave(known)
       const members = this.#members.get(batch)

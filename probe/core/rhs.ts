@@ -6,7 +6,7 @@
  */
 import type { HeldResource } from '../../schema/ipc.ts'
 import { unreachable } from '../../schema/unreachable.ts'
-import { nextChecks } from './check-times.ts'
+import { type CheckTime, nextChecks } from './check-times.ts'
 import { answered, callEnded, carryKey, failed, staysHere, UNEXPECTED } from './rhs-answers.ts'
 import { batchOf } from './rhs-runs.ts'
 import {
@@ -324,9 +324,20 @@ function waitsToLetGo({ abandoned }: Work, key: string): boolean {
   return abandoned.size > 0 && [...abandoned.values()].some((call) => call.key === key)
 }
 
+/** Most steps come from their timers: written out, so that nothing is looked up by name. */
 const CHECKS = [
-  { fn: 'isAlive', at: 'isAliveAtMs', every: 'isAliveMs' },
-  { fn: 'looksAlive', at: 'looksAliveAtMs', every: 'looksAliveMs' },
+  {
+    fn: 'isAlive',
+    atMs: (run: Run) => run.isAliveAtMs,
+    everyMs: ({ held }: Run) => held.poll.isAliveMs,
+    at: (run: Run, isAliveAtMs: number): Run => ({ ...run, isAliveAtMs }),
+  },
+  {
+    fn: 'looksAlive',
+    atMs: (run: Run) => run.looksAliveAtMs,
+    everyMs: ({ held }: Run) => held.poll.looksAliveMs,
+    at: (run: Run, looksAliveAtMs: number): Run => ({ ...run, looksAliveAtMs }),
+  },
 ] as const
 
 /** S-27: one IsAlive per group and type; the module fans out. Same for LooksAlive. */
@@ -334,26 +345,29 @@ function poll(work: Work): void {
   if (work.touched.size === 0) return
   const runs = work.touchedRuns
   for (const check of CHECKS) {
-    const isDue = (run: Run) => run.opened && !run.dropping && run[check.at] <= work.nowMs
-    const due = runs.filter(isDue)
-    if (due.length === 0) continue
-    for (const [batch, members] of Map.groupBy(due, batchOf)) ask(work, check, batch, members)
+    const due = runs.filter((run) => run.opened && !run.dropping && check.atMs(run) <= work.nowMs)
+    const [first] = due
+    if (!first) continue
+    if (due.length === 1) ask(work, check, batchOf(first), due)
+    else for (const [batch, members] of Map.groupBy(due, batchOf)) ask(work, check, batch, members)
   }
 }
 
 function ask(
   work: Work,
-  { fn, at, every }: (typeof CHECKS)[number],
+  { fn, atMs, everyMs, at }: (typeof CHECKS)[number],
   batch: string,
   members: readonly Run[],
 ): void {
-  const others = work.runs.checkedBy(batch).filter((run) => run.opened && run[at] > work.nowMs)
-  const times = others.map((run) => ({ everyMs: run.held.poll[every], atMs: run[at] }))
-  const nextMs = nextChecks(times, work.nowMs)
+  const others: CheckTime[] = []
+  for (const run of work.runs.checkedBy(batch))
+    if (run.opened && atMs(run) > work.nowMs)
+      others.push({ everyMs: everyMs(run), atMs: atMs(run) })
+  const nextMs = nextChecks(others, work.nowMs)
   // As they are now: the other check may have been begun in the same step.
   for (const { held } of members) {
     const run = work.runs.get(held.guid)
-    if (run) work.set({ ...run, [at]: nextMs(held.poll[every]) })
+    if (run) work.set(at(run, nextMs(everyMs(run))))
   }
   const key = `${batch} ${fn}`
   if (work.polls.has(key) || waitsToLetGo(work, key)) return

@@ -5,8 +5,17 @@ import type { WebhookData, WebhookEventType } from '../../schema/webhook-events.
 import type { ClusterState, Decision } from '../core/decision.ts'
 import { explain } from '../core/explain.ts'
 
+/** What is read from the journal of a change of owner: only once somebody is told of it. */
+type ReadLater = 'reason' | 'verdict' | 'outage' | 'phases'
+
 export type Told = {
-  [T in WebhookEventType]: { readonly type: T; readonly group: string | null; data: WebhookData<T> }
+  [T in WebhookEventType]: {
+    readonly type: T
+    readonly group: string | null
+    readonly data: T extends `${string}.completed`
+      ? Omit<WebhookData<T>, ReadLater>
+      : WebhookData<T>
+  }
 }[WebhookEventType]
 
 /** A group has left its owner, and it is not told yet that it is online again. */

@@ -1,5 +1,5 @@
 /** Messages and their deliveries in a cluster's object. Synchronous throughout: no `await` can slip in. */
-import { and, asc, desc, eq, gt, gte, inArray, lt, lte, min, ne, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gte, inArray, lt, lte, ne, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import type { DeliveryView } from '../../schema/api/webhooks.ts'
 import { LIMITS } from '../../schema/limits.ts'
@@ -7,24 +7,22 @@ import {
   webhookAttempts as attempts,
   webhookDeliveries as deliveries,
   webhookMessages as messages,
-  meta,
-  webhookOpen as open,
 } from '../../schema/tables/durable.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { Opened, Told } from './events.ts'
+import { outboxStatements } from './outbox-statements.ts'
 import type { Outcome } from './send.ts'
 
 export type Message = typeof messages.$inferSelect
 export type Delivery = typeof deliveries.$inferSelect
 
-/** Of `meta`: up to which message endpoints have been asked whether they want it. */
-const SPREAD = 'webhooksSpread'
 const TRIM_EVERY = 500
 const SPREAD_AT_ONCE = 500
 
 export class Outbox {
   readonly #db: DrizzleSqliteDODatabase
   readonly #storage: DurableObjectStorage
+  readonly #sql: ReturnType<typeof outboxStatements>
   #open: Map<string, Opened> | null = null
   #newest: number | null = null
   #spread: number | null = null
@@ -32,25 +30,22 @@ export class Outbox {
   constructor(db: DrizzleSqliteDODatabase, storage: DurableObjectStorage) {
     this.#db = db
     this.#storage = storage
+    this.#sql = outboxStatements(db)
   }
 
   /** Within the transaction of what it tells of. */
   add(told: readonly Told[], opened: readonly Opened[], nowMs: number): void {
     for (const { type, group, data } of told) {
       const row = { id: `msg_${crypto.randomUUID()}`, atMs: nowMs, type, groupName: group }
-      this.#db
-        .insert(messages)
-        .values({ ...row, data: JSON.stringify(data) })
-        .run()
+      this.#sql.add.run({ ...row, data: JSON.stringify(data) })
     }
-    for (const { groupId, cause, planned, from } of opened) {
-      const set = { cause, planned: planned ? 1 : 0, from }
-      this.#db
-        .insert(open)
-        .values({ groupId, ...set })
-        .onConflictDoUpdate({ target: open.groupId, set })
-        .run()
-    }
+    for (const { planned, ...rest } of opened)
+      this.#sql.open.run({ ...rest, planned: planned ? 1 : 0 })
+  }
+
+  /** What was to be read later has been read. */
+  complete(n: number, data: unknown): void {
+    this.#sql.complete.run({ n, data: JSON.stringify(data) })
   }
 
   /** Memory may be behind what is committed: it is read anew. */
@@ -61,7 +56,7 @@ export class Outbox {
 
   get open(): ReadonlyMap<string, Opened> {
     if (!this.#open) {
-      const rows = this.#db.select().from(open).all()
+      const rows = this.#sql.allOpen.all()
       this.#open = new Map(rows.map((r) => [r.groupId, { ...r, planned: r.planned === 1 }]))
     }
     return this.#open
@@ -70,7 +65,7 @@ export class Outbox {
   /** In one transaction: it is told, and no longer waited for. */
   close(groupId: string, told: Told | null, nowMs: number): void {
     this.#storage.transactionSync(() => {
-      this.#db.delete(open).where(eq(open.groupId, groupId)).run()
+      this.#sql.close.run({ groupId })
       if (told) this.add([told], [], nowMs)
     })
     this.changed()
@@ -78,39 +73,27 @@ export class Outbox {
 
   /** Sequence number of the last message. */
   get newest(): number {
-    this.#newest ??=
-      this.#db.select({ n: messages.n }).from(messages).orderBy(desc(messages.n)).limit(1).get()
-        ?.n ?? 0
+    this.#newest ??= this.#sql.newest.get()?.n ?? 0
     return this.#newest
   }
 
   /** Whether there are messages of which endpoints have not been asked. */
   get hasNew(): boolean {
-    this.#spread ??=
-      this.#db.select({ n: meta.value }).from(meta).where(eq(meta.key, SPREAD)).get()?.n ?? 0
+    this.#spread ??= this.#sql.spreadTo.get()?.n ?? 0
     return this.newest > this.#spread
   }
 
   /** A delivery for each endpoint that wants it, of so many at a time. */
   spread(endpoints: readonly Endpoint[], upTo: number): void {
     this.#storage.transactionSync(() => {
-      const rows = this.#db
-        .select()
-        .from(messages)
-        .where(and(gt(messages.n, this.#spread ?? 0), lte(messages.n, upTo)))
-        .orderBy(asc(messages.n))
-        .limit(SPREAD_AT_ONCE)
-        .all()
+      const after = this.#spread ?? 0
+      const rows = this.#sql.toSpread.all({ after, upTo, limit: SPREAD_AT_ONCE })
       for (const { n, type, groupName } of rows)
         for (const { id, wants } of endpoints)
           if (wants(type, groupName))
             this.#db.insert(deliveries).values({ endpointId: id, n }).onConflictDoNothing().run()
       const value = rows.at(-1)?.n ?? upTo
-      this.#db
-        .insert(meta)
-        .values({ key: SPREAD, value })
-        .onConflictDoUpdate({ target: meta.key, set: { value } })
-        .run()
+      this.#sql.setSpreadTo.run({ value })
       if (rows.some(({ n }) => n % TRIM_EVERY === 0)) this.#trim(value)
       this.#spread = value
     })
@@ -127,50 +110,22 @@ export class Outbox {
 
   /** The oldest that has not been tried. */
   first(endpointId: string): Delivery | null {
-    const untried = and(eq(deliveries.state, 'pending'), eq(deliveries.nextAtMs, 0))
-    return (
-      this.#db
-        .select()
-        .from(deliveries)
-        .where(and(eq(deliveries.endpointId, endpointId), untried))
-        .orderBy(asc(deliveries.n))
-        .limit(1)
-        .get() ?? null
-    )
+    return this.#sql.first.get({ endpointId }) ?? null
   }
 
   /** Endpoints for which something has not been tried. */
   waitedFor(): string[] {
-    return this.#db
-      .selectDistinct({ id: deliveries.endpointId })
-      .from(deliveries)
-      .where(and(eq(deliveries.state, 'pending'), eq(deliveries.nextAtMs, 0)))
-      .all()
-      .map(({ id }) => id)
+    return this.#sql.waitedFor.all().map(({ id }) => id)
   }
 
   /** Those whose time to be tried again has come, the one that has waited longest first. */
   retries(nowMs: number, limit: number): Delivery[] {
-    return this.#db
-      .select()
-      .from(deliveries)
-      .where(
-        and(
-          eq(deliveries.state, 'pending'),
-          gt(deliveries.nextAtMs, 0),
-          lte(deliveries.nextAtMs, nowMs),
-        ),
-      )
-      .orderBy(asc(deliveries.nextAtMs))
-      .limit(limit)
-      .all()
+    return this.#sql.retries.all({ nowMs, limit })
   }
 
   /** Whether something has not been tried, or is to be tried again by now. */
   isDue(nowMs: number): boolean {
-    const due = and(eq(deliveries.state, 'pending'), lte(deliveries.nextAtMs, nowMs))
-    const one = this.#db.select({ n: deliveries.n }).from(deliveries).where(due).limit(1)
-    return one.get() !== undefined
+    return this.#sql.due.get({ nowMs }) !== undefined
   }
 
   /** Is being tried again: nobody else takes it, unless whoever does so is gone by then. */
@@ -184,18 +139,11 @@ export class Outbox {
 
   /** When the next one is to be tried again; null: none is. */
   nextAtMs(): number | null {
-    const later = and(eq(deliveries.state, 'pending'), gt(deliveries.nextAtMs, 0))
-    return (
-      this.#db
-        .select({ at: min(deliveries.nextAtMs) })
-        .from(deliveries)
-        .where(later)
-        .get()?.at ?? null
-    )
+    return this.#sql.next.get()?.at ?? null
   }
 
   message(n: number): Message | null {
-    return this.#db.select().from(messages).where(eq(messages.n, n)).get() ?? null
+    return this.#sql.message.get({ n }) ?? null
   }
 
   /** @param nextAtMs null: not again */

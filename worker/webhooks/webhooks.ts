@@ -5,6 +5,7 @@
  */
 import type { Refusal } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
+import type { WebhookData } from '../../schema/webhook-events.ts'
 import { aside } from '../aside.ts'
 import type { ClusterState, Decision } from '../core/decision.ts'
 import { isBack } from '../core/tally.ts'
@@ -14,7 +15,7 @@ import type { Write } from '../write.ts'
 import type { Writes } from '../writes.ts'
 import { type Endpoint, type EndpointRow, Endpoints, wantsOf } from './endpoints.ts'
 import { eventsOf, type Opened, type Told } from './events.ts'
-import { type Delivery, Outbox } from './outbox.ts'
+import { type Delivery, type Message, Outbox } from './outbox.ts'
 import { type Outcome, retryInMs, send } from './send.ts'
 
 export interface WebhooksAround {
@@ -48,7 +49,7 @@ export class Webhooks {
   #pumping = false
   #again = false
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** When the next retry is due; undefined: not known. */
+  /** When something is to be sent that is not under way; undefined: not known. */
   #nextAtMs: number | null | undefined
   /** Endpoints for which something may wait; null: not known. */
   #waited: Set<string> | null = null
@@ -83,7 +84,8 @@ export class Webhooks {
   /** After a start or an alarm: what is left to do, if anything is. */
   wake(): void {
     aside('webhooks', () => {
-      if (this.#outbox.hasNew || this.#outbox.isDue(Date.now())) void this.pump()
+      const dueMs = this.#nextDueMs()
+      if (this.#outbox.hasNew || (dueMs !== null && dueMs <= Date.now())) void this.pump()
     })
   }
 
@@ -92,9 +94,17 @@ export class Webhooks {
     return aside('webhooks', () => {
       if (this.#pumping || this.#lanes.size + this.#retrying > 0 || this.#outbox.hasNew)
         return Date.now() + RESCUE_MS
-      if (this.#nextAtMs === undefined) this.#nextAtMs = this.#outbox.nextAtMs()
-      return this.#nextAtMs
+      return this.#nextDueMs()
     })
+  }
+
+  /** Read once: whatever changes it goes through this instance, and every alarm asks. */
+  #nextDueMs(): number | null {
+    if (this.#nextAtMs === undefined) {
+      const nowMs = Date.now()
+      this.#nextAtMs = this.#outbox.isDue(nowMs) ? nowMs : this.#outbox.nextAtMs()
+    }
+    return this.#nextAtMs
   }
 
   list(...all: Parameters<Outbox['list']>) {
@@ -146,21 +156,34 @@ export class Webhooks {
 
   #completed({ groupId, cause, planned, from }: Opened, name: string, state: ClusterState): Told {
     const { ownership } = state.hive.groups.get(groupId) ?? {}
-    const [view] = readTimelines(this.#around.store, state, { groupId, id: cause, limit: 1 })
     const owner = ownership?.owner ?? null
     const data = {
       group: { id: groupId, name },
       from,
       to: owner && (state.hive.nodes.get(owner)?.name ?? owner),
       epoch: ownership?.epoch ?? 0,
-      reason: view?.code ?? null,
-      verdict: view?.verdict ?? null,
       cause,
-      outage: view?.outage ?? null,
-      phases: view?.phases ?? [],
     }
     const type = planned ? ('group.move.completed' as const) : ('group.failover.completed' as const)
     return { type, group: name, data }
+  }
+
+  /** What the time went into is read once somebody is told of it: a host may take hundreds of groups along. */
+  #whole(message: Message): unknown {
+    const data = JSON.parse(message.data) as Partial<WebhookData<'group.failover.completed'>>
+    const { group, cause } = data
+    const isWhole = !message.type.endsWith('.completed') || 'phases' in data
+    if (isWhole || !group || cause === undefined) return data
+    const ask = { groupId: group.id, id: cause, limit: 1 }
+    const [view] = readTimelines(this.#around.store, this.#around.state(), ask)
+    const whole = {
+      ...data,
+      ...{ reason: view?.code ?? null, verdict: view?.verdict ?? null },
+      ...{ outage: view?.outage ?? null, phases: view?.phases ?? [] },
+    }
+    // The same for all who are told, however often.
+    this.#outbox.complete(message.n, whole)
+    return whole
   }
 
   // ── Sending ────────────────────────────────────────────────────────────────────────────────
@@ -289,11 +312,11 @@ export class Webhooks {
     const message = this.#outbox.message(n)
     const { cluster } = this.#around.state().hive
     if (!message || !cluster) return null
-    const { id, type, atMs, data } = message
+    const { id, type, atMs } = message
     const event = {
       ...{ type, timestamp: new Date(atMs).toISOString() },
       cluster: { id: cluster.id, name: cluster.name },
-      ...{ sequence: n, data: JSON.parse(data) as unknown },
+      ...{ sequence: n, data: this.#whole(message) },
     }
     return { id, body: JSON.stringify(event) }
   }
