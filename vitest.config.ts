@@ -57,6 +57,8 @@ const worker: TestProjectInlineConfiguration = {
       miniflare: {
         cf: false,
         bindings: {
+          // Of the limits there is a test (rates.test.ts); all others would wait for them.
+          RATE_FACTOR: '0',
           TEST_MIGRATIONS: existsSync(D1_MIGRATIONS) ? await readD1Migrations(D1_MIGRATIONS) : [],
         },
       },

@@ -1,4 +1,4 @@
-/** Codes about writes as such, sent once more and told in the audit log, and about where webhooks may point to. */
+/** Codes about requests as such: too many, writes sent once more or told in the audit log, where webhooks may point to. */
 import type { ErrorEntry } from './error-entry.ts'
 
 export const WRITE_ERRORS = {
@@ -27,6 +27,15 @@ export const WRITE_ERRORS = {
     cause:
       'The same write was sent before: it is being carried out, or it was and its answer is not known. Nothing was changed by this one.',
     remedy: 'Try again in a moment, with the same key.',
+  },
+  RATE_LIMITED: {
+    http: 429,
+    exit: 1,
+    title: 'Too many requests',
+    cause:
+      'This address, key, organisation or cluster has asked for more than its share in a short time. Nothing was changed. Sessions of hosts are not limited by it: what runs goes on, and fails over as ever.',
+    remedy:
+      'Wait as long as the header `Retry-After` says. To follow a cluster use its event stream in place of asking again and again.',
   },
   WEBHOOK_OFF: {
     http: 409,

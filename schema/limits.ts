@@ -130,6 +130,17 @@ export const LIMITS = {
   webhooksAtOnce: 16,
   /** An endpoint to which nothing has got through for so long is switched off. */
   webhookFailingMaxMs: 5 * 24 * 3_600_000,
+  /** Requests a second over time, and how many may come at once; RATE_FACTOR makes all of them more or less. */
+  rates: {
+    address: { perSecond: 200, burst: 1_000 },
+    /** Of one address, with keys and tokens that are not valid. */
+    guesses: { perSecond: 0.5, burst: 30 },
+    key: { perSecond: 50, burst: 250 },
+    organisation: { perSecond: 200, burst: 1_000 },
+    cluster: { perSecond: 100, burst: 500 },
+  },
+  /** Callers that one isolate remembers. */
+  rateBucketsMax: 10_000,
   tokenUsesMax: 1_000,
   tokenTtlMaxMs: 30 * 24 * 3_600_000,
   /** Groups and resources with metrics of their own in one answer: the first by name. */

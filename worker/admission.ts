@@ -5,7 +5,8 @@ import { HoldfastError } from '../schema/errors.ts'
 import { ApiKeys, type ClusterRow, unknownKey } from './api-keys.ts'
 import { notFound } from './calls.ts'
 import { type Principal, requireRole, roleIn } from './principal.ts'
-import type { Bindings } from './requests.ts'
+import { Rates, rateFactor, rateHeaders } from './rates.ts'
+import { addressOf, type Bindings } from './requests.ts'
 
 export interface Admitted {
   /** Null where nobody has to say who they are. */
@@ -37,7 +38,11 @@ export async function identify(c: Context<Bindings>): Promise<Identified> {
   const keys = new ApiKeys(c.env.DB)
   const secret = presented(c)
   const reference = c.req.param('cluster') ?? null
-  const { principal, cluster, noteUse } = await keys.identify(secret, reference)
+  const { principal, cluster, noteUse } = await guessing(c, () => keys.identify(secret, reference))
+  take(c, {
+    ...{ key: principal.id, organisation: principal.organisation.id },
+    cluster: cluster?.id ?? null,
+  })
   if (noteUse) c.executionCtx.waitUntil(keys.noteUse(principal.id))
   const known = cluster && roleIn(principal, cluster.id) !== null
   return { principal, cluster: known ? cluster : null, secret }
@@ -69,3 +74,34 @@ function presented(c: Context<Bindings>): string {
     remedy: 'Send it as `Authorization: Bearer hfk_…`, or set HOLDFAST_API_KEY.',
   })
 }
+
+const rates = new Rates()
+
+function take(c: Context<Bindings>, who: Parameters<Rates['take']>[0]): void {
+  const left = rates.take(who, rateFactor(c.env.RATE_FACTOR))
+  if (left) c.set('left', left)
+}
+
+/** Each address has its share; and every answer says what is left of whichever share is the smallest. */
+export async function underRates(c: Context<Bindings>, next: () => Promise<void>): Promise<void> {
+  c.set('left', null)
+  take(c, { address: addressOf(c) })
+  await next()
+  const left = c.get('left')
+  // The answer to an upgrade is the platform's own.
+  if (!left || c.res.status === 101) return
+  for (const [name, value] of Object.entries(rateHeaders(left))) c.res.headers.set(name, value)
+}
+
+/** Keys and tokens that are not valid: few of them from one address, so that guessing gets nowhere. */
+export async function guessing<T>(c: Context<Bindings>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const wrong = error instanceof HoldfastError && GUESSED.has(error.refusal.code)
+    if (wrong) take(c, { guesses: addressOf(c) })
+    throw error
+  }
+}
+
+const GUESSED: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'TOKEN_INVALID'])

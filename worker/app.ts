@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { admit } from './admission.ts'
+import { admit, guessing, underRates } from './admission.ts'
 import { type Call, open } from './calls.ts'
 import { carryOut, writeOf, writes } from './carry-out.ts'
 import { handlers } from './handlers.ts'
@@ -30,6 +30,9 @@ app.get('/v1/sessions/:object', async (c) => {
   return c.env.CLUSTER.get(id).fetch(c.req.raw)
 })
 
+/** Behind the session path: hosts that reconnect are not held back. */
+app.use(underRates)
+
 for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]
   app.on(route.method, route.path, async (c) => {
@@ -37,7 +40,8 @@ for (const name of Object.keys(routes) as RouteName[]) {
     const write = writeOf(c, name, { kind: 'joinToken', id: '', name: 'join token' })
     const admitted = await admit(c, route.access)
     const call = await parseCall(c, name, admitted, { write, accounts: null })
-    const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
+    const handler = handlers[name] as (call: Call) => Promise<unknown>
+    const answer = await guessing(c, () => handler(call))
     const headers = { 'x-request-id': write.request }
     if ('produces' in route)
       return c.body(answer as string, 200, { ...headers, 'content-type': route.produces })

@@ -14,7 +14,7 @@ import { identify, permit } from './admission.ts'
 import { type Call, stubOf } from './calls.ts'
 import { handlers } from './handlers.ts'
 import type { Principal } from './principal.ts'
-import { type Bindings, parseCall } from './requests.ts'
+import { addressOf, type Bindings, parseCall } from './requests.ts'
 import { sha256 } from './secrets.ts'
 import type { Answer, Before, Once, Write } from './write.ts'
 
@@ -69,12 +69,6 @@ export function writeOf(c: Context<Bindings>, route: RouteName, who: AuditWho): 
     ...{ who: { kind, id, name }, from: addressOf(c), request: c.get('request') },
     ...{ route, about, status: 'status' in routes[route] ? 202 : 200, once: null },
   }
-}
-
-/** Elsewhere than behind the platform's edge anybody could write anything there. */
-const addressOf = (c: Context<Bindings>): string | null => {
-  const { ADDRESS_HEADER: header } = c.env
-  return (header && c.req.header(header)?.slice(0, 64)) || null
 }
 
 const NAME = /^[\x21-\x7e]{8,128}$/

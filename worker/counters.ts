@@ -1,4 +1,4 @@
-import { and, eq, gte, inArray, lt, sql } from 'drizzle-orm'
+import { and, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import { meta } from '../schema/tables/durable.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
@@ -17,8 +17,13 @@ export class Counters {
   /** By group; null until it has been read. */
   #away: Map<string, Away> | null = null
 
+  readonly #set: ReturnType<typeof put>
+  readonly #add: ReturnType<typeof put>
+
   constructor(db: DrizzleSqliteDODatabase) {
     this.#db = db
+    this.#set = put(db, sql`excluded.value`)
+    this.#add = put(db, sql`${meta.value} + excluded.value`)
   }
 
   /** Before it is applied: what is counted is what it changes. */
@@ -77,12 +82,8 @@ export class Counters {
   }
 
   #put(key: string, value: number, add = false): void {
-    const set = add ? sql`${meta.value} + excluded.value` : sql`excluded.value`
-    this.#db
-      .insert(meta)
-      .values({ key, value })
-      .onConflictDoUpdate({ target: meta.key, set: { value: set } })
-      .run()
+    const statement = add ? this.#add : this.#set
+    statement.run({ key, value })
   }
 
   #forget(ids: ReadonlySet<string>): void {
@@ -93,3 +94,11 @@ export class Counters {
     }
   }
 }
+
+/** Made once: making SQL anew takes longer than running it. */
+const put = (db: DrizzleSqliteDODatabase, value: SQL) =>
+  db
+    .insert(meta)
+    .values({ key: sql.placeholder('key'), value: sql.placeholder('value') })
+    .onConflictDoUpdate({ target: meta.key, set: { value } })
+    .prepare()

@@ -7,6 +7,8 @@ interface Env {
   WEBHOOK_TARGETS?: string
   /** For tests: retries of webhooks come by this factor sooner (0.001) or later. */
   WEBHOOK_RETRY_FACTOR?: string
+  /** Multiplies every rate limit; 0: none. Unset: 1. */
+  RATE_FACTOR?: string
 }
 
 declare namespace Cloudflare {
@@ -16,6 +18,7 @@ declare namespace Cloudflare {
     ADDRESS_HEADER?: string
     WEBHOOK_TARGETS?: string
     WEBHOOK_RETRY_FACTOR?: string
+    RATE_FACTOR?: string
   }
 }
 

@@ -46,6 +46,33 @@ function ofSessions(db: DrizzleSqliteDODatabase) {
       .set({ run: sql`${given('run')}`, reportN: sql`${given('n')}` })
       .where(eq(t.sessions.nodeId, given('nodeId')))
       .prepare(),
+    noteAttempt: db
+      .update(t.sessions)
+      .set({ attempt: sql`${given('attempt')}` })
+      .where(eq(t.sessions.nodeId, given('nodeId')))
+      .prepare(),
+    noteNode: db
+      .insert(t.sessions)
+      .values({
+        nodeId: given('nodeId'),
+        name: given('name'),
+        up: given('up'),
+        underFence: given('underFence'),
+        fence: given('fence'),
+        attempt: 0,
+      })
+      .onConflictDoUpdate({
+        target: t.sessions.nodeId,
+        set: {
+          name: sql`excluded.name`,
+          up: sql`excluded.up`,
+          underFence: sql`excluded.under_fence`,
+          fence: sql`excluded.fence`,
+          // Where a node that is down can be heard is another place when it is back.
+          peerAddress: sql`case when excluded.up = 0 then '' else ${t.sessions.peerAddress} end`,
+        },
+      })
+      .prepare(),
     writeConfirm: db
       .insert(t.confirms)
       .values({ id: 1, atMs: given('atMs'), count: given('count') })

@@ -153,20 +153,12 @@ export class HiveStore {
       return
     }
     const { name, state, under, fence } = change.value
-    const set = {
-      name,
+    this.#sql.noteNode.run({
+      ...{ nodeId: change.id, name },
       up: state === 'down' ? 0 : 1,
       underFence: under === 'fence' ? 1 : 0,
       fence: fence ? 1 : 0,
-    }
-    this.db
-      .insert(t.sessions)
-      .values({ nodeId: change.id, attempt: 0, ...set })
-      .onConflictDoUpdate({
-        target: t.sessions.nodeId,
-        set: { ...set, ...(set.up === 0 && { peerAddress: '' }) },
-      })
-      .run()
+    })
   }
 
   /** The times of the cluster's profile. */
@@ -294,7 +286,7 @@ export class HiveStore {
   }
 
   noteAttempt(nodeId: string, attempt: number): void {
-    this.db.update(t.sessions).set({ attempt }).where(eq(t.sessions.nodeId, nodeId)).run()
+    this.#sql.noteAttempt.run({ nodeId, attempt })
   }
 
   markReport({ run, n, nodeId }: ReportMark): void {

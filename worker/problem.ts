@@ -22,9 +22,14 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
 
 export function problemResponse(refusal: Refusal, requestId: string): Response {
   const body = problemOf(refusal, requestId)
+  const { retryAfterS } = refusal
   return new Response(JSON.stringify(body), {
     status: body.status,
-    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
+    headers: {
+      'content-type': 'application/problem+json',
+      'x-request-id': requestId,
+      ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+    },
   })
 }
 

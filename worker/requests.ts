@@ -5,9 +5,10 @@ import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
 import type { Admitted } from './admission.ts'
 import type { Call } from './calls.ts'
+import type { Left } from './rates.ts'
 import { Tenants } from './tenants.ts'
 
-export type Bindings = { Bindings: Env; Variables: { request: string } }
+export type Bindings = { Bindings: Env; Variables: { request: string; left: Left | null } }
 
 /** @throws {HoldfastError} BAD_REQUEST, TOO_LARGE */
 export async function parseCall(
@@ -82,4 +83,10 @@ export function parse(schema: Parser, value: unknown, where: 'body' | 'query'): 
 export function requestId(c: Context<Bindings>): string {
   const said = c.req.header('x-request-id') ?? ''
   return /^[A-Za-z0-9._:-]{1,64}$/.test(said) ? said : crypto.randomUUID()
+}
+
+/** The caller's address, as the platform's edge says it: elsewhere anybody could write anything there. */
+export const addressOf = (c: Context<Bindings>): string | null => {
+  const { ADDRESS_HEADER: header } = c.env
+  return (header && c.req.header(header)?.slice(0, 64)) || null
 }

@@ -73,6 +73,16 @@ interface Ask extends Omit<RawCall, 'path'> {
 /** A write whose connection was lost is sent again so often, with these pauses. */
 const AGAIN_MS = [200, 500, 1_000, 2_000]
 
+/** Who asks too often is told how long to wait; a longer time is for the caller to decide on. */
+const LIMITED_MAX_S = 10
+
+/** Refused because of a rate limit, nothing was done: when to ask again. */
+function waitsMs(error: unknown): number | null {
+  if (!(error instanceof HoldfastError) || error.refusal.code !== 'RATE_LIMITED') return null
+  const { retryAfterS } = error.refusal
+  return retryAfterS !== undefined && retryAfterS <= LIMITED_MAX_S ? retryAfterS * 1_000 : null
+}
+
 /** What changes something with an API key has an Idempotency-Key: sent again it is not done again. */
 async function ask(options: ClientOptions, url: URL, call: Ask): Promise<string> {
   const once = call.method === 'GET' || !options.key ? null : crypto.randomUUID()
@@ -80,9 +90,11 @@ async function ask(options: ClientOptions, url: URL, call: Ask): Promise<string>
     try {
       return await askOnce(options, url, call, once)
     } catch (error) {
-      const again = AGAIN_MS[sent]
-      if (once === null || again === undefined || !isWorthAgain(error, sent)) throw error
-      await new Promise((done) => setTimeout(done, again))
+      const pause = AGAIN_MS[sent]
+      if (pause === undefined) throw error
+      const limitedMs = waitsMs(error)
+      if (limitedMs === null && (once === null || !isWorthAgain(error, sent))) throw error
+      await new Promise((done) => setTimeout(done, limitedMs ?? pause))
       if (call.signal?.aborted) throw error
     }
   }
@@ -140,7 +152,7 @@ async function askOnce(
     if (call.signal?.aborted) throw cause
     throw new Lost(options.url, cause)
   }
-  if (!answer.ok) throw refusalOf(answer.status, text)
+  if (!answer.ok) throw refusalOf(answer, text)
   return text
 }
 
@@ -159,7 +171,7 @@ function readAnswer(
   })
 }
 
-function refusalOf(status: number, text: string): HoldfastError {
+function refusalOf({ status, headers }: globalThis.Response, text: string): HoldfastError {
   const parsed = problem.safeParse(parseJson(text))
   if (!parsed.success)
     return new HoldfastError({
@@ -168,12 +180,14 @@ function refusalOf(status: number, text: string): HoldfastError {
       why: text.slice(0, 200),
     })
   const p = parsed.data
+  const retryAfterS = Number(headers.get('retry-after'))
   return new HoldfastError({
     code: (p.code in ERRORS ? p.code : 'INTERNAL') as ErrorCode,
     message: p.detail,
     ...(p.why && { why: p.why }),
     ...(p.remedy && { remedy: p.remedy }),
     ...(p.errors && { errors: p.errors }),
+    ...(Number.isInteger(retryAfterS) && retryAfterS > 0 && { retryAfterS }),
     request: p.request,
   })
 }

@@ -1,5 +1,5 @@
 /** Webhook endpoints in D1, as the objects of clusters see them. */
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import { clusters, webhookEndpoints } from '../../schema/tables/tenants.ts'
 import type { Receiver } from './send.ts'
@@ -20,20 +20,18 @@ export class Endpoints {
   readonly #db: DrizzleD1Database
   #known: { atMs: number; list: readonly Endpoint[] } | null = null
 
+  readonly #of: ReturnType<typeof endpointsOf>
+
   constructor(d1: D1Database) {
     this.#db = drizzle(d1)
+    this.#of = endpointsOf(this.#db)
   }
 
   /** Those of its organisation that are on, and tell of this cluster. */
   async of(clusterId: string): Promise<readonly Endpoint[]> {
     const nowMs = Date.now()
     if (this.#known && Math.abs(nowMs - this.#known.atMs) < KNOWN_FOR_MS) return this.#known.list
-    const rows = await this.#db
-      .select({ endpoint: webhookEndpoints })
-      .from(webhookEndpoints)
-      .innerJoin(clusters, eq(clusters.organisationId, webhookEndpoints.organisationId))
-      .where(and(eq(clusters.id, clusterId), isNull(webhookEndpoints.disabledAtMs)))
-      .all()
+    const rows = await this.#of.all({ clusterId })
     const all = rows.map(({ endpoint }) => endpoint)
     const list = all.filter((row) => includes(row.clusters, clusterId)).map(endpointOf)
     this.#known = { atMs: nowMs, list }
@@ -91,3 +89,14 @@ export function secretsOf(
   const overlaps = oldSecret !== null && (oldUntilMs ?? 0) > nowMs
   return overlaps ? [secret, oldSecret] : [secret]
 }
+
+/** Asked with most decisions: made once. */
+const endpointsOf = (db: DrizzleD1Database) =>
+  db
+    .select({ endpoint: webhookEndpoints })
+    .from(webhookEndpoints)
+    .innerJoin(clusters, eq(clusters.organisationId, webhookEndpoints.organisationId))
+    .where(
+      and(eq(clusters.id, sql.placeholder('clusterId')), isNull(webhookEndpoints.disabledAtMs)),
+    )
+    .prepare()
