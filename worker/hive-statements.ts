@@ -4,142 +4,162 @@
 import { and, asc, eq, gte, inArray, lte, or, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import * as t from '../schema/tables/durable.ts'
+import { lazily } from './lazily.ts'
 
 const given = sql.placeholder
 
-export const hiveStatements = (db: DrizzleSqliteDODatabase) => ({
-  ...ofSessions(db),
-  ...ofCommits(db),
-})
+export const hiveStatements = (db: DrizzleSqliteDODatabase) =>
+  lazily({ ...ofMarks(db), ...ofSessions(db), ...ofCommits(db) })
 
-/** What connects, pings, confirms and closes need, without the hive. */
+/** What starts, confirms and closes need, without the hive. */
+function ofMarks(db: DrizzleSqliteDODatabase) {
+  return {
+    mark: () =>
+      db
+        .select()
+        .from(t.meta)
+        .where(eq(t.meta.key, given('key')))
+        .prepare(),
+    setMark: () =>
+      db
+        .insert(t.meta)
+        .values({ key: given('key'), value: given('value') })
+        .onConflictDoUpdate({ target: t.meta.key, set: { value: sql`excluded.value` } })
+        .prepare(),
+    writeConfirm: () =>
+      db
+        .insert(t.confirms)
+        .values({ id: 1, atMs: given('atMs'), count: given('count') })
+        .onConflictDoUpdate({
+          target: t.confirms.id,
+          set: { atMs: sql`excluded.at_ms`, count: sql`excluded.count` },
+        })
+        .prepare(),
+    anyDeadline: () =>
+      db
+        .select({ id: t.observed.id })
+        .from(t.observed)
+        .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing', 'failback']))
+        .limit(1)
+        .prepare(),
+  }
+}
+
 function ofSessions(db: DrizzleSqliteDODatabase) {
   return {
-    mark: db
-      .select()
-      .from(t.meta)
-      .where(eq(t.meta.key, given('key')))
-      .prepare(),
-    setMark: db
-      .insert(t.meta)
-      .values({ key: given('key'), value: given('value') })
-      .onConflictDoUpdate({ target: t.meta.key, set: { value: sql`excluded.value` } })
-      .prepare(),
-    session: db
-      .select()
-      .from(t.sessions)
-      .where(eq(t.sessions.nodeId, given('nodeId')))
-      .prepare(),
-    nodesUp: db
-      .select({ nodeId: t.sessions.nodeId })
-      .from(t.sessions)
-      .where(eq(t.sessions.up, 1))
-      .prepare(),
-    anyFencing: db
-      .select({ nodeId: t.sessions.nodeId })
-      .from(t.sessions)
-      .where(or(eq(t.sessions.underFence, 1), eq(t.sessions.fence, 1)))
-      .limit(1)
-      .prepare(),
-    markReport: db
-      .update(t.sessions)
-      .set({ run: sql`${given('run')}`, reportN: sql`${given('n')}` })
-      .where(eq(t.sessions.nodeId, given('nodeId')))
-      .prepare(),
-    noteAttempt: db
-      .update(t.sessions)
-      .set({ attempt: sql`${given('attempt')}` })
-      .where(eq(t.sessions.nodeId, given('nodeId')))
-      .prepare(),
-    noteNode: db
-      .insert(t.sessions)
-      .values({
-        nodeId: given('nodeId'),
-        name: given('name'),
-        up: given('up'),
-        underFence: given('underFence'),
-        fence: given('fence'),
-        attempt: 0,
-      })
-      .onConflictDoUpdate({
-        target: t.sessions.nodeId,
-        set: {
-          name: sql`excluded.name`,
-          up: sql`excluded.up`,
-          underFence: sql`excluded.under_fence`,
-          fence: sql`excluded.fence`,
-          // Where a node that is down can be heard is another place when it is back.
-          peerAddress: sql`case when excluded.up = 0 then '' else ${t.sessions.peerAddress} end`,
-        },
-      })
-      .prepare(),
-    writeConfirm: db
-      .insert(t.confirms)
-      .values({ id: 1, atMs: given('atMs'), count: given('count') })
-      .onConflictDoUpdate({
-        target: t.confirms.id,
-        set: { atMs: sql`excluded.at_ms`, count: sql`excluded.count` },
-      })
-      .prepare(),
-    anyDeadline: db
-      .select({ id: t.observed.id })
-      .from(t.observed)
-      .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing', 'failback']))
-      .limit(1)
-      .prepare(),
+    session: () =>
+      db
+        .select()
+        .from(t.sessions)
+        .where(eq(t.sessions.nodeId, given('nodeId')))
+        .prepare(),
+    nodesUp: () =>
+      db
+        .select({ nodeId: t.sessions.nodeId })
+        .from(t.sessions)
+        .where(eq(t.sessions.up, 1))
+        .prepare(),
+    anyFencing: () =>
+      db
+        .select({ nodeId: t.sessions.nodeId })
+        .from(t.sessions)
+        .where(or(eq(t.sessions.underFence, 1), eq(t.sessions.fence, 1)))
+        .limit(1)
+        .prepare(),
+    markReport: () =>
+      db
+        .update(t.sessions)
+        .set({ run: sql`${given('run')}`, reportN: sql`${given('n')}` })
+        .where(eq(t.sessions.nodeId, given('nodeId')))
+        .prepare(),
+    noteAttempt: () =>
+      db
+        .update(t.sessions)
+        .set({ attempt: sql`${given('attempt')}` })
+        .where(eq(t.sessions.nodeId, given('nodeId')))
+        .prepare(),
+    noteNode: () =>
+      db
+        .insert(t.sessions)
+        .values({
+          nodeId: given('nodeId'),
+          name: given('name'),
+          up: given('up'),
+          underFence: given('underFence'),
+          fence: given('fence'),
+          attempt: 0,
+        })
+        .onConflictDoUpdate({
+          target: t.sessions.nodeId,
+          set: {
+            name: sql`excluded.name`,
+            up: sql`excluded.up`,
+            underFence: sql`excluded.under_fence`,
+            fence: sql`excluded.fence`,
+            // Where a node that is down can be heard is another place when it is back.
+            peerAddress: sql`case when excluded.up = 0 then '' else ${t.sessions.peerAddress} end`,
+          },
+        })
+        .prepare(),
   }
 }
 
 function ofCommits(db: DrizzleSqliteDODatabase) {
   const observedRow = and(eq(t.observed.table, given('table')), eq(t.observed.id, given('id')))
   return {
-    addUpdate: db
-      .insert(t.updates)
-      .values({
-        seq: given('seq'),
-        atMs: given('atMs'),
-        hash: given('hash'),
-        body: given('body'),
-      })
-      .prepare(),
-    addJournal: db
-      .insert(t.journal)
-      .values({ atMs: given('atMs'), firstSeq: given('firstSeq'), event: given('event') })
-      .returning({ id: t.journal.id })
-      .prepare(),
-    addLine: db
-      .insert(t.log)
-      .values({
-        atMs: given('atMs'),
-        node: given('node'),
-        component: given('component'),
-        groupId: given('groupId'),
-        resourceId: given('resourceId'),
-        correlationId: given('correlationId'),
-        message: given('message'),
-      })
-      .returning({ id: t.log.id })
-      .prepare(),
-    observe: db
-      .insert(t.observed)
-      .values({ table: given('table'), id: given('id'), body: given('body') })
-      .onConflictDoUpdate({
-        target: [t.observed.table, t.observed.id],
-        set: { body: sql`excluded.body` },
-      })
-      .prepare(),
-    forget: db.delete(t.observed).where(observedRow).prepare(),
-    hashAt: db
-      .select({ hash: t.updates.hash })
-      .from(t.updates)
-      .where(eq(t.updates.seq, given('seq')))
-      .prepare(),
-    updates: db
-      .select()
-      .from(t.updates)
-      .where(and(gte(t.updates.seq, given('from')), lte(t.updates.seq, given('to'))))
-      .orderBy(asc(t.updates.seq))
-      .limit(given('limit'))
-      .prepare(),
+    addUpdate: () =>
+      db
+        .insert(t.updates)
+        .values({
+          seq: given('seq'),
+          atMs: given('atMs'),
+          hash: given('hash'),
+          body: given('body'),
+        })
+        .prepare(),
+    addJournal: () =>
+      db
+        .insert(t.journal)
+        .values({ atMs: given('atMs'), firstSeq: given('firstSeq'), event: given('event') })
+        .returning({ id: t.journal.id })
+        .prepare(),
+    addLine: () =>
+      db
+        .insert(t.log)
+        .values({
+          atMs: given('atMs'),
+          node: given('node'),
+          component: given('component'),
+          groupId: given('groupId'),
+          resourceId: given('resourceId'),
+          correlationId: given('correlationId'),
+          message: given('message'),
+        })
+        .returning({ id: t.log.id })
+        .prepare(),
+    observe: () =>
+      db
+        .insert(t.observed)
+        .values({ table: given('table'), id: given('id'), body: given('body') })
+        .onConflictDoUpdate({
+          target: [t.observed.table, t.observed.id],
+          set: { body: sql`excluded.body` },
+        })
+        .prepare(),
+    forget: () => db.delete(t.observed).where(observedRow).prepare(),
+    hashAt: () =>
+      db
+        .select({ hash: t.updates.hash })
+        .from(t.updates)
+        .where(eq(t.updates.seq, given('seq')))
+        .prepare(),
+    updates: () =>
+      db
+        .select()
+        .from(t.updates)
+        .where(and(gte(t.updates.seq, given('from')), lte(t.updates.seq, given('to'))))
+        .orderBy(asc(t.updates.seq))
+        .limit(given('limit'))
+        .prepare(),
   }
 }

@@ -5,6 +5,7 @@ import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import { LIMITS } from '../schema/limits.ts'
 import type { PeerAddress } from '../schema/session.ts'
 import { peerSecrets, sessions } from '../schema/tables/durable.ts'
+import { lazily } from './lazily.ts'
 
 export interface PeerRow extends PeerAddress {
   readonly nodeId: string
@@ -12,24 +13,27 @@ export interface PeerRow extends PeerAddress {
 }
 
 /** Asked with every event that may change who is up: built once, as in hive-statements.ts. */
-const statements = (db: DrizzleSqliteDODatabase) => ({
-  rows: db
-    .select({
-      nodeId: sessions.nodeId,
-      session: sessions.peerSession,
-      address: sessions.peerAddress,
-      port: sessions.peerPort,
-    })
-    .from(sessions)
-    .where(and(eq(sessions.up, 1), ne(sessions.peerAddress, '')))
-    .prepare(),
-  name: db
-    .select({ name: sessions.name })
-    .from(sessions)
-    .where(eq(sessions.nodeId, sql.placeholder('nodeId')))
-    .prepare(),
-  secrets: db.select().from(peerSecrets).orderBy(asc(peerSecrets.id)).prepare(),
-})
+const statements = (db: DrizzleSqliteDODatabase) =>
+  lazily({
+    rows: () =>
+      db
+        .select({
+          nodeId: sessions.nodeId,
+          session: sessions.peerSession,
+          address: sessions.peerAddress,
+          port: sessions.peerPort,
+        })
+        .from(sessions)
+        .where(and(eq(sessions.up, 1), ne(sessions.peerAddress, '')))
+        .prepare(),
+    name: () =>
+      db
+        .select({ name: sessions.name })
+        .from(sessions)
+        .where(eq(sessions.nodeId, sql.placeholder('nodeId')))
+        .prepare(),
+    secrets: () => db.select().from(peerSecrets).orderBy(asc(peerSecrets.id)).prepare(),
+  })
 
 export class PeerStore {
   readonly #db: DrizzleSqliteDODatabase

@@ -95,7 +95,7 @@ export function drawPlan(seed: number, draw: Draw = {}): Plan {
 }
 
 /** Histories with a long life behind their storm. */
-const LIVES = 0.8
+const LIVES = 0.4
 const LIFE_ASK_MS = 900_000
 /** Mean time between two faults of a long life. */
 const LIFE_STRIKE_MS = 600_000
