@@ -69,6 +69,7 @@ const worker: TestProjectInlineConfiguration = {
     include: ['test/worker/**/*.test.ts'],
     setupFiles: existsSync(WORKER_SETUP) ? [WORKER_SETUP] : [],
     testTimeout: 90_000,
+    hookTimeout: 60_000,
     maxWorkers,
     sequence: { groupOrder: 2 },
     deps: {
@@ -112,6 +113,7 @@ export default defineConfig({
           // What they import takes longer than most of them.
           isolate: false,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers,
         },
       },
@@ -121,6 +123,7 @@ export default defineConfig({
           include: [SHELLS],
           environment: 'node',
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers,
         },
       },
@@ -132,6 +135,7 @@ export default defineConfig({
           // What they import takes longer than most of them.
           isolate: false,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers,
           sequence: { groupOrder: 1 },
         },
