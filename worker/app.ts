@@ -1,10 +1,12 @@
 import { Hono } from 'hono'
+import { writes } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { admit, guessing, underRates } from './admission.ts'
 import { type Call, open } from './calls.ts'
-import { carryOut, writeOf, writes } from './carry-out.ts'
+import { carryOut, writeOf } from './carry-out.ts'
+import { servePage, serveStyle } from './docs/serve.ts'
 import { handlers } from './handlers.ts'
 import { problemResponse, refusalOf } from './problem.ts'
 import { type Bindings, parse, parseCall, requestId } from './requests.ts'
@@ -48,6 +50,9 @@ for (const name of Object.keys(routes) as RouteName[]) {
     return c.json(answer as object, 200, headers)
   })
 }
+
+app.get('/docs', servePage)
+app.get('/docs/style.css', serveStyle)
 
 /** The event stream: a WebSocket to the object, opened with the API key and read only. */
 app.get(streamPath, async (c) => {

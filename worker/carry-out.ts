@@ -18,12 +18,6 @@ import { addressOf, type Bindings, parseCall } from './requests.ts'
 import { sha256 } from './secrets.ts'
 import type { Answer, Before, Once, Write } from './write.ts'
 
-/** Whether a route changes something, or has hosts do something. A join is one and the same for each host. */
-export const writes = (name: RouteName): boolean => {
-  const { method, access } = routes[name]
-  return method !== 'GET' && (access === 'operate' || access === 'admin')
-}
-
 /** Where a write is committed: there is also kept what it was answered, and who has asked for it. */
 interface Place {
   begin(write: Write): Promise<Before>

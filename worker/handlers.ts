@@ -3,6 +3,7 @@ import type * as b from '../schema/api/bodies.ts'
 import type { changeSettings as changeSettingsBody } from '../schema/api/management.ts'
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
+import { API_VERSION } from '../schema/api/version.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Request, SingleRequest } from '../schema/event.ts'
 import { auditHandlers } from './audit-handlers.ts'
@@ -27,6 +28,7 @@ import {
   withIds,
 } from './calls.ts'
 import { configHandlers } from './config-handlers.ts'
+import { openApiText } from './docs/serve.ts'
 import { join } from './join.ts'
 import { keyHandlers } from './key-handlers.ts'
 import { maintenanceHandlers } from './maintenance-handlers.ts'
@@ -40,8 +42,6 @@ import { simulateHandlers } from './simulate-handlers.ts'
 import { webhookHandlers } from './webhook-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
-
-const VERSION = '0.1.0'
 
 /** Accounts, keys and the list of clusters. Sessions of hosts go on without it. */
 async function accountsCheck(db: D1Database) {
@@ -63,8 +63,10 @@ async function accountsCheck(db: D1Database) {
 export const handlers: Record<RouteName, Handler> = {
   health: async (call: Call) => {
     const accounts = await accountsCheck(call.env.DB)
-    return { ok: accounts.ok, version: VERSION, checks: [accounts] }
+    return { ok: accounts.ok, version: API_VERSION, checks: [accounts] }
   },
+
+  openapi: async () => openApiText(),
 
   listClusters: async (call: Call) => {
     const principal = asking(call)

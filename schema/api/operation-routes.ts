@@ -7,8 +7,7 @@ import * as b from './bodies.ts'
 import * as o from './operations.ts'
 import type { Route } from './route.ts'
 
-const begun = b.done.extend({ operation: z.string().nullable() })
-const accepted = { method: 'POST', access: 'operate', status: 202, response: begun } as const
+const accepted = { method: 'POST', access: 'operate', status: 202, response: o.begun } as const
 
 export const operationRoutes = {
   drainNode: {

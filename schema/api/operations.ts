@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { instantMs } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
+import { done } from './bodies.ts'
 
 export const operationKind = z.enum(['move', 'failover', 'failback', 'drain', 'online', 'offline'])
 export type OperationKind = z.infer<typeof operationKind>
@@ -90,6 +91,9 @@ export const operationsQuery = z.strictObject({
   open: z.enum(['true', 'false']).optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.operationsMax).optional(),
 })
+
+/** Accepted: what goes on is under this id; null where there was nothing to do. */
+export const begun = done.extend({ operation: z.string().nullable() })
 
 export const cancelOperation = z.strictObject({
   failback: z

@@ -143,6 +143,14 @@ export const routes = {
     summary: 'Whether the control plane answers, and what it needs does',
     response: h.health,
   },
+  openapi: {
+    method: 'GET',
+    path: '/v1/openapi.json',
+    access: 'anyone',
+    summary: 'The API as an OpenAPI 3.1 document: what is served at /docs to read',
+    produces: 'application/json',
+    response: z.string(),
+  },
 } as const satisfies Record<string, Route>
 
 export type Routes = typeof routes

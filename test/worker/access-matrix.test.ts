@@ -1,11 +1,12 @@
-/** Every route × whoever may ask: the status that is expected. A route without a row here fails. */
+/**
+ * Every operation of the OpenAPI document × whoever may ask: the status that is expected. An operation without a
+ * row here fails.
+ */
 import { exports } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Access, includes, type Role, role } from '../../schema/api/access.ts'
 import type { Problem } from '../../schema/api/bodies.ts'
-import type { Route } from '../../schema/api/route.ts'
-import { routes } from '../../schema/api/routes.ts'
-import { streamAccess, streamPath } from '../../schema/api/stream.ts'
+import { openApi } from '../../schema/api/openapi.ts'
 import { addKey, addOrganisation, insertKey, ok, revokeKey, TestCluster } from './api.ts'
 
 /** What is needed, and the status for who has it: of a body that does not fit, of what is not there. */
@@ -93,15 +94,30 @@ const ROWS: Readonly<Record<string, Row>> = {
   listEvents: ['read', 200],
   listLog: ['read', 200],
   health: ['anyone', 200],
+  openapi: ['anyone', 200],
   // No upgrade is asked for.
-  stream: ['read', 400],
+  streamEvents: ['read', 400],
 }
 
-/** Everything that is served, with the stream, which is no route of the table. */
-const SERVED: Record<string, Pick<Route, 'method' | 'path' | 'access' | 'body'>> = {
-  ...routes,
-  stream: { method: 'GET', path: streamPath, access: streamAccess },
+interface Served {
+  readonly method: string
+  readonly path: string
+  readonly access: Access
+  readonly hasBody: boolean
 }
+
+/** Every operation of the OpenAPI document. */
+const SERVED: Readonly<Record<string, Served>> = Object.fromEntries(
+  Object.entries(openApi().paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [
+      operation.operationId,
+      {
+        ...{ method: method.toUpperCase(), path: path.replaceAll(/\{([a-z]+)\}/g, ':$1') },
+        ...{ access: operation['x-access'], hasBody: operation.requestBody !== undefined },
+      },
+    ]),
+  ),
+)
 
 interface Asker {
   readonly who: string
@@ -185,13 +201,13 @@ async function victim(): Promise<string> {
 }
 
 async function call(name: string, key: string | null, things: Record<string, string>) {
-  const route = SERVED[name] as (typeof SERVED)[string]
+  const route = SERVED[name] as Served
   const path = route.path.replace(/:([a-z]+)/g, (_, thing: string) => things[thing] ?? 'nosuch')
   const body = JSON.stringify(BODIES[name] ?? { nosuch: 1 })
   const response = await exports.default.fetch(`https://holdfast.test${path}`, {
     method: route.method,
     headers: key === null ? {} : { authorization: `Bearer ${key}` },
-    ...(route.body && { body }),
+    ...(route.hasBody && { body }),
   })
   const isJson = response.headers.get('content-type')?.includes('json')
   const bytes = isJson ? null : await response.arrayBuffer()
@@ -199,7 +215,7 @@ async function call(name: string, key: string | null, things: Record<string, str
   return { status: response.status, answer: answer as unknown as Problem }
 }
 
-test('each route of the table has a row, each row a route, and the route says the same', () => {
+test('each operation has a row, each row an operation, and the document says the same', () => {
   const access = Object.entries(SERVED).map(([name, route]) => [name, route.access])
   const rows = Object.entries(ROWS).map(([name, [needs]]) => [name, needs])
   expect(Object.fromEntries(access)).toEqual(Object.fromEntries(rows))

@@ -3,6 +3,7 @@ import { env, exports } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import type { Role } from '../../schema/api/access.ts'
 import { type ClusterView, type Problem, problem } from '../../schema/api/bodies.ts'
+import { errorsOf } from '../../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../../schema/api/routes.ts'
 import type { ProfileName } from '../../schema/timing.ts'
 import { PREFIX_LENGTH, sha256 } from '../../worker/secrets.ts'
@@ -96,7 +97,10 @@ export async function ok<T = Record<string, unknown>>(name: RouteName, parts: Pa
 
 /** The problem of a call that is refused, with its status. */
 export async function refused(name: RouteName, parts: Parts = {}): Promise<Problem> {
-  return problemOf(await call(name, parts))
+  const found = await problemOf(await call(name, parts))
+  // Whatever a test of the suite is refused with, the OpenAPI document has told of.
+  expect(errorsOf(name) as string[], `${name}: schema/api/route-errors.ts`).toContain(found.code)
+  return found
 }
 
 export async function problemOf(response: Response): Promise<Problem> {
