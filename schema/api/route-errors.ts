@@ -65,7 +65,7 @@ export function errorsOf(name: RouteName): ErrorCode[] {
   const route: Route = routes[name]
   const { access, path, body, query } = route
   const isOpen = access === 'anyone' || access === 'joinToken'
-  const codes: ErrorCode[] = [...(OWN[name] ?? []), 'INTERNAL', 'UNAVAILABLE']
+  const codes: ErrorCode[] = [...(OWN[name] ?? []), 'INTERNAL', 'UNAVAILABLE', 'RATE_LIMITED']
   if (!isOpen) codes.push('UNAUTHENTICATED')
   if (!isOpen && access !== 'anyKey') codes.push('FORBIDDEN')
   if (path.includes(':') || (body && !isOpen)) codes.push('NOT_FOUND')
