@@ -8,7 +8,7 @@ import { takeLock } from '../probe/os/lock.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { bundleWorker } from '../tools/bundle.ts'
 import { newKey } from '../worker/secrets.ts'
-import { addOperator } from './operator-key.ts'
+import { addOperator, type Database } from './operator-key.ts'
 
 export interface ControlPlane {
   readonly url: string
@@ -19,6 +19,8 @@ export interface ControlPlane {
   workerdPid(): number | null
   /** The runtime drops the objects from memory, as it does for reasons of its own. */
   evict(webSockets: 'close' | 'hibernate'): Promise<void>
+  /** Its D1, for whoever needs more than this machine's organisation. */
+  database(): Promise<Database>
   stop(): Promise<void>
 }
 
@@ -102,6 +104,7 @@ async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<
       for (const id of await miniflare.listDurableObjectIds('CLUSTER', WORKER))
         await miniflare.unsafeEvictDurableObject(WORKER, 'Cluster', { id, webSockets })
     },
+    database: () => miniflare.getD1Database('DB'),
     async stop() {
       await miniflare.dispose()
       lock.close()

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Miniflare } from 'miniflare'
 import { PREFIX_LENGTH, sha256 } from '../worker/secrets.ts'
 
-type Database = Awaited<ReturnType<Miniflare['getD1Database']>>
+export type Database = Awaited<ReturnType<Miniflare['getD1Database']>>
 
 const EVERYTHING = JSON.stringify([{ role: 'admin', cluster: null }])
 
