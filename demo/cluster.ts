@@ -33,6 +33,8 @@ export interface DemoOptions {
   readonly thisPortOnly?: boolean
   readonly alarmsLateMs?: number
   readonly webhookRetryFactor?: number
+  /** Another Worker made of this one. */
+  made?(bundle: string): string
   log?(level: string, message: string): void
 }
 
@@ -68,6 +70,7 @@ export class Demo {
       ...(options.webhookRetryFactor !== undefined && {
         webhookRetryFactor: options.webhookRetryFactor,
       }),
+      ...(options.made && { made: options.made }),
       ...(options.log && { log: options.log }),
     })
     writeFileSync(

@@ -40,6 +40,8 @@ export interface ControlPlaneOptions {
   readonly rateFactor?: number
   /** Management extensions of resource types; default: those in the registry. */
   readonly extensions?: boolean
+  /** Another Worker made of this one, for who looks into it. */
+  made?(bundle: string): string
   /** Console output of the Worker. */
   log?(level: string, message: string): void
 }
@@ -76,10 +78,8 @@ async function lockFolder(folder: string): Promise<Server> {
 
 async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<ControlPlane> {
   const key = readKey(options.folder)
-  const bundle = withLateAlarms(
-    await bundleWorker({ extensions: options.extensions ?? true }),
-    options.alarmsLateMs ?? 0,
-  )
+  const whole = await bundleWorker({ extensions: options.extensions ?? true })
+  const bundle = withLateAlarms(options.made?.(whole) ?? whole, options.alarmsLateMs ?? 0)
   let miniflare = create(options, bundle, options.port)
   let url: URL
   try {
