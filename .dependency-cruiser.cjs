@@ -1,7 +1,7 @@
 /** Which folder may import which. STYLE: decisions are pure, I/O is thin, and code meets on the wire. */
 
 /** Folders whose modules are listed as ours, so that a new folder is not overlooked. */
-const OURS = '^(schema|worker|extensions|probe|cli|console|sim|demo|test|bench|tools|bin)/'
+const OURS = '^(schema|worker|extensions|probe|cli|client|console|sim|demo|test|bench|tools|bin)/'
 
 const forbid = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to })
 
@@ -59,19 +59,19 @@ module.exports = {
       'worker-without-probe',
       'Control plane and host meet on the wire, never in code.',
       { path: '^worker/' },
-      { path: '^(probe|cli|console|sim|demo|test|bench|tools)/' },
+      { path: '^(probe|cli|client|console|sim|demo|test|bench|tools)/' },
     ),
     forbid(
       'probe-without-worker',
       'Host and control plane meet on the wire, never in code.',
       { path: '^probe/' },
-      { path: '^(worker|cli|console|sim|demo|test|bench|tools)/' },
+      { path: '^(worker|cli|client|console|sim|demo|test|bench|tools)/' },
     ),
     forbid(
       'surfaces-see-the-api',
       'What an operator uses goes over HTTP, so that every tool can do what it does.',
-      { path: '^(cli|console)/' },
-      { path: OURS, pathNot: '^(cli/|console/|schema/api/|schema/errors\\.ts$)' },
+      { path: '^(cli|client|console)/' },
+      { path: OURS, pathNot: '^(cli/|client/|console/|schema/api/|schema/errors\\.ts$)' },
     ),
     forbid(
       'guard-stands-alone',
@@ -100,7 +100,7 @@ module.exports = {
     forbid(
       'product-without-tests',
       'What is shipped does not import what tests it.',
-      { path: '^(schema|worker|extensions|probe|cli|console|sim|bin)/' },
+      { path: '^(schema|worker|extensions|probe|cli|client|console|sim|bin)/' },
       { path: '^(test|bench|tools|demo)/' },
     ),
   ],

@@ -44,7 +44,7 @@ export const epoch = z.int().nonnegative()
 export const detail = z
   .string()
   .max(LIMITS.detailLengthMax)
-  .transform((text) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' '))
+  .overwrite((text) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' '))
 
 /** `/proc/sys/kernel/random/boot_id`: new for each start of the kernel (F4). */
 export const bootId = z

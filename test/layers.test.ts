@@ -37,6 +37,7 @@ it.each([
   ['probe/a.ts', '../extensions/vm/b.ts', 'extensions-by-one-door'],
   ['worker/settings.ts', '../extensions/vm/b.ts', 'extensions-by-the-registry'],
   ['cli/a.ts', '../schema/b.ts', 'surfaces-see-the-api'],
+  ['client/a.ts', '../worker/b.ts', 'surfaces-see-the-api'],
   ['probe/guard/a.ts', '../rhs/b.ts', 'guard-stands-alone'],
   ['probe/agent/a.ts', '../resources/b.ts', 'modules-in-rhs-only'],
   ['probe/a.ts', '../test/b.ts', 'probe-without-worker'],

@@ -5,6 +5,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { bundleWorker } from './bundle.ts'
 import { bundleCli } from './bundle-cli.ts'
+import { bundleClient } from './bundle-client.ts'
 import { bundleProbe } from './bundle-probe.ts'
 
 const extensions = !process.argv.includes('--without-extensions')
@@ -13,7 +14,8 @@ mkdirSync(dist, { recursive: true })
 writeFileSync(`${dist}worker.js`, await bundleWorker({ extensions }))
 const probe = await bundleProbe(dist.replace(/\/$/, ''))
 const cli = await bundleCli()
-for (const file of [`${dist}worker.js`, cli, probe.probe, probe.agent, probe.rhs])
+const client = `${await bundleClient()}/index.js`
+for (const file of [`${dist}worker.js`, cli, client, probe.probe, probe.agent, probe.rhs])
   process.stdout.write(
     `${file.slice(dist.length - 5)}  ${Math.round(statSync(file).size / 1024)} KB\n`,
   )

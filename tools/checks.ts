@@ -24,9 +24,8 @@ const PROJECTS = {
 }
 
 /** Top-level folders with sources. */
-const FOLDERS = 'bench bin cli console demo extensions probe schema sim test tools worker'.split(
-  ' ',
-)
+const FOLDERS =
+  'bench bin cli client console demo extensions probe schema sim test tools worker'.split(' ')
 
 export async function typecheck(): Promise<Check[]> {
   return Promise.all(
