@@ -80,7 +80,6 @@ const worker: TestProjectInlineConfiguration = {
             'hono',
             'ipaddr.js',
             'standardwebhooks',
-            'uuidv7',
             'zod',
             'drizzle-orm',
             'drizzle-orm/d1',

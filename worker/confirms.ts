@@ -1,8 +1,13 @@
 import type { HiveStore } from './hive-store.ts'
 import type { Sockets } from './sockets.ts'
 
-/** Confirms that arrive within this time share one storage write. */
-const GATHER_MS = 5
+/**
+ * Confirms that arrive within this time share one storage write: all nodes send theirs at the same instant
+ * (link.ts), and are not equally far away. A row for each would be most of what an idle cluster costs.
+ */
+const GATHER_MS = 40
+/** The first of a session is waited for: without it nothing may start (L3). */
+const FIRST_GATHER_MS = 5
 
 /**
  * Answers confirms behind a storage write that began after they had arrived (L3, L6): a superseded
@@ -15,6 +20,7 @@ export class Confirms {
   readonly #confirmed: (nodeId: string) => void
   #waiting: { ws: WebSocket; nodeId: string; n: number; heardMs: number }[] = []
   #answering = false
+  #begin: () => void = () => {}
 
   constructor(
     storage: DurableObjectStorage,
@@ -30,11 +36,18 @@ export class Confirms {
 
   async add(ws: WebSocket, nodeId: string, n: number): Promise<void> {
     this.#waiting.push({ ws, nodeId, n, heardMs: Date.now() })
-    if (this.#answering) return
+    if (this.#answering) {
+      if (isFirst({ n })) setTimeout(this.#begin, FIRST_GATHER_MS)
+      return
+    }
     this.#answering = true
     try {
       while (this.#waiting.length > 0) {
-        await new Promise((resolve) => setTimeout(resolve, GATHER_MS))
+        const ms = this.#waiting.some(isFirst) ? FIRST_GATHER_MS : GATHER_MS
+        await new Promise<void>((resolve) => {
+          this.#begin = resolve
+          setTimeout(resolve, ms)
+        })
         // What arrives from here on waits for the next write.
         const batch = this.#waiting
         this.#waiting = []
@@ -51,3 +64,5 @@ export class Confirms {
     }
   }
 }
+
+const isFirst = ({ n }: { n: number }): boolean => n === 1
