@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type * as z from 'zod'
 import { writes } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
@@ -47,7 +48,9 @@ for (const name of Object.keys(routes) as RouteName[]) {
     const headers = { 'x-request-id': write.request }
     if ('produces' in route)
       return c.body(answer as string, 200, { ...headers, 'content-type': route.produces })
-    return c.json(answer as object, 200, headers)
+    // For who looks at the status alone.
+    const isIll = name === 'health' && !(answer as z.output<typeof routes.health.response>).ok
+    return c.json(answer as object, isIll ? 503 : 200, headers)
   })
 }
 

@@ -7,6 +7,8 @@ interface Env {
   WEBHOOK_TARGETS?: string
   /** For tests: retries of webhooks come by this factor sooner (0.001) or later. */
   WEBHOOK_RETRY_FACTOR?: string
+  /** `eu` or `fedramp`: where new clusters are kept and run. Unset: anywhere. */
+  JURISDICTION?: string
   /** Multiplies every rate limit; 0: none. Unset: 1. */
   RATE_FACTOR?: string
 }
@@ -18,6 +20,7 @@ declare namespace Cloudflare {
     ADDRESS_HEADER?: string
     WEBHOOK_TARGETS?: string
     WEBHOOK_RETRY_FACTOR?: string
+    JURISDICTION?: string
     RATE_FACTOR?: string
   }
 }
