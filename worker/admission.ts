@@ -19,6 +19,8 @@ export interface Admitted {
 interface Identified extends Admitted {
   readonly principal: Principal
   readonly secret: string
+  /** When the key or this secret of it ends; null: it is not known to. */
+  readonly validUntilMs: number | null
 }
 
 /** @throws {HoldfastError} UNAUTHENTICATED, NOT_FOUND, FORBIDDEN */
@@ -38,14 +40,16 @@ export async function identify(c: Context<Bindings>): Promise<Identified> {
   const keys = new ApiKeys(c.env.DB)
   const secret = presented(c)
   const reference = c.req.param('cluster') ?? null
-  const { principal, cluster, noteUse } = await guessing(c, () => keys.identify(secret, reference))
+  const { principal, cluster, noteUse, validUntilMs } = await guessing(c, () =>
+    keys.identify(secret, reference),
+  )
   take(c, {
     ...{ key: principal.id, organisation: principal.organisation.id },
     cluster: cluster?.id ?? null,
   })
   if (noteUse) c.executionCtx.waitUntil(keys.noteUse(principal.id))
   const known = cluster && roleIn(principal, cluster.id) !== null
-  return { principal, cluster: known ? cluster : null, secret }
+  return { principal, cluster: known ? cluster : null, secret, validUntilMs }
 }
 
 /**

@@ -2,16 +2,16 @@ import { Hono } from 'hono'
 import type * as z from 'zod'
 import { writes } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
-import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
-import { HoldfastError } from '../schema/errors.ts'
+import { operationStreamPath, streamPath } from '../schema/api/stream.ts'
 import { admit, guessing, underRates } from './admission.ts'
-import { type Call, open } from './calls.ts'
+import type { Call } from './calls.ts'
 import { carryOut, writeOf } from './carry-out.ts'
 import { servePage, serveStyle } from './docs/serve.ts'
+import { eventStream, operationStream, socketStream } from './event-streams.ts'
 import { handlers } from './handlers.ts'
 import { problemResponse, refusalOf } from './problem.ts'
-import { type Bindings, parse, parseCall, requestId } from './requests.ts'
-import { WATCH_PATH } from './watchers.ts'
+import { type Bindings, parseCall, requestId } from './requests.ts'
+import { wantsEvents } from './sse.ts'
 
 /** The HTTP side: every route of the table, validated by its schema, behind an API key. */
 export const app = new Hono<Bindings>()
@@ -36,6 +36,11 @@ app.get('/v1/sessions/:object', async (c) => {
 /** Behind the session path: hosts that reconnect are not held back. */
 app.use(underRates)
 
+/** The same path as a page of events; what it is answered with, the header says. */
+app.get(routes.listEvents.path, (c, next) =>
+  wantsEvents(c.req.header('accept')) ? eventStream(c) : next(),
+)
+
 for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]
   app.on(route.method, route.path, async (c) => {
@@ -57,22 +62,8 @@ for (const name of Object.keys(routes) as RouteName[]) {
 app.get('/docs', servePage)
 app.get('/docs/style.css', serveStyle)
 
-/** The event stream: a WebSocket to the object, opened with the API key and read only. */
-app.get(streamPath, async (c) => {
-  const { cluster } = await admit(c, streamAccess)
-  const { after } = parse(streamQuery, c.req.query(), 'query') as { after?: number }
-  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
-    throw new HoldfastError({
-      code: 'BAD_REQUEST',
-      message: 'the event stream is a WebSocket, and this request does not ask for one',
-      why: 'The header `Upgrade: websocket` did not arrive; some proxies remove it.',
-      remedy: 'Open it as a WebSocket, or ask GET …/events with waitMs (long poll).',
-    })
-  const { row } = open({ env: c.env, cluster })
-  const object = c.env.CLUSTER.get(c.env.CLUSTER.idFromString(row.objectId))
-  const url = `https://cluster${WATCH_PATH}${after === undefined ? '' : `?after=${after}`}`
-  return object.fetch(url, { headers: { upgrade: 'websocket', 'x-request-id': c.get('request') } })
-})
+app.get(streamPath, socketStream)
+app.get(operationStreamPath, operationStream)
 
 app.notFound((c) =>
   problemResponse(
