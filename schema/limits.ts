@@ -111,6 +111,9 @@ export const LIMITS = {
   keyOverlapMaxMs: 30 * 24 * 3_600_000,
   /** The last use of a key is written at most this often. */
   keyUseNotedMs: 60_000,
+  /** For so long what only looks is not looked up anew, in one isolate of the Worker, and of how many keys and clusters. */
+  keyKnownMs: 5_000,
+  keysKnownMax: 10_000,
   /** Answers of writes that came with an Idempotency-Key: how long they are kept, and how many. */
   answersKeptMs: 24 * 3_600_000,
   answersKept: 10_000,

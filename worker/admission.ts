@@ -26,7 +26,7 @@ interface Identified extends Admitted {
 /** @throws {HoldfastError} UNAUTHENTICATED, NOT_FOUND, FORBIDDEN */
 export async function admit(c: Context<Bindings>, access: Access): Promise<Admitted> {
   if (access === 'anyone' || access === 'joinToken') return { principal: null, cluster: null }
-  const identified = await identify(c)
+  const identified = await identify(c, true)
   permit(c, access, identified)
   return identified
 }
@@ -34,14 +34,15 @@ export async function admit(c: Context<Bindings>, access: Access): Promise<Admit
 /**
  * A cluster that the key has no scope for is none here.
  *
+ * @param looks it changes nothing: what was known a moment ago will do
  * @throws {HoldfastError} UNAUTHENTICATED
  */
-export async function identify(c: Context<Bindings>): Promise<Identified> {
+export async function identify(c: Context<Bindings>, looks = false): Promise<Identified> {
   const keys = new ApiKeys(c.env.DB)
   const secret = presented(c)
   const reference = c.req.param('cluster') ?? null
   const { principal, cluster, noteUse, validUntilMs } = await guessing(c, () =>
-    keys.identify(secret, reference),
+    keys.identify(secret, reference, looks),
   )
   take(c, {
     ...{ key: principal.id, organisation: principal.organisation.id },

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { EventView } from '../../schema/api/bodies.ts'
 import type { KeyView } from '../../schema/api/keys.ts'
+import { LIMITS } from '../../schema/limits.ts'
 import { sameHash, sha256 } from '../../worker/secrets.ts'
 import { addKey, addOrganisation, as, insertKey, KEY, ok, refused, TestCluster } from './api.ts'
 
@@ -191,9 +192,20 @@ describe('the end of a key', () => {
 
   test('expired', async () => {
     const { key, id } = await create({ ttlMs: 60_000 })
-    await works(key)
     await env.DB.prepare('update api_keys set expires_at_ms = 1000 where id = ?').bind(id).run()
     await over(key, /It expired at 1970-01-01T00:00:01/)
+  })
+
+  test('revoked in another place of the edge: it changes nothing from then on, and looks for a moment at most', async () => {
+    const { key, id } = await create()
+    await works(key)
+    await env.DB.prepare('update api_keys set revoked_at_ms = 1000 where id = ?').bind(id).run()
+    const write = () => as(key, () => refused('createCluster', { body: { name: 'never' } }))
+    expect(await write()).toMatchObject({ code: 'UNAUTHENTICATED' })
+    await works(key)
+    await new Promise((done) => setTimeout(done, LIMITS.keyKnownMs))
+    await over(key, /It was revoked at 1970-01-01T00:00:01/)
+    expect(await write()).toMatchObject({ code: 'UNAUTHENTICATED' })
   })
 
   test('KEY_IN_USE: not by itself', async () => {
