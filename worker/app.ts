@@ -3,6 +3,7 @@ import { writes } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
 import { HoldfastError } from '../schema/errors.ts'
+import { deviceRoutes } from './accounts/device.ts'
 import { admit, guessing, underRates } from './admission.ts'
 import { type Call, open } from './calls.ts'
 import { carryOut, writeOf } from './carry-out.ts'
@@ -34,6 +35,8 @@ app.get('/v1/sessions/:object', async (c) => {
 
 /** Behind the session path: hosts that reconnect are not held back. */
 app.use(underRates)
+
+app.route('/', deviceRoutes)
 
 for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]
