@@ -57,6 +57,8 @@ const worker: TestProjectInlineConfiguration = {
       miniflare: {
         cf: false,
         bindings: {
+          ...{ AUTH_SECRET: 'secret-of-the-suite-with-enough-letters', SIGN_UP: 'open' },
+          ...{ PUBLIC_URL: 'https://holdfast.test', MAIL: 'console' },
           // Of the limits there is a test (rates.test.ts); all others would wait for them.
           RATE_FACTOR: '0',
           TEST_MIGRATIONS: existsSync(D1_MIGRATIONS) ? await readD1Migrations(D1_MIGRATIONS) : [],
@@ -69,7 +71,7 @@ const worker: TestProjectInlineConfiguration = {
     include: ['test/worker/**/*.test.ts'],
     setupFiles: existsSync(WORKER_SETUP) ? [WORKER_SETUP] : [],
     testTimeout: 90_000,
-    hookTimeout: 60_000,
+    hookTimeout: 90_000,
     maxWorkers,
     sequence: { groupOrder: 2 },
     deps: {
@@ -77,6 +79,8 @@ const worker: TestProjectInlineConfiguration = {
         ssr: {
           enabled: true,
           include: [
+            ...['better-auth/minimal', 'better-auth/plugins', 'better-auth/api'],
+            'better-auth/adapters/drizzle',
             'hono',
             'ipaddr.js',
             'standardwebhooks',

@@ -39,3 +39,7 @@ export function formatInstant(atMs: number, nowMs: number): string {
   const sameDay = text.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10)
   return sameDay ? `${text.slice(11, 19)}Z` : `${text.slice(0, 10)} ${text.slice(11, 16)}Z`
 }
+
+/** To the second; `-` for what has not been, or is not going to be. */
+export const instantText = (ms: number | null): string =>
+  ms === null ? '-' : new Date(ms).toISOString().slice(0, 19)

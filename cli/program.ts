@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import type { Runner } from './command.ts'
+import { addAccount } from './commands/account.ts'
 import { addApi } from './commands/api.ts'
 import { addAudit } from './commands/audit.ts'
 import { addCluster, addToken } from './commands/cluster.ts'
@@ -13,7 +14,9 @@ import { addGroup } from './commands/group.ts'
 import { addImport } from './commands/import.ts'
 import { addKey, addWhoami } from './commands/key.ts'
 import { addLog } from './commands/log.ts'
+import { addLogin } from './commands/login.ts'
 import { addMaintenance } from './commands/maintenance.ts'
+import { addMember } from './commands/member.ts'
 import { addMove, addOnline, addVerbs } from './commands/move.ts'
 import { addNode } from './commands/node.ts'
 import { addOperation } from './commands/operation.ts'
@@ -76,6 +79,9 @@ export function makeProgram(runner: Runner): Command {
     addToken,
     addKey,
     addWhoami,
+    addLogin,
+    addAccount,
+    addMember,
     addAudit,
     addWebhook,
     addMove,

@@ -3,7 +3,7 @@
 const SECRET_NAME =
   /passw(?:or)?d|passphrase|^pass$|secret|token|credential|private|api[-_]?key|community|authoriz/i
 /** Of our own making, wherever they stand in a text. */
-const OUR_SECRET = /\bhf[kj]_[A-Za-z0-9_-]{4,}/g
+const OUR_SECRET = /\bhf[a-z]_[A-Za-z0-9_-]{4,}/g
 /** `scheme://user:password@host`. */
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+(@)/gi
 /** `--password=x`, `PASSWORD=x` in arguments and environments. */

@@ -131,6 +131,12 @@ export class Session {
     })
   }
 
+  /** Which control plane, and with which key or session. */
+  place(): { url: string; key: string | undefined } {
+    const { url, key } = this.#connection()
+    return { url, key }
+  }
+
   /** Another cluster than the one that was set up. */
   select(cluster: string): void {
     this.#connection().cluster = cluster

@@ -8,6 +8,7 @@ import { takeLock } from '../probe/os/lock.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { bundleWorker } from '../tools/bundle.ts'
 import { newKey } from '../worker/secrets.ts'
+import { type AccountSettings, hasOwner, newOwnerToken, readAuthSecret } from './accounts.ts'
 import { addOperator, type Database } from './operator-key.ts'
 
 export interface ControlPlane {
@@ -15,6 +16,8 @@ export interface ControlPlane {
   /** API key of this machine's operator. */
   readonly key: string
   readonly port: number
+  /** Makes whoever opens it the first owner, once and for a day; null: there is an owner. */
+  readonly ownerLink: string | null
   /** Pid of workerd, to be killed by whoever wants to see what happens then. */
   workerdPid(): number | null
   /** The runtime drops the objects from memory, as it does for reasons of its own. */
@@ -36,6 +39,10 @@ export interface ControlPlaneOptions {
   readonly alarmsLateMs?: number
   /** Webhooks that failed are sent again by this factor sooner (below 1). */
   readonly webhookRetryFactor?: number
+  /** Who may sign up, and how mail is sent; by default nobody, and none. */
+  readonly accounts?: AccountSettings
+  /** An owner link although there is an owner, who may have lost their way in. */
+  readonly ownerLink?: boolean
   /** Multiplies every rate limit; 0: none. Default 20. */
   readonly rateFactor?: number
   /** Management extensions of resource types; default: those in the registry. */
@@ -80,25 +87,30 @@ async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<
   const key = readKey(options.folder)
   const whole = await bundleWorker({ extensions: options.extensions ?? true })
   const bundle = withLateAlarms(options.made?.(whole) ?? whole, options.alarmsLateMs ?? 0)
-  let miniflare = create(options, bundle, options.port)
-  let url: URL
+  const ownerToken = newOwnerToken(Date.now())
+  const start = (port: number) => create(options, bundle, port, ownerToken)
+  let miniflare = start(options.port)
+  let ready: URL
   try {
-    url = await miniflare.ready
+    ready = await miniflare.ready
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_ADDRESS_IN_USE') throw error
     await miniflare.dispose().catch(() => {})
     if (options.thisPortOnly) throw portTaken(options.port, error)
-    miniflare = create(options, bundle, 0)
-    url = await miniflare.ready
+    miniflare = start(0)
+    ready = await miniflare.ready
   }
   await migrate(miniflare)
-  await addOperator(await miniflare.getD1Database('DB'), key)
+  const db = await miniflare.getD1Database('DB')
+  await addOperator(db, key)
+  const wanted = options.ownerLink === true || !(await hasOwner(db))
   // Elsewhere than on loopback, what is said to be ready is a door of Miniflare's own.
-  const port = options.host === undefined ? Number(url.port) : options.port
+  const port = options.host === undefined ? Number(ready.port) : options.port
+  const url = `http://${reachedAt(options.host)}:${port}`
+  const reached = options.accounts?.PUBLIC_URL?.replace(/\/+$/, '') ?? url
   return {
-    url: `http://${reachedAt(options.host)}:${port}`,
-    key,
-    port,
+    ...{ url, key, port },
+    ownerLink: wanted ? `${reached}/account#register=${ownerToken}` : null,
     workerdPid: () => findWorkerd(),
     async evict(webSockets) {
       for (const id of await miniflare.listDurableObjectIds('CLUSTER', WORKER))
@@ -139,7 +151,12 @@ const portTaken = (port: number, cause: unknown) =>
     { cause },
   )
 
-function create(options: ControlPlaneOptions, bundle: string, port: number): Miniflare {
+function create(
+  options: ControlPlaneOptions,
+  bundle: string,
+  port: number,
+  ownerToken: string,
+): Miniflare {
   // workerd has to go with us, even when we are killed: nobody else would end it.
   process.env['MINIFLARE_WORKERD_PATH'] = workerdWrapper(options.folder)
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -170,6 +187,11 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
             DB: { type: 'd1', id: 'tenants' },
             // Of this machine's own: receivers are mostly in its network.
             WEBHOOK_TARGETS: { type: 'text', value: 'any' },
+            ...texts({
+              ...options.accounts,
+              AUTH_SECRET: readAuthSecret(options.folder),
+              OWNER_TOKEN: ownerToken,
+            }),
             // Nobody else's: what sets up a thousand groups at once is not held back.
             RATE_FACTOR: { type: 'text', value: String(options.rateFactor ?? 20) },
             WEBHOOK_RETRY_FACTOR: { type: 'text', value: String(options.webhookRetryFactor ?? 1) },
@@ -184,6 +206,13 @@ function create(options: ControlPlaneOptions, bundle: string, port: number): Min
       if (!before.get(s)?.includes(own)) process.off(s, own as () => void)
   return miniflare
 }
+
+const texts = (all: Readonly<Record<string, string | undefined>>) =>
+  Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, { type: 'text', value }]],
+    ),
+  )
 
 function workerdWrapper(folder: string): string {
   const workerd = createRequire(createRequire(import.meta.url).resolve('miniflare')).resolve(

@@ -7,6 +7,7 @@ import { failureOf, renderFailure } from '../cli/render-error.ts'
 import { renderStatus } from '../cli/render-status.ts'
 import { profileName } from '../schema/timing.ts'
 import { bundleCli } from '../tools/bundle-cli.ts'
+import { settingsOf } from './accounts.ts'
 import { CLUSTER, Demo, program } from './cluster.ts'
 import { startControlPlane } from './control-plane.ts'
 
@@ -14,6 +15,7 @@ const { values } = parseArgs({
   options: {
     bare: { type: 'boolean', default: false },
     host: { type: 'string' },
+    'owner-link': { type: 'boolean', default: false },
     port: { type: 'string' },
     profile: { type: 'string', default: 'standard' },
     state: { type: 'string', default: '.holdfast' },
@@ -57,11 +59,14 @@ async function bare(): Promise<void> {
     ...(values.host !== undefined && { host: values.host }),
     port,
     thisPortOnly,
+    accounts: settingsOf(process.env),
+    ownerLink: values['owner-link'],
     log: complain,
   })
   onEnd(() => control.stop())
   say(`control plane  ${control.url}`)
   say(`API key        ${join(folder, 'control/api-key')}`)
+  if (control.ownerLink) say(`first owner    ${control.ownerLink}   (once, within a day)`)
   if (!/^(127\.|::1$|localhost$)/.test(values.host ?? '127.0.0.1'))
     say('warning        others can reach it, and read tokens and keys: put a TLS proxy before it')
   say('')

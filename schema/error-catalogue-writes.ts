@@ -33,7 +33,7 @@ export const WRITE_ERRORS = {
     exit: 1,
     title: 'Too many requests',
     cause:
-      'This address, key, organisation or cluster has asked for more than its share in a short time. Nothing was changed. Sessions of hosts are not limited by it: what runs goes on, and fails over as ever.',
+      'This address, key, organisation or cluster has asked for more than its share in a short time, or passwords and tokens were tried, or mails asked for, too often. Nothing was changed. Sessions of hosts are not limited by it: what runs goes on, and fails over as ever.',
     remedy:
       'Wait as long as the header `Retry-After` says. To follow a cluster use its event stream in place of asking again and again.',
   },

@@ -3,6 +3,7 @@
  * it). `http` is the status of the API, `exit` the exit code of the command, `cause` says when it
  * happens and `remedy` what to do in general; the error itself says it for the case at hand.
  */
+import { ACCOUNT_ERRORS } from './error-catalogue-accounts.ts'
 import { HOST_ERRORS } from './error-catalogue-hosts.ts'
 import { WRITE_ERRORS } from './error-catalogue-writes.ts'
 import type { ErrorEntry } from './error-entry.ts'
@@ -163,18 +164,19 @@ export const ERRORS = {
   UNAUTHENTICATED: {
     http: 401,
     exit: 6,
-    title: 'No valid API key',
-    cause: 'The request has no API key, or one that is not known, has expired or was revoked.',
-    remedy: 'Set HOLDFAST_API_KEY, or send `Authorization: Bearer hfk_…`.',
+    title: 'No valid API key or session',
+    cause:
+      'The request has no API key and no session, or one that is not known, has expired or was revoked; or an address and password do not fit.',
+    remedy: 'Set HOLDFAST_API_KEY, or log in: `holdfast login`.',
   },
   FORBIDDEN: {
     http: 403,
     exit: 6,
-    title: 'The key may not do this',
+    title: 'The key or person may not do this',
     cause:
-      'The API key is valid, and its scopes do not include what this needs: `read` looks, `operate` runs what is configured, `admin` configures.',
+      'The API key or session is valid, and what it may do does not include what this needs: `read` looks, `operate` runs what is configured, `admin` configures.',
     remedy:
-      'Use a key with the scope that the error names. An admin of the organisation makes one with `holdfast key create`; `holdfast whoami` shows what a key may do.',
+      'Use a key with the scope that the error names, or have an admin of the organisation change your role. Keys are made with `holdfast key create`, roles changed with `holdfast member role`; `holdfast whoami` shows what you may do.',
   },
   KEY_IN_USE: {
     http: 409,
@@ -187,9 +189,11 @@ export const ERRORS = {
   TOKEN_INVALID: {
     http: 403,
     exit: 6,
-    title: 'The join token is not valid',
-    cause: 'The join token is unknown, has expired, or has been used as often as it may be.',
-    remedy: 'Make a new one: `holdfast token create`.',
+    title: 'The token is not valid',
+    cause:
+      'A join token, an invitation, the owner link or a token from a mail is unknown, has expired, was taken back, or has been used as often as it may be.',
+    remedy:
+      'Ask for a new one. Join tokens are made with `holdfast token create`, invitations with `holdfast member invite`.',
   },
   NODE_DOWN: {
     http: 409,
@@ -379,6 +383,7 @@ export const ERRORS = {
     cause: 'Something happened that must not.',
     remedy: 'Report it with the request id.',
   },
+  ...ACCOUNT_ERRORS,
   ...WRITE_ERRORS,
   ...HOST_ERRORS,
 } as const satisfies Record<string, ErrorEntry>

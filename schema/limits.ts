@@ -114,6 +114,34 @@ export const LIMITS = {
   /** For so long what only looks is not looked up anew, in one isolate of the Worker, and of how many keys and clusters. */
   keyKnownMs: 5_000,
   keysKnownMax: 10_000,
+  emailLengthMax: 128,
+  passwordLengthMin: 10,
+  passwordLengthMax: 256,
+  /** Members of one organisation, its invitations that are open, and grants of one member. */
+  membersMax: 1_000,
+  invitationsMax: 200,
+  grantsMax: 50,
+  invitationTtlMs: 7 * 24 * 3_600_000,
+  invitationTtlMaxMs: 30 * 24 * 3_600_000,
+  /** What somebody is sent who signs up, or has forgotten their password. */
+  mailedTokenMs: 3_600_000,
+  /** Organisations that one person belongs to. */
+  organisationsOfPersonMax: 50,
+  /** A session is valid for so long, and not if it was not used for this long; the last use is noted once a minute. */
+  sessionMs: 30 * 24 * 3_600_000,
+  sessionIdleMs: 7 * 24 * 3_600_000,
+  /** Of one person: the oldest end beyond that. */
+  sessionsMax: 50,
+  /** Tries within this time: of passwords and tokens, from one address, at one account, and for one from one. */
+  attemptsMs: 15 * 60_000,
+  attemptsOfAddress: 100,
+  attemptsAtAccount: 100,
+  attemptsOfAddressAtAccount: 10,
+  /** Where addresses are not known, which is behind no edge, all callers count as one. */
+  attemptsOfAll: 1_000,
+  /** Mails to one address within an hour. */
+  mailsPerHour: 5,
+  mailTimeoutMs: 10_000,
   /** Answers of writes that came with an Idempotency-Key: how long they are kept, and how many. */
   answersKeptMs: 24 * 3_600_000,
   answersKept: 10_000,

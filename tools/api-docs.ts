@@ -5,7 +5,8 @@ import { operationStreamPath, streamAccess, streamPath } from '../schema/api/str
 
 const NEEDS: Readonly<Record<Access, string>> = {
   ...{ read: '`read`', operate: '`operate`', admin: '`admin`' },
-  ...{ anyKey: 'any key', joinToken: 'the token in its body', anyone: 'nothing' },
+  ...{ anyKey: 'any key or session', person: 'a session' },
+  ...{ joinToken: 'the token in its body', anyone: 'nothing' },
 }
 
 export function renderApiDocs(): string {

@@ -113,7 +113,9 @@ export class AccountWrites {
       const [first, ...more] = this.#entryRows(last, write, told)
       if (!first) throw new Error('a write without an entry in the audit log')
       try {
-        await this.#orUnderWay(write, () => this.#db.batch([first, ...more, ...work]))
+        // What an entry is about is there before it: it may be the organisation itself.
+        const [begin = first, ...rest] = [...work, first, ...more]
+        await this.#orUnderWay(write, () => this.#db.batch([begin, ...rest]))
         return
       } catch (error) {
         if (!/UNIQUE constraint failed: audit\./.test(textOf(error))) throw error

@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import type { Access, Role } from '../schema/api/access.ts'
 import { HoldfastError } from '../schema/errors.ts'
+import { type Person, Sessions } from './accounts/sessions.ts'
 import { ApiKeys, type ClusterRow, unknownKey } from './api-keys.ts'
 import { notFound } from './calls.ts'
 import { type Principal, requireRole, roleIn } from './principal.ts'
@@ -11,8 +12,12 @@ import { addressOf, type Bindings } from './requests.ts'
 export interface Admitted {
   /** Null where nobody has to say who they are. */
   readonly principal: Principal | null
+  /** Null where nobody has to say who they are, and where a key has. */
+  readonly person: Person | null
   /** What the path names, where it names one. */
   readonly cluster: ClusterRow | null
+  /** What was presented. */
+  readonly secret: string | null
 }
 
 /** Who asks, and what its path names: whether it may is another question. */
@@ -25,21 +30,31 @@ interface Identified extends Admitted {
 
 /** @throws {HoldfastError} UNAUTHENTICATED, NOT_FOUND, FORBIDDEN */
 export async function admit(c: Context<Bindings>, access: Access): Promise<Admitted> {
-  if (access === 'anyone' || access === 'joinToken') return { principal: null, cluster: null }
+  if (access === 'anyone' || access === 'joinToken') return NOBODY
+  if (access === 'person') return identifyPerson(c)
   const identified = await identify(c, true)
   permit(c, access, identified)
   return identified
 }
 
+const NOBODY: Admitted = { principal: null, person: null, cluster: null, secret: null }
+
 /**
- * A cluster that the key has no scope for is none here.
+ * A cluster that the key or member may do nothing in is none here.
  *
- * @param looks it changes nothing: what was known a moment ago will do
- * @throws {HoldfastError} UNAUTHENTICATED
+ * @param looks it changes nothing: what was known of a key a moment ago will do
+ * @throws {HoldfastError} UNAUTHENTICATED, FORBIDDEN
  */
 export async function identify(c: Context<Bindings>, looks = false): Promise<Identified> {
-  const keys = new ApiKeys(c.env.DB)
   const secret = presented(c)
+  const found = isSession(secret) ? await ofMember(c, secret) : await ofKey(c, secret, looks)
+  const { principal, cluster } = found
+  const known = cluster && roleIn(principal, cluster.id) !== null
+  return { ...found, cluster: known ? cluster : null, secret }
+}
+
+async function ofKey(c: Context<Bindings>, secret: string, looks = false) {
+  const keys = new ApiKeys(c.env.DB)
   const reference = c.req.param('cluster') ?? null
   const { principal, cluster, noteUse, validUntilMs } = await guessing(c, () =>
     keys.identify(secret, reference, looks),
@@ -49,9 +64,60 @@ export async function identify(c: Context<Bindings>, looks = false): Promise<Ide
     cluster: cluster?.id ?? null,
   })
   if (noteUse) c.executionCtx.waitUntil(keys.noteUse(principal.id))
-  const known = cluster && roleIn(principal, cluster.id) !== null
-  return { principal, cluster: known ? cluster : null, secret, validUntilMs }
+  return { principal, person: null, cluster, validUntilMs }
 }
+
+async function ofSession(c: Context<Bindings>, secret: string) {
+  const sessions = new Sessions(c.env.DB)
+  const reference = c.req.param('cluster') ?? null
+  const found = await guessing(c, () => sessions.identify(secret, reference))
+  const { person, cluster, noteUse } = found
+  take(c, {
+    ...{ key: person.session.id, organisation: person.principal?.organisation.id ?? null },
+    cluster: cluster?.id ?? null,
+  })
+  if (noteUse) c.executionCtx.waitUntil(sessions.noteUse(person.session.id))
+  return { person, cluster }
+}
+
+async function ofMember(c: Context<Bindings>, secret: string) {
+  const { person, cluster } = await ofSession(c, secret)
+  const { principal } = person
+  if (!principal) throw nowhere(person)
+  return { principal, person, cluster, validUntilMs: person.session.expiresAtMs }
+}
+
+async function identifyPerson(c: Context<Bindings>): Promise<Admitted> {
+  const secret = presented(c)
+  if (isSession(secret)) {
+    const { person } = await ofSession(c, secret)
+    return { principal: person.principal, person, cluster: null, secret }
+  }
+  const { principal } = await ofKey(c, secret)
+  throw new HoldfastError({
+    code: 'FORBIDDEN',
+    message: 'this needs the session of a person',
+    why: `Key "${principal.name}" is nobody's own: it has no password, sessions or organisations.`,
+    remedy: 'Log in: holdfast login',
+  })
+}
+
+/** Who is in several organisations says in which one they work; nothing is done in another by mistake. */
+function nowhere({ email, organisations }: Person): HoldfastError {
+  const names = organisations.map((one) => one.name).join(', ')
+  return new HoldfastError({
+    code: 'FORBIDDEN',
+    message: names ? 'in which organisation?' : `${email} belongs to no organisation`,
+    why: names
+      ? `${email} belongs to ${names}, and the session has not said which one it works in.`
+      : 'What there is belongs to organisations.',
+    remedy: names
+      ? 'Say which: holdfast org use NAME'
+      : 'Accept an invitation (holdfast member accept), or make one: holdfast org create NAME',
+  })
+}
+
+const isSession = (secret: string) => secret.startsWith('hfs_')
 
 /**
  * A cluster of somebody else, and one that the key is not for, are answered as one that does not exist.
@@ -70,13 +136,14 @@ export function permit(
 
 function presented(c: Context<Bindings>): string {
   const said = c.req.header('authorization') ?? ''
-  const key = /^Bearer (hfk_[A-Za-z0-9_-]{8,100})$/.exec(said)?.[1]
-  if (key) return key
+  const secret = /^Bearer (hfk_[A-Za-z0-9_-]{8,100}|hfs_[A-Za-z0-9]{32})$/.exec(said)?.[1]
+  if (secret) return secret
   if (said !== '') throw unknownKey()
   throw new HoldfastError({
     code: 'UNAUTHENTICATED',
-    message: 'this needs an API key',
-    remedy: 'Send it as `Authorization: Bearer hfk_…`, or set HOLDFAST_API_KEY.',
+    message: 'this needs an API key or a session',
+    remedy:
+      'Send it as `Authorization: Bearer hfk_…`, set HOLDFAST_API_KEY, or log in: holdfast login',
   })
 }
 

@@ -203,7 +203,7 @@ export const parseScopes = (text: string): readonly Scope[] => storedScopes.pars
 function principalOf(key: KeyRow, organisation: { id: string; name: string }): Principal {
   const { id, name, expiresAtMs } = key
   return {
-    ...{ kind: 'key', id, name, scopes: parseScopes(key.scopes), expiresAtMs },
+    ...{ kind: 'key', id, name, role: null, scopes: parseScopes(key.scopes), expiresAtMs },
     organisation: { id: organisation.id, name: organisation.name },
   }
 }

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { writes } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { operationStreamPath, streamPath } from '../schema/api/stream.ts'
+import { deviceRoutes } from './accounts/device.ts'
 import { admit, guessing, underRates } from './admission.ts'
 import type { Call } from './calls.ts'
 import { carryOut, writeOf } from './carry-out.ts'
@@ -40,6 +41,8 @@ app.use(underRates)
 app.get(routes.listEvents.path, (c, next) =>
   wantsEvents(c.req.header('accept')) ? eventStream(c) : next(),
 )
+
+app.route('/', deviceRoutes)
 
 for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]

@@ -7,6 +7,7 @@ import { neededFields, parseNeeds } from '../schema/dependency.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import type { AccountWrites } from './account-writes.ts'
+import type { Asker, Person } from './accounts/sessions.ts'
 import type { ClusterRow } from './api-keys.ts'
 import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
@@ -25,6 +26,15 @@ export interface Call<B = unknown, Q = unknown> {
   tenants: Tenants
   /** Null where nobody has to say who they are. */
   principal: Principal | null
+  /** Null where nobody has to say who they are, and where a key has. */
+  person: Person | null
+  /** The key or session that was presented. */
+  presented: string | null
+  asker: Asker
+  /** As it was asked for. */
+  url: string
+  /** Goes on when the answer has been given. */
+  later(work: Promise<unknown>): void
   /** Its name, for who reads what was done. */
   by: string
   /** Of the organisation of who asks; null where the path names none. */

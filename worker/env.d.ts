@@ -5,6 +5,18 @@ interface Env {
   ADDRESS_HEADER?: string
   /** `any`: webhooks may point to private addresses; for a control plane of one's own. */
   WEBHOOK_TARGETS?: string
+  /** Seals what people are handed; without it nobody has an account. */
+  AUTH_SECRET?: string
+  /** Where people reach this control plane: links in mails begin with it. */
+  PUBLIC_URL?: string
+  /** `open`, `invited` or `closed`; default `closed`. */
+  SIGN_UP?: string
+  /** URL that mails are handed to, or `console`; without it none is sent. */
+  MAIL?: string
+  /** Bearer token for that URL. */
+  MAIL_WEBHOOK_TOKEN?: string
+  /** Makes whoever presents it the owner of organisation `default`: once, and until the time that it says. */
+  OWNER_TOKEN?: string
   /** For tests: retries of webhooks come by this factor sooner (0.001) or later. */
   WEBHOOK_RETRY_FACTOR?: string
   /** `eu` or `fedramp`: where new clusters are kept and run. Unset: anywhere. */
@@ -19,6 +31,12 @@ declare namespace Cloudflare {
     DB: D1Database
     ADDRESS_HEADER?: string
     WEBHOOK_TARGETS?: string
+    AUTH_SECRET?: string
+    PUBLIC_URL?: string
+    SIGN_UP?: string
+    MAIL?: string
+    MAIL_WEBHOOK_TOKEN?: string
+    OWNER_TOKEN?: string
     WEBHOOK_RETRY_FACTOR?: string
     JURISDICTION?: string
     RATE_FACTOR?: string

@@ -6,6 +6,9 @@ import type { controlResource } from '../schema/api/types.ts'
 import { API_VERSION } from '../schema/api/version.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Request, SingleRequest } from '../schema/event.ts'
+import { authHandlers } from './accounts/auth-handlers.ts'
+import { deviceHandlers } from './accounts/device.ts'
+import { memberHandlers } from './accounts/member-handlers.ts'
 import { auditHandlers } from './audit-handlers.ts'
 import {
   accountsOf,
@@ -146,6 +149,9 @@ export const handlers: Record<RouteName, Handler> = {
     return { types: types.map((one) => ({ ...one, managed: isManaged(one.type) })) }
   },
 
+  ...authHandlers,
+  ...deviceHandlers,
+  ...memberHandlers,
   ...keyHandlers,
   ...auditHandlers,
   ...webhookHandlers,

@@ -9,9 +9,9 @@ import { endStreams } from './stream-ends.ts'
 
 export const keyHandlers = {
   whoami: async (call: Call): Promise<z.input<typeof k.whoami>> => {
-    const { kind, id, name, organisation, scopes, expiresAtMs } = asking(call)
+    const { kind, id, name, organisation, role, scopes, expiresAtMs } = asking(call)
     const clusters = await call.tenants.clusters(organisation.id)
-    return { kind, id, name, organisation, scopes: shown(scopes, clusters), expiresAtMs }
+    return { kind, id, name, organisation, role, scopes: shown(scopes, clusters), expiresAtMs }
   },
 
   listKeys: async (call: Call): Promise<{ keys: z.input<typeof k.keyView>[] }> => {

@@ -30,9 +30,21 @@ export async function parseCall(
   const tenants = new Tenants(c.env.DB)
   const by = admitted.principal?.name ?? ''
   const params = c.req.param() as never
-  const { principal, cluster } = admitted
-  return { env: c.env, tenants, principal, cluster, by, write, accounts, params, body, query }
+  const { principal, person, cluster, secret: presented } = admitted
+  const asker = { address: write.from, agent: agentOf(c) }
+  const later = (work: Promise<unknown>) => c.executionCtx.waitUntil(work)
+  return {
+    ...{ env: c.env, tenants, principal, person, presented, asker, later, url: c.req.url },
+    ...{ cluster, by, write, accounts, params, body, query },
+  }
 }
+
+/** What a caller calls its program: nothing that could hide in a list. */
+export const agentOf = (c: Context<Bindings>): string | null =>
+  c.req
+    .header('user-agent')
+    ?.replace(/[^\x20-\x7e]+/g, ' ')
+    .slice(0, 120) ?? null
 
 async function readBody(
   c: Context<Bindings>,

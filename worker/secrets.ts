@@ -11,6 +11,28 @@ export function newKey(): { key: string; prefix: string } {
 
 export const newToken = (): string => `hfj_${randomText(24)}`
 
+/** Of an invitation, also of one's own: what somebody is sent who signs up. */
+export const newInvitationToken = (): string => `hfi_${randomText(24)}`
+
+const SESSION = 'hfs_'
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+const SESSION_LENGTH = 32
+
+/** As better-auth makes its own, so that either's are sessions to both: 190 bits. */
+export function newSessionToken(): { presented: string; token: string } {
+  let token = ''
+  // Bytes above the last whole round of letters would make some letters likelier than others.
+  while (token.length < SESSION_LENGTH)
+    for (const byte of crypto.getRandomValues(new Uint8Array(SESSION_LENGTH)))
+      if (byte < 4 * LETTERS.length && token.length < SESSION_LENGTH)
+        token += LETTERS[byte % LETTERS.length]
+  return { presented: presentedSession(token), token }
+}
+
+/** How it is shown: by its beginning scanners for secrets find it. */
+export const presentedSession = (token: string): string => `${SESSION}${token}`
+export const tokenOfSession = (presented: string): string => presented.slice(SESSION.length)
+
 export async function sha256(text: string): Promise<string> {
   const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, '0')).join('')

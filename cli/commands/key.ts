@@ -4,7 +4,7 @@ import type { KeyView, ScopeView } from '../../schema/api/keys.ts'
 import { HoldfastError } from '../../schema/errors.ts'
 import { collect, duration, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
-import { formatInstant } from '../duration.ts'
+import { formatInstant, instantText } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
 
@@ -48,7 +48,7 @@ export function addKey(program: Command, runner: Runner): void {
 export function addWhoami(program: Command, runner: Runner): void {
   program
     .command('whoami')
-    .description('the key in use: its organisation and what it may do')
+    .description('the person or key in use: the organisation, and what it may do')
     .action(runner.action(whoami))
 }
 
@@ -57,10 +57,6 @@ const scopeText = ({ role, cluster }: ScopeView): string =>
 const scopesText = (scopes: readonly ScopeView[]): string =>
   scopes.map(scopeText).join(',') || 'none'
 
-/** To the second; `-` for what has not been, or is not going to be. */
-const time = (ms: number | null): string =>
-  ms === null ? '-' : new Date(ms).toISOString().slice(0, 19)
-
 async function listKeys(session: Session, { all = false }: { all?: boolean }): Promise<undefined> {
   const answer = await session.call('listKeys')
   const keys = answer.keys.filter((one) => all || one.state === 'valid')
@@ -68,8 +64,8 @@ async function listKeys(session: Session, { all = false }: { all?: boolean }): P
     one.name,
     scopesText(one.scopes),
     one.prefixes.map((prefix) => `${prefix}…`).join(' ') || '-',
-    time(one.lastUsedAtMs),
-    time(one.expiresAtMs),
+    instantText(one.lastUsedAtMs),
+    instantText(one.expiresAtMs),
     ...(all ? [one.state] : []),
   ]
   const heads = ['name', 'scopes', 'begins with', 'last used', 'expires', ...(all ? ['state'] : [])]
@@ -114,10 +110,11 @@ async function whoami(session: Session): Promise<undefined> {
   const me = await session.call('whoami')
   session.out.answer(me, () =>
     [
-      `key           ${me.name}`,
+      `${me.kind.padEnd(14)}${me.name}`,
       `organisation  ${me.organisation.name}`,
+      ...(me.role ? [`role          ${me.role}`] : []),
       `scopes        ${scopesText(me.scopes)}`,
-      `expires       ${time(me.expiresAtMs)}`,
+      `expires       ${instantText(me.expiresAtMs)}`,
     ].join('\n'),
   )
 }

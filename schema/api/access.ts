@@ -9,11 +9,19 @@ export const role = z.enum(['read', 'operate', 'admin'])
 export type Role = z.infer<typeof role>
 
 /**
- * What a route needs. A role is needed in the cluster that the path names, or in the whole organisation
- * where it names none. `anyKey`: any valid key; the answer has what the key may see. `joinToken`: the
- * token in the body is the permission. `anyone`: nothing.
+ * What a member of an organisation is there. `viewer` is `read`, `operator` is `operate`, `admin` and `owner` are
+ * `admin`; who is an owner only owners decide.
  */
-export type Access = Role | 'anyKey' | 'joinToken' | 'anyone'
+export const memberRole = z.enum(['viewer', 'operator', 'admin', 'owner'])
+export type MemberRole = z.infer<typeof memberRole>
+
+/**
+ * What a route needs. A role is needed in the cluster that the path names, or in the whole organisation
+ * where it names none. `anyKey`: any valid key, or session of a member; the answer has what they may see.
+ * `person`: a session, whether or not its person belongs to an organisation. `joinToken`: the token in the body is
+ * the permission. `anyone`: nothing.
+ */
+export type Access = Role | 'anyKey' | 'person' | 'joinToken' | 'anyone'
 
 /** @returns whether `has` includes `needs`; null: no role at all */
 export const includes = (has: Role | null, needs: Role): boolean =>

@@ -15,7 +15,7 @@ export const CHAIN_START = { n: 0, hash: '0'.repeat(64) } as const
 
 const who = z.strictObject({
   /** `node`: a host by itself, for whoever is at work on it. */
-  kind: z.enum(['key', 'joinToken', 'node']),
+  kind: z.enum(['key', 'person', 'joinToken', 'node']),
   id: z.string(),
   name: z.string(),
 })
@@ -84,7 +84,7 @@ export const auditQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(LIMITS.pageSizeMax).optional(),
   sinceMs: z.coerce.number().int().nonnegative().optional(),
   /** Name or GUID of who asked. */
-  by: z.string().max(LIMITS.nameLengthMax).optional(),
+  by: z.string().max(LIMITS.emailLengthMax).optional(),
   route: z.string().max(LIMITS.nameLengthMax).optional(),
 })
 export type AuditQuery = z.output<typeof auditQuery>

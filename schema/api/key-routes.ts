@@ -8,7 +8,7 @@ export const keyRoutes = {
     method: 'GET',
     path: '/v1/whoami',
     access: 'anyKey',
-    summary: 'The key that asks: its name, its organisation and what it may do',
+    summary: 'The key or person that asks: name, organisation and what it may do',
     response: k.whoami,
   },
   listKeys: {

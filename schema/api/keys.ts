@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { instantMs, name } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
-import { role } from './access.ts'
+import { memberRole, role } from './access.ts'
 import { reference } from './reference.ts'
 
 /** A role in one cluster, or in the whole organisation where none is named. */
@@ -63,10 +63,12 @@ export const keyRotated = keyCreated.extend({
 export const keyRevoked = z.object({ id: z.string(), name: z.string() })
 
 export const whoami = z.object({
-  kind: z.literal('key'),
+  kind: z.enum(['key', 'person']),
   id: z.string(),
   name: z.string(),
   organisation: z.object({ id: z.string(), name: z.string() }),
+  /** Of a member of the whole organisation. */
+  role: memberRole.nullable(),
   scopes: z.array(scopeView),
   expiresAtMs: instantMs.nullable(),
 })

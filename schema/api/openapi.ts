@@ -74,6 +74,11 @@ const TAGS = [
     of: ['simulate', 'survivability', 'replay', 'timelines'],
     about: 'What would happen, and how it went',
   },
+  {
+    name: 'Accounts',
+    of: ['auth', 'organisations', 'members', 'invitations'],
+    about: 'People, how they get in, and where they belong',
+  },
   { name: 'Maintenance', of: ['maintenance'], about: 'What is observed only' },
   { name: 'Events', of: ['events', 'log'], about: 'What was committed, and the cluster log' },
   { name: 'Monitoring', of: ['health', 'metrics', 'healthz'], about: 'Health and metrics' },
@@ -139,8 +144,9 @@ export function openApi(): OpenApi {
       ...{ schemas: known.schemas, parameters, headers },
       securitySchemes: {
         apiKey: {
-          ...{ type: 'http', scheme: 'bearer', bearerFormat: 'hfk_…' },
-          description: 'An API key: `holdfast key create NAME --scope ROLE[:CLUSTER]`',
+          ...{ type: 'http', scheme: 'bearer', bearerFormat: 'hfk_… or hfs_…' },
+          description:
+            'An API key (`holdfast key create NAME --scope ROLE[:CLUSTER]`), or the session of a person (`logIn`)',
         },
       },
     },
@@ -151,7 +157,8 @@ const NEEDS: Readonly<Record<Access, string>> = {
   read: 'Needs scope `read`',
   operate: 'Needs scope `operate`',
   admin: 'Needs scope `admin`',
-  anyKey: 'Needs any valid key.',
+  anyKey: 'Needs any valid key, or the session of a member.',
+  person: 'Needs the session of a person; keys are refused.',
   joinToken: 'Needs the join token in its body, and no key.',
   anyone: 'Needs no key.',
 }

@@ -29,6 +29,16 @@ const OF_CONTROL = ['CONTROL_FAILED', 'NODE_DOWN'] as const
 const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   createCluster: ['NAME_TAKEN'],
   join: ['TOKEN_INVALID', 'JOINED_ELSEWHERE', 'NAME_TAKEN', 'LIMIT_REACHED'],
+  signUp: ['SIGN_UP_CLOSED'],
+  register: ['TOKEN_INVALID', 'SIGN_UP_CLOSED', 'ACCOUNT_EXISTS'],
+  logIn: ['UNAUTHENTICATED'],
+  resetPassword: ['TOKEN_INVALID'],
+  decideDevice: ['TOKEN_INVALID'],
+  createOrganisation: ['SIGN_UP_CLOSED', 'NAME_TAKEN', 'LIMIT_REACHED'],
+  acceptInvitation: ['TOKEN_INVALID', 'ALREADY_MEMBER', 'LIMIT_REACHED'],
+  changeMember: ['LAST_OWNER'],
+  removeMember: ['LAST_OWNER'],
+  inviteMember: ['ALREADY_MEMBER', 'LIMIT_REACHED'],
   createKey: ['NAME_TAKEN', 'LIMIT_REACHED'],
   revokeKey: ['KEY_IN_USE'],
   createWebhook: ['NAME_TAKEN', 'LIMIT_REACHED', 'WEBHOOK_TARGET_REFUSED'],
@@ -66,8 +76,8 @@ export function errorsOf(name: RouteName): ErrorCode[] {
   const { access, path, body, query } = route
   const isOpen = access === 'anyone' || access === 'joinToken'
   const codes: ErrorCode[] = [...(OWN[name] ?? []), 'INTERNAL', 'UNAVAILABLE', 'RATE_LIMITED']
-  if (!isOpen) codes.push('UNAUTHENTICATED')
-  if (!isOpen && access !== 'anyKey') codes.push('FORBIDDEN')
+  // Also where any key will do: a person may belong to no organisation.
+  if (!isOpen) codes.push('UNAUTHENTICATED', 'FORBIDDEN')
   if (path.includes(':') || (body && !isOpen)) codes.push('NOT_FOUND')
   if (body || query || writes(name)) codes.push('BAD_REQUEST')
   if (body) codes.push('TOO_LARGE')

@@ -5,10 +5,12 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { authRoutes } from './auth-routes.ts'
 import * as b from './bodies.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
 import { keyRoutes } from './key-routes.ts'
+import { memberRoutes } from './member-routes.ts'
 import { metricRoutes } from './metric-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { operationRoutes } from './operation-routes.ts'
@@ -93,6 +95,8 @@ export const routes = {
     summary: 'Resource types and the nodes that can host them',
     response: z.object({ types: z.array(t.typeView) }),
   },
+  ...authRoutes,
+  ...memberRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...webhookRoutes,

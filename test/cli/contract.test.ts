@@ -16,14 +16,17 @@ import { EXIT } from '../../cli/exit-codes.ts'
 import { makeProgram } from '../../cli/program.ts'
 import { tinyDomainXml } from '../../demo/vm/domain.ts'
 import { RealCluster } from './real-cluster.ts'
+import { PEOPLE_LINES, People } from './real-people.ts'
 import { type CliResult, runCli, runCliProcess, surroundings } from './run-cli.ts'
 
 let real: RealCluster
+let people: People
 /** Takes every webhook. */
 const receiver = createServer((_, response) => void response.writeHead(204).end())
 beforeAll(async () => {
   await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
-  real = await RealCluster.start()
+  real = await RealCluster.start({ accounts: { SIGN_UP: 'open', MAIL: 'console' } })
+  people = await People.of(real)
   await real.online('web', ['nginx', 'app'])
   await real.online('db', ['pg'])
   // Its host has never reported: it is down.
@@ -188,6 +191,7 @@ const CASES: readonly Case[] = [
   of('key rotate ci --overlap 1h', 'key rotate nosuch', notFound),
   of('key revoke ci --yes', 'key revoke operator --yes', refused),
   of('whoami', 'whoami extra', usage),
+  ...PEOPLE_LINES.map((line) => of(...line)),
   of('move web --to n2', 'move web --to n2', conflict),
   of('operation list --open --limit 5', 'operation list --limit some', usage),
   of('move web --to n2 --stick 2h --reason trial', 'move web --stick 2h', usage),
@@ -231,7 +235,7 @@ const run = async (
   env: Record<string, string> = {},
 ) => {
   // Before the words: what follows `--` belongs to the command.
-  const [first = '', ...rest] = line
+  const [first = '', ...rest] = (await people.filled(line))
     .replace('@XML@', join(real.folder, 'box.xml'))
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
     .replace('@AUDIT@', line.includes('@AUDIT@') ? await exported() : '')
@@ -242,7 +246,9 @@ const run = async (
     .replace('@MOVE@', line.includes('@MOVE@') ? await lastMove() : '')
     .replace('@DRAIN@', line.includes('@DRAIN@') ? await openDrain() : '')
     .split(' ')
-  return runCli([first, ...more, ...rest], { env: { ...real.env, ...env } })
+  const all = { ...real.env, ...people.envOf(line), ...env }
+  const args = [first, ...more, ...rest]
+  return line === 'login' ? people.logIn(args, all) : runCli(args, { env: all })
 }
 
 async function exported(): Promise<string> {

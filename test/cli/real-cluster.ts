@@ -2,7 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ControlPlane, startControlPlane } from '../../demo/control-plane.ts'
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  startControlPlane,
+} from '../../demo/control-plane.ts'
 import { type Client, createClient } from '../../schema/api/client.ts'
 import { PretendNode } from './pretend-node.ts'
 
@@ -13,18 +17,27 @@ export class RealCluster {
   readonly control: ControlPlane
   readonly api: Client
   readonly nodes: PretendNode[] = []
+  /** What was mailed, where that goes to the console. */
+  readonly mails: readonly string[]
 
-  private constructor(folder: string, control: ControlPlane) {
+  private constructor(folder: string, control: ControlPlane, mails: readonly string[]) {
     this.folder = folder
+    this.mails = mails
     this.control = control
     this.api = createClient({ url: control.url, key: control.key })
   }
 
-  static async start(parts: { extensions?: boolean } = {}): Promise<RealCluster> {
+  static async start(
+    parts: Pick<ControlPlaneOptions, 'extensions' | 'accounts'> = {},
+  ): Promise<RealCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-'))
-    const options = { folder: join(folder, 'control'), port: 0, ...parts }
+    const mails: string[] = []
+    const log = (_: string, message: string) => {
+      if (message.startsWith('mail to ')) mails.push(message)
+    }
+    const options = { folder: join(folder, 'control'), port: 0, log, ...parts }
     const control = await startControlPlane(options)
-    const cluster = new RealCluster(folder, control)
+    const cluster = new RealCluster(folder, control, mails)
     await cluster.api('createCluster', { body: { name: CLUSTER, profile: 'standard' } })
     for (const name of ['n1', 'n2'])
       cluster.nodes.push(await PretendNode.join(cluster.api, control.url, CLUSTER, name))

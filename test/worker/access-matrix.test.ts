@@ -4,10 +4,18 @@
  */
 import { exports } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Access, includes, type Role, role } from '../../schema/api/access.ts'
+import { type Access, includes, type MemberRole, type Role, role } from '../../schema/api/access.ts'
 import type { Problem } from '../../schema/api/bodies.ts'
 import { openApi } from '../../schema/api/openapi.ts'
-import { addKey, addOrganisation, insertKey, ok, revokeKey, TestCluster } from './api.ts'
+import {
+  addKey,
+  addOrganisation,
+  addSession,
+  insertKey,
+  ok,
+  revokeKey,
+  TestCluster,
+} from './api.ts'
 
 /** What is needed, and the status for who has it: of a body that does not fit, of what is not there. */
 type Row = readonly [needs: Access, admitted: 200 | 400 | 404]
@@ -21,6 +29,15 @@ const ROWS: Readonly<Record<string, Row>> = {
   createToken: ['admin', 400],
   join: ['joinToken', 400],
   listTypes: ['read', 200],
+  ...{ authInfo: ['anyone', 200], signUp: ['anyone', 400], register: ['anyone', 400] },
+  ...{ logIn: ['anyone', 400], forgotPassword: ['anyone', 400], resetPassword: ['anyone', 400] },
+  ...{ changePassword: ['person', 400], logOut: ['person', 200], listSessions: ['person', 200] },
+  ...{ endSession: ['person', 404], listOrganisations: ['person', 200] },
+  ...{ createOrganisation: ['person', 400], useOrganisation: ['person', 400] },
+  ...{ acceptInvitation: ['person', 400], decideDevice: ['person', 400] },
+  ...{ listMembers: ['read', 200], changeMember: ['admin', 404], removeMember: ['admin', 404] },
+  ...{ listInvitations: ['admin', 200], inviteMember: ['admin', 400] },
+  revokeInvitation: ['admin', 404],
   whoami: ['anyKey', 200],
   listKeys: ['admin', 200],
   createKey: ['admin', 400],
@@ -127,6 +144,8 @@ interface Asker {
   readonly organisation: Role | null
   readonly cluster: Role | null
   readonly tenant: 'own' | 'foreign' | 'nobody'
+  /** Of a person's session: what they are, and where. */
+  readonly person?: Omit<Parameters<typeof addSession>[0], 'token' | 'email'>
 }
 
 const nobody = (who: string, key: string | null): Asker => ({
@@ -137,8 +156,40 @@ const own = (who: string, organisation: Role | null, cluster: Role | null): Aske
   ...{ organisation, cluster, tenant: 'own' },
 })
 
+const person = (
+  who: string,
+  parts: Pick<Asker, 'organisation' | 'cluster' | 'tenant'>,
+  more: Asker['person'] = {},
+): Asker => {
+  const key = `hfs_${who.replaceAll(/[^a-z]/gi, '').padEnd(32, 'x')}`
+  return { who, key, ...parts, person: more }
+}
+const member = (role: MemberRole, has: Role): Asker =>
+  person(role, { organisation: has, cluster: has, tenant: 'own' }, { role })
+
+/** Grants name the cluster, which is there later. */
+const granted = (role: MemberRole, has: Role | null): Asker =>
+  person(`${role} of ${has ? 'this' : 'another'} cluster`, {
+    ...{ organisation: null, cluster: has, tenant: 'own' },
+  })
+
 const FOREIGN: Asker = { ...own('foreign', 'admin', null), tenant: 'foreign' }
 const OTHER = own('another-cluster', null, null)
+const FOREIGNER = person(
+  'foreign owner',
+  { organisation: 'admin', cluster: null, tenant: 'foreign' },
+  { role: 'owner', organisation: 'foreign' },
+)
+const STRANGER = person(
+  'person of no organisation',
+  { organisation: null, cluster: null, tenant: 'nobody' },
+  { organisation: null },
+)
+const EXPIRED = person(
+  'expired session',
+  { organisation: null, cluster: null, tenant: 'nobody' },
+  { role: 'owner', expiresAtMs: 1 },
+)
 const ASKERS: readonly Asker[] = [
   nobody('no key', null),
   nobody('unknown', 'hfk_unknown-key-of-nobody'),
@@ -148,15 +199,39 @@ const ASKERS: readonly Asker[] = [
   OTHER,
   ...role.options.map((one) => own(one, one, one)),
   ...role.options.map((one) => own(`c${one}`, null, one)),
+  nobody('ended session', `hfs_${'ended'.padEnd(32, 'x')}`),
+  ...[EXPIRED, STRANGER, FOREIGNER],
+  ...[member('viewer', 'read'), member('operator', 'operate')],
+  ...[member('admin', 'admin'), member('owner', 'admin')],
+  ...[granted('viewer', 'read'), granted('operator', 'operate'), granted('admin', 'admin')],
+  granted('admin', null),
 ]
 
+/** Also of who has just ended their own. */
+async function begin({ who, key, person }: Asker): Promise<void> {
+  if (!person || key === null) return
+  const grants = / of (this|another) cluster/.exec(who)
+  const [word = ''] = who.split(' ')
+  const where = grants?.[1] === 'this' ? cluster.id : another.id
+  await addSession({
+    ...{ token: key, email: `${who.replaceAll(' ', '-')}@example.com`, ...person },
+    ...(grants && { grants: [{ role: word as MemberRole, cluster: where }] }),
+  })
+}
+
 let cluster: TestCluster
+let another: TestCluster
 beforeAll(async () => {
   await insertKey()
   await addOrganisation('foreign')
   cluster = await TestCluster.form('standard')
-  const another = await TestCluster.form('standard')
-  for (const { who, key, organisation, cluster: here } of ASKERS) {
+  another = await TestCluster.form('standard')
+  for (const asker of ASKERS) {
+    const { who, key, organisation, cluster: here } = asker
+    if (key?.startsWith('hfs_')) {
+      await begin(asker)
+      continue
+    }
     const scopes = organisation
       ? [{ role: organisation, cluster: null }]
       : [{ role: here ?? 'admin', cluster: here ? cluster.id : another.id }]
@@ -165,22 +240,30 @@ beforeAll(async () => {
     if (key && who !== 'unknown') await addKey({ key, name: who, scopes, expiresAtMs, ...of })
   }
   await revokeKey('revoked')
+  await ok('inviteMember', { body: { email: INVITED, role: 'viewer' } })
   await ok('createWebhook', { body: { name: WEBHOOK, url: 'https://example.com/' } })
 })
 
 /** One that there is: only those ask for it who may not know of it. */
 const WEBHOOK = 'of-the-matrix'
 
+const INVITED = 'invited@example.com'
+
+/** What belongs to an organisation, beside its clusters. */
+const OURS = /:key|:webhook|:member|:invitation/
+
 function expected(name: string, asker: Asker): number {
   const [needs, admitted] = ROWS[name] as Row
   const path = SERVED[name]?.path ?? ''
   if (needs === 'anyone' || needs === 'joinToken') return admitted
+  if (asker === STRANGER) return needs === 'person' ? admitted : 403
   if (asker.tenant === 'nobody') return 401
+  if (needs === 'person') return asker.person ? admitted : 403
   const inCluster = path.includes(':cluster')
   if (inCluster && asker.cluster === null) return 404
   const has = inCluster ? asker.cluster : asker.organisation
   if (needs !== 'anyKey' && !includes(has, needs)) return 403
-  return /:key|:webhook/.test(path) && asker.tenant === 'foreign' ? 404 : admitted
+  return OURS.test(path) && asker.tenant === 'foreign' ? 404 : admitted
 }
 
 /**
@@ -189,7 +272,7 @@ function expected(name: string, asker: Asker): number {
  */
 const BODIES: Readonly<Record<string, object>> = {
   ...{ rotateKey: {}, changeWebhook: {}, rotateWebhook: {} },
-  replayWebhook: { message: 'nosuch' },
+  ...{ replayWebhook: { message: 'nosuch' }, changeMember: { role: 'viewer' } },
 }
 
 let made = 0
@@ -226,23 +309,37 @@ describe.each(Object.keys(SERVED))('%s', (name) => {
   test.each(ASKERS)('$who', async (asker) => {
     const key = SERVED[name]?.path.includes(':key') ? await victim() : 'nosuch'
     const things = { cluster: cluster.name, key }
+    const [needs] = ROWS[name] as Row
+    await begin(asker)
     const { status, answer } = await call(name, asker.key, things)
     expect(status, JSON.stringify(answer)).toBe(expected(name, asker))
     if (status === 401) expect(answer).toMatchObject({ code: 'UNAUTHENTICATED' })
-    if (status === 403) {
-      const [needs] = ROWS[name] as Row
+    if (status === 403 && needs === 'person')
+      expect(answer).toMatchObject({ detail: 'this needs the session of a person' })
+    else if (status === 403 && asker === STRANGER)
+      expect(answer.detail).toContain('belongs to no organisation')
+    else if (status === 403) {
       const scope = SERVED[name]?.path.includes(':cluster') ? `${needs}:${cluster.name}` : needs
       expect(answer).toMatchObject({ code: 'FORBIDDEN', detail: `this needs scope "${scope}"` })
-      expect(answer.remedy).toContain(`--scope ${scope}`)
+      const grant = SERVED[name]?.path.includes(':cluster') ? '--grant ' : '--role '
+      expect(answer.remedy).toContain(asker.person ? grant : `--scope ${scope}`)
     }
   })
 
-  test.each([FOREIGN, OTHER])(
+  test.each([FOREIGN, OTHER, FOREIGNER])(
     '$who: what is not for it answers as what is not there',
     async (a) => {
-      if (!/:cluster|:key|:webhook/.test(SERVED[name]?.path ?? '')) return
-      const there = { cluster: cluster.name, key: await victim(), webhook: WEBHOOK }
-      const other = { cluster: cluster.id, key: 'nosuch', webhook: 'nosuch' }
+      const path = SERVED[name]?.path ?? ''
+      if (!path.includes(':cluster') && !OURS.test(path)) return
+      const email = 'owner@example.com'
+      const there = {
+        ...{ cluster: cluster.name, key: await victim(), webhook: WEBHOOK },
+        ...{ member: email, invitation: INVITED },
+      }
+      const other = {
+        ...{ cluster: cluster.id, key: 'nosuch', webhook: 'nosuch' },
+        ...{ member: 'nosuch', invitation: 'nosuch' },
+      }
       const seen = await Promise.all(
         [there, other, { ...other, cluster: 'nosuch' }].map(async (things) => {
           const { status, answer } = await call(name, a.key, things)

@@ -1,12 +1,12 @@
 /** An operator of the test: an API key in D1, and calls whose answers fit the route table. */
 import { env, exports } from 'cloudflare:workers'
 import { expect } from 'vitest'
-import type { Role } from '../../schema/api/access.ts'
+import type { MemberRole, Role } from '../../schema/api/access.ts'
 import { type ClusterView, type Problem, problem } from '../../schema/api/bodies.ts'
 import { errorsOf } from '../../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../../schema/api/routes.ts'
 import type { ProfileName } from '../../schema/timing.ts'
-import { PREFIX_LENGTH, sha256 } from '../../worker/secrets.ts'
+import { PREFIX_LENGTH, sha256, tokenOfSession } from '../../worker/secrets.ts'
 
 export const KEY = 'hfk_test-key-of-the-suite'
 
@@ -44,6 +44,37 @@ export async function addKey(parts: KeyParts): Promise<void> {
       'insert or ignore into api_key_secrets (prefix, key_id, hash, created_at_ms) values (?, ?, ?, 0)',
     ).bind(key.slice(0, PREFIX_LENGTH), id, await sha256(key)),
   ])
+}
+
+interface SessionParts {
+  token: string
+  email: string
+  /** Null: they belong to none. */
+  organisation?: string | null
+  role?: MemberRole | null
+  grants?: { role: MemberRole; cluster: string }[]
+  expiresAtMs?: number
+}
+
+/** A person with a session, made if they are not there, and so whatever has become of it. */
+export async function addSession(parts: SessionParts): Promise<void> {
+  const { token, email, organisation = 'suite', role = null, grants = [] } = parts
+  const expiresAtMs = parts.expiresAtMs ?? Date.now() + 3_600_000
+  const id = `person-${email}`
+  await env.DB.batch([
+    env.DB.prepare(
+      "insert or ignore into persons (id, name, email, email_verified, created_at_ms, updated_at_ms) values (?, 'Somebody', ?, 1, 0, 0)",
+    ).bind(id, email),
+    env.DB.prepare(
+      'insert or replace into sessions (id, person_id, token_hash, expires_at_ms, created_at_ms, updated_at_ms) values (?, ?, ?, ?, ?, 0)',
+    ).bind(`session-${email}`, id, await sha256(tokenOfSession(token)), expiresAtMs, Date.now()),
+  ])
+  if (organisation === null) return
+  await env.DB.prepare(
+    "insert or ignore into members (organisation_id, person_id, role, grants, joined_at_ms, invited_by) values (?, ?, ?, ?, 0, 'suite')",
+  )
+    .bind(`organisation-${organisation}`, id, role, JSON.stringify(grants))
+    .run()
 }
 
 export async function revokeKey(name: string): Promise<void> {

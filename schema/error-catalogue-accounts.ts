@@ -1,0 +1,36 @@
+/** Codes about people: how they get in, and where they belong. */
+import type { ErrorEntry } from './error-entry.ts'
+
+export const ACCOUNT_ERRORS = {
+  SIGN_UP_CLOSED: {
+    http: 403,
+    exit: 6,
+    title: 'Sign-up is closed',
+    cause:
+      'This control plane takes no new accounts (SIGN_UP=closed), only those of invited people (SIGN_UP=invited), or organisations are made by its operator alone.',
+    remedy: 'Ask whoever runs it; in a control plane of your own, set SIGN_UP.',
+  },
+  ACCOUNT_EXISTS: {
+    http: 409,
+    exit: 7,
+    title: 'There is an account for this address',
+    cause:
+      'A token was to make an account for an address that has one already. Said only to who has the token, and so the mail.',
+    remedy: 'Log in (`holdfast login`), and accept an invitation with `holdfast member accept`.',
+  },
+  ALREADY_MEMBER: {
+    http: 409,
+    exit: 7,
+    title: 'A member already',
+    cause: 'Somebody was to become a member of an organisation who is one already.',
+    remedy: 'Change what they may do with `holdfast member role`.',
+  },
+  LAST_OWNER: {
+    http: 409,
+    exit: 8,
+    title: 'An organisation keeps an owner',
+    cause:
+      'The only owner of an organisation was to be removed, or to become something else. Nobody could make another one then.',
+    remedy: 'Make somebody else an owner first: `holdfast member role ADDRESS --role owner`.',
+  },
+} as const satisfies Record<string, ErrorEntry>
