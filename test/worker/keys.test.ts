@@ -151,7 +151,7 @@ describe('a key', () => {
     expect((await keyNamed(name))?.lastUsedAtMs).toBe(first)
     await env.DB.prepare('update api_keys set last_used_at_ms = 5 where name = ?').bind(name).run()
     // What only looks is not looked up again so soon.
-    await as(key, () => ok('createCluster', { body: { name: 'noted', profile: 'standard' } }))
+    await as(key, () => refused('createCluster', { body: { name: 'noted' } }))
     expect(await noted(5)).toBeGreaterThanOrEqual(first ?? 0)
   })
 
