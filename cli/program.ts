@@ -28,6 +28,7 @@ import { addSim } from './commands/sim.ts'
 import { addSimulate } from './commands/simulate.ts'
 import { addStatus } from './commands/status.ts'
 import { addTimeline } from './commands/timeline.ts'
+import { addUsage } from './commands/usage.ts'
 import { addVm } from './commands/vm.ts'
 import { addWait } from './commands/wait.ts'
 import { addWebhook } from './commands/webhook.ts'
@@ -83,6 +84,7 @@ export function makeProgram(runner: Runner): Command {
     addAccount,
     addMember,
     addAudit,
+    addUsage,
     addWebhook,
     addMove,
     addVerbs,

@@ -37,6 +37,14 @@ export const WRITE_ERRORS = {
     remedy:
       'Wait as long as the header `Retry-After` says. To follow a cluster use its event stream in place of asking again and again.',
   },
+  QUOTA_REACHED: {
+    http: 409,
+    exit: 8,
+    title: 'A quota of the organisation is reached',
+    cause:
+      'Whoever runs the service says how many clusters an organisation may have, and how many nodes, groups and resources each of them. Nothing was changed.',
+    remedy: 'See what there is (`holdfast usage`), remove what is no longer used, or ask for more.',
+  },
   WEBHOOK_OFF: {
     http: 409,
     exit: 8,

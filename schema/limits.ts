@@ -13,6 +13,8 @@ export const LIMITS = {
   batchMax: 1_000,
   batchBytesMax: 1024 * 1024,
   sourceLengthMax: 220,
+  /** Clusters of one organisation. */
+  clustersMax: 1_000,
   nodesMax: 1_000,
   /** Groups of a cluster that go back to where they belong at the same time. */
   failbacksAtOnce: 4,

@@ -200,11 +200,11 @@ const NO_HASH = '0'.repeat(64)
 const storedScopes = z.array(z.object({ role, cluster: z.string().nullable() }))
 export const parseScopes = (text: string): readonly Scope[] => storedScopes.parse(JSON.parse(text))
 
-function principalOf(key: KeyRow, organisation: { id: string; name: string }): Principal {
+function principalOf(key: KeyRow, organisation: Principal['organisation']): Principal {
   const { id, name, expiresAtMs } = key
   return {
     ...{ kind: 'key', id, name, role: null, scopes: parseScopes(key.scopes), expiresAtMs },
-    organisation: { id: organisation.id, name: organisation.name },
+    organisation: { id: organisation.id, name: organisation.name, quotas: organisation.quotas },
   }
 }
 

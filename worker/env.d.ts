@@ -19,6 +19,8 @@ interface Env {
   OWNER_TOKEN?: string
   /** For tests: retries of webhooks come by this factor sooner (0.001) or later. */
   WEBHOOK_RETRY_FACTOR?: string
+  /** JSON of what every organisation may have; unset: what the product can bear. */
+  QUOTAS?: string
   /** `eu` or `fedramp`: where new clusters are kept and run. Unset: anywhere. */
   JURISDICTION?: string
   /** Multiplies every rate limit; 0: none. Unset: 1. */
@@ -38,6 +40,7 @@ declare namespace Cloudflare {
     MAIL_WEBHOOK_TOKEN?: string
     OWNER_TOKEN?: string
     WEBHOOK_RETRY_FACTOR?: string
+    QUOTAS?: string
     JURISDICTION?: string
     RATE_FACTOR?: string
   }

@@ -39,6 +39,7 @@ import { metricHandlers } from './metric-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
 import { roleIn } from './principal.ts'
+import { quotaReached } from './quotas.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
@@ -88,6 +89,9 @@ export const handlers: Record<RouteName, Handler> = {
     const id = crypto.randomUUID()
     const objectId = newObjectId(call.env)
     const organisationId = asking(call).organisation.id
+    const most = call.write.quotas?.clusters ?? Number.POSITIVE_INFINITY
+    const has = (await call.tenants.clusters(organisationId)).length
+    if (has >= most) throw new HoldfastError(quotaReached('clusters', has, most))
     const row = {
       ...{ id, organisationId, name, profile },
       ...{ objectId: objectId.toString(), createdAtMs: Date.now() },

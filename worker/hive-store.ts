@@ -161,6 +161,11 @@ export class HiveStore {
     })
   }
 
+  /** Of the whole database, free pages included. */
+  get storedBytes(): number {
+    return this.#storage.sql.databaseSize
+  }
+
   /** The times of the cluster's profile. */
   timing(): Timing {
     this.#timing ??= PROFILES[profileName.options[this.#mark('profile')] ?? 'standard']
@@ -259,7 +264,7 @@ export class HiveStore {
     const ids = { first: sql<number | null>`min(id)`, last: sql<number | null>`max(id)` }
     const { first, last } = this.db.select(ids).from(t.journal).get() ?? {}
     return {
-      databaseBytes: this.#storage.sql.databaseSize,
+      databaseBytes: this.storedBytes,
       journalEntries: first && last ? last - first + 1 : 0,
       sessionsBegun: this.#mark('session'),
     }

@@ -2,10 +2,12 @@ import type * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import { quotasOf } from './quotas.ts'
 import type { Tenants } from './tenants.ts'
 import type { Reply, Write } from './write.ts'
 
 interface JoinCall {
+  readonly env: Pick<Env, 'QUOTAS'>
   readonly tenants: Tenants
   readonly write: Write
   readonly body: z.output<typeof b.join>
@@ -25,7 +27,7 @@ interface Stub {
 /**
  * Swaps a join token for membership. Joining twice with one key is not an error, and takes one use.
  *
- * @throws {HoldfastError} TOKEN_INVALID, JOINED_ELSEWHERE, NAME_TAKEN, LIMIT_REACHED
+ * @throws {HoldfastError} TOKEN_INVALID, JOINED_ELSEWHERE, NAME_TAKEN, LIMIT_REACHED, QUOTA_REACHED
  */
 export async function join(
   call: JoinCall,
@@ -34,11 +36,15 @@ export async function join(
   const { tenants, body } = call
   const { token, name, publicKey, memberOf } = body
   const row = await tenants.token(token)
-  const cluster = row && (await tenants.clusterOfToken(row.clusterId))
-  if (!row || !cluster) throw invalid('this join token is not known')
+  const found = row && (await tenants.clusterOfToken(row.clusterId))
+  if (!row || !found) throw invalid('this join token is not known')
+  const { cluster } = found
   if (memberOf !== undefined && memberOf !== cluster.id) throw joinedElsewhere(cluster.name)
   const stub = stubOf(cluster.objectId)
-  const write = { ...call.write, who: { ...call.write.who, id: row.id } }
+  const write = {
+    ...{ ...call.write, who: { ...call.write.who, id: row.id } },
+    quotas: quotasOf(call.env.QUOTAS, found.quotas),
+  }
   const answer = {
     clusterId: cluster.id,
     clusterName: cluster.name,

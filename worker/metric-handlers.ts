@@ -1,12 +1,28 @@
 /** Metrics as monitoring reads them: of one cluster, and of an organisation. */
+import type { Usage } from '../schema/api/usage.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { type Family, gauge, openMetricsText } from '../schema/open-metrics.ts'
 import { ApiKeys, type ClusterRow } from './api-keys.ts'
 import { asking, type Call, open, stubOf } from './calls.ts'
+import type { AnswerTo, Read } from './object-reads.ts'
+import { quotasOf } from './quotas.ts'
 
 export const metricHandlers = {
   clusterMetrics: async (call: Call) =>
     openMetricsText(await open(call).stub.read({ what: 'metrics', each: true })),
+
+  getUsage: async (call: Call<unknown, { after?: string }>): Promise<Usage> => {
+    const { id, name, quotas } = asking(call).organisation
+    const clusters = await call.tenants.clusters(id)
+    const { after = '' } = call.query
+    const asked = clusters.filter((one) => one.name > after).slice(0, LIMITS.metricClustersMax)
+    const answers = await askEach(call.env, asked, { what: 'usage' })
+    return {
+      ...{ organisation: name, quotas: quotasOf(call.env.QUOTAS, quotas) },
+      clusters: clusters.length,
+      each: asked.map((one, n) => ({ cluster: one.name, usage: answers[n] ?? null })),
+    }
+  },
 
   /**
    * What spans clusters is in D1. What is said of each cluster is asked of its object, which wakes it, so it
@@ -23,7 +39,7 @@ export const metricHandlers = {
     const { after = '' } = call.query
     const behind = clusters.filter((one) => one.name > after)
     const asked = behind.slice(0, LIMITS.metricClustersMax)
-    const answers = await askEach(call.env, asked)
+    const answers = await askEach(call.env, asked, { what: 'metrics', each: false })
     const of = { organisation: name }
     const valid = keys.filter((one) => one.state === 'valid')
     const expiries = valid.flatMap(({ key }) => key.expiresAtMs ?? [])
@@ -58,24 +74,33 @@ const family = (name: string, help: string, samples: Family['samples']): Family 
 })
 
 /** In their order; null: no answer in time. */
-async function askEach(env: Env, clusters: readonly ClusterRow[]): Promise<(Family[] | null)[]> {
-  const answers: (Family[] | null)[] = clusters.map(() => null)
+async function askEach<R extends Read>(
+  env: Env,
+  clusters: readonly ClusterRow[],
+  what: R,
+): Promise<(Answer<R> | null)[]> {
+  const answers: (Answer<R> | null)[] = clusters.map(() => null)
   const next = clusters.entries()
   const worker = async () => {
-    for (const [n, { objectId }] of next) answers[n] = await inTime(env, objectId)
+    for (const [n, { objectId }] of next) answers[n] = await inTime(env, objectId, what)
   }
   await Promise.all(Array.from({ length: LIMITS.metricClustersAtOnce }, worker))
   return answers
 }
 
-async function inTime(env: Env, objectId: string): Promise<Family[] | null> {
+type Answer<R extends Read> = Awaited<AnswerTo<R>>
+
+async function inTime<R extends Read>(
+  env: Env,
+  objectId: string,
+  what: R,
+): Promise<Answer<R> | null> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), LIMITS.metricAnswerMs)
   })
   try {
-    const answer = stubOf(env, objectId).read({ what: 'metrics', each: false })
-    return await Promise.race([answer, late])
+    return await Promise.race([stubOf(env, objectId).read(what), late])
   } catch {
     // Whatever keeps it from answering is shown as that it did not.
     return null

@@ -5,6 +5,7 @@ import type { OperationSummary, OperationView } from '../schema/api/operations.t
 import type { ReplayView } from '../schema/api/replay.ts'
 import type { SimulateAsk, Simulation } from '../schema/api/simulate.ts'
 import type { TimelineView } from '../schema/api/timeline.ts'
+import type { ClusterUsage } from '../schema/api/usage.ts'
 import type { WhyView } from '../schema/api/why.ts'
 import type { Refusal } from '../schema/errors.ts'
 import { fromDocument } from '../schema/hive.ts'
@@ -57,6 +58,7 @@ export type Read =
   | ({ what: 'log'; after: number | null; limit: number } & LogFilter)
   | ({ what: 'why' } & WhyAsk)
   | { what: 'nodeByKey'; publicKey: string }
+  | { what: 'usage' }
   | { what: 'evidence'; resourceId: string }
   | { what: 'types' }
   | { what: 'simulate'; ask: SimulateAsk }
@@ -73,6 +75,7 @@ interface ReadAnswers {
   events: { events: EventView[]; next: number; observed: number }
   log: { entries: LogView[]; next: number }
   nodeByKey: { id: string; name: string } | null
+  usage: ClusterUsage
   why: WhyView | null
   evidence: EvidenceView
   types: CatalogueEntry[]
@@ -148,6 +151,11 @@ export class ObjectReads {
         return readOperation(this.#store, this.#state(), r.id)
       case 'replay':
         return replayJournal(this.#store, r)
+      case 'usage': {
+        const { nodes, groups, resources } = this.#state().hive
+        const counts = { nodes: nodes.size, groups: groups.size, resources: resources.size }
+        return { ...counts, storedBytes: this.#store.storedBytes }
+      }
       case 'nodeByKey': {
         const found = [...this.#state().hive.nodes.values()].find(
           (n) => n.publicKey === r.publicKey,

@@ -8,6 +8,7 @@ import type { CancelAsk } from './core/operations/cancel.ts'
 import { connected } from './fence-tests.ts'
 import type { Also, HiveStore } from './hive-store.ts'
 import { cancelOf } from './operation-reads.ts'
+import { overQuota } from './quotas.ts'
 import type { Sockets } from './sockets.ts'
 import { type Asked, type Reply, replyBody, type Write } from './write.ts'
 import type { Writes } from './writes.ts'
@@ -40,6 +41,8 @@ export class OperatorRequests {
       return { refused: connected(store.session(request.nodeId)?.name ?? request.nodeId) }
     const overtaken = write && writes.overtaken(write)
     if (overtaken) return { refused: overtaken }
+    const over = write?.quotas && overQuota(request, state().hive, write.quotas)
+    if (over) return { refused: over }
     const { seq } = state().hive
     const asked = ({ updates }: Decision): Asked => {
       return { seq: updates.at(-1)?.seq ?? seq, operation: idOf(request, updates) }

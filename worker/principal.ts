@@ -15,7 +15,12 @@ export interface Principal {
   readonly name: string
   /** Of a member; null: of a key, and of who may do something in single clusters only. */
   readonly role: MemberRole | null
-  readonly organisation: { readonly id: string; readonly name: string }
+  readonly organisation: {
+    readonly id: string
+    readonly name: string
+    /** JSON; null: those of everybody. */
+    readonly quotas: string | null
+  }
   readonly scopes: readonly Scope[]
   readonly expiresAtMs: number | null
 }

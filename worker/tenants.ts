@@ -1,6 +1,6 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
-import { clusters, joinTokens } from '../schema/tables/tenants.ts'
+import { clusters, joinTokens, organisations } from '../schema/tables/tenants.ts'
 import type { Statement } from './account-writes.ts'
 import { textOf } from './d1-errors.ts'
 import { newToken, sha256 } from './secrets.ts'
@@ -24,7 +24,12 @@ export class Tenants {
 
   /** Of whichever organisation: for who has a join token of it. */
   async clusterOfToken(id: string) {
-    return this.#db.select().from(clusters).where(eq(clusters.id, id)).get()
+    return this.#db
+      .select({ cluster: clusters, quotas: organisations.quotas })
+      .from(clusters)
+      .innerJoin(organisations, eq(organisations.id, clusters.organisationId))
+      .where(eq(clusters.id, id))
+      .get()
   }
 
   async hasCluster(organisationId: string, name: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** A call that changes something, on its way to where it is committed. */
 import type { AuditAbout, AuditWho } from '../schema/api/audit.ts'
 import type { Refusal } from '../schema/errors.ts'
+import type { Quotas } from '../schema/quotas.ts'
 
 /** Plain data: it goes from the Worker to the object with each request. */
 export interface Write {
@@ -17,6 +18,8 @@ export interface Write {
   readonly status: 200 | 202
   /** Null: it came without an Idempotency-Key, and its answer is not kept. */
   readonly once: Once | null
+  /** What its organisation may have; absent where nothing can become more by it. */
+  readonly quotas?: Quotas
 }
 
 /** What makes it the same write as one before. */

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { OPEN_METRICS_TYPE } from '../open-metrics.ts'
 import type { Route } from './route.ts'
+import { usage } from './usage.ts'
 
 export const metricRoutes = {
   clusterMetrics: {
@@ -12,6 +13,18 @@ export const metricRoutes = {
     summary: 'Metrics of the cluster as OpenMetrics text',
     produces: OPEN_METRICS_TYPE,
     response: z.string(),
+  },
+  getUsage: {
+    method: 'GET',
+    path: '/v1/usage',
+    access: 'read',
+    summary:
+      'What the organisation has of clusters, nodes, groups, resources and storage, and what it may have',
+    query: z.strictObject({
+      /** Clusters behind this name. */
+      after: z.string().max(LIMITS.nameLengthMax).optional(),
+    }),
+    response: usage,
   },
   metrics: {
     method: 'GET',

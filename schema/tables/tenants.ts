@@ -7,6 +7,8 @@ export const organisations = sqliteTable('organisations', {
   id: text('id').primaryKey(),
   name: text('name').notNull().unique(),
   createdAtMs: integer('created_at_ms').notNull(),
+  /** JSON of quotas that are other ones than everybody's; null: it has those of everybody. */
+  quotas: text('quotas'),
 })
 
 const organisationId = () =>

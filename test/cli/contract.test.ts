@@ -185,6 +185,7 @@ const CASES: readonly Case[] = [
   of('webhook deliveries ops --limit 5', 'webhook deliveries ops --state lost', usage),
   of('webhook replay ops @MESSAGE@', 'webhook replay ops nosuch', notFound),
   of('webhook delete ops --yes', 'webhook delete nosuch --yes', notFound),
+  of('usage', 'usage extra', usage),
   of('audit list --since 1h --by operator', 'audit list --cluster nosuch', notFound),
   of('audit export --organisation', 'audit export --cluster nosuch', notFound),
   of('audit verify @AUDIT@', 'audit verify @CONFIG@', unexpected),

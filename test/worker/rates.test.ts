@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { problem } from '../../schema/api/bodies.ts'
 import { app } from '../../worker/app.ts'
-import { addKey, addOrganisation, insertKey } from './api.ts'
+import { addKey, addOrganisation, as, insertKey, ok, refused } from './api.ts'
 
 beforeAll(insertKey)
 
@@ -69,5 +69,37 @@ describe('rate limits', () => {
     const right = await newKey('right', 'rates-four')
     expect((await calls(8, 'hfk_wrong-key-of-somebody', '192.0.2.30')).at(-1)).toBe(429)
     expect(await calls(2, right, '192.0.2.30')).toEqual([200, 200])
+  })
+})
+
+describe('quotas of an organisation', () => {
+  test('clusters, nodes, groups: one too many is refused and changes nothing; usage says what there is', async () => {
+    const key = await newKey('quota', 'rates-quota')
+    const quotas = { clusters: 1, nodes: 1, groups: 1, resources: 0 }
+    await env.DB.prepare('update organisations set quotas = ? where name = ?')
+      .bind(JSON.stringify(quotas), 'rates-quota')
+      .run()
+    await as(key, async () => {
+      const params = { cluster: 'only' }
+      await ok('createCluster', { body: { name: 'only', profile: 'standard' } })
+      const second = await refused('createCluster', { body: { name: 'second' } })
+      expect(second).toMatchObject({ code: 'QUOTA_REACHED', status: 409 })
+      await ok('createGroup', { params, body: { name: 'web' } })
+      expect(await refused('createGroup', { params, body: { name: 'db' } })).toMatchObject({
+        ...{ code: 'QUOTA_REACHED', detail: 'the cluster has 1 groups, and may have 1' },
+      })
+      const config = { groups: { web: {}, db: {} } }
+      expect(await refused('applyConfig', { params, body: { config } })).toMatchObject({
+        code: 'QUOTA_REACHED',
+      })
+      const { token } = await ok<{ token: string }>('createToken', { params, body: { uses: 2 } })
+      const join = (name: string) => ({ body: { token, name, publicKey: name.repeat(43) } })
+      await ok('join', join('a'))
+      expect(await refused('join', join('b'))).toMatchObject({ code: 'QUOTA_REACHED' })
+      expect(await ok('getUsage')).toMatchObject({
+        ...{ organisation: 'rates-quota', quotas, clusters: 1 },
+        each: [{ cluster: 'only', usage: { nodes: 1, groups: 1, resources: 0 } }],
+      })
+    })
   })
 })

@@ -183,7 +183,10 @@ function personOf(rows: readonly Found[], { session, person }: Found): Person {
       ? {
           ...{ kind: 'person', id, name: email, expiresAtMs },
           ...{ role: roleOf(chosen.member), scopes: scopesOf(chosen.member) },
-          organisation: { id: chosen.organisation.id, name: chosen.organisation.name },
+          organisation: {
+            ...{ id: chosen.organisation.id, name: chosen.organisation.name },
+            quotas: chosen.organisation.quotas,
+          },
         }
       : null,
   }
