@@ -67,6 +67,16 @@ export const LIMITS = {
   /** On one stream, whatever it has read of it; then it comes back with `after`. */
   streamBytesMax: 2 * 1024 * 1024,
   streamFramesPerMinuteMax: 3_000,
+  /** For so long a stream needs no other look at its key; whoever goes on then comes back with `after`. */
+  streamAuthorisedMs: 10 * 60_000,
+  /** Clusters that are told at once that the streams of a key end. */
+  streamEndsAtOnce: 20,
+  /** Bytes that wait for one reader of server-sent events; who lets more pile up is cut off. */
+  sseBufferMax: 256 * 1024,
+  /** After so long a reader that was cut off comes back. */
+  sseRetryMs: 1_000,
+  /** An operation is told again at most this often. */
+  operationEventsEveryMs: 250,
   /** Events that one cluster replays to all streams in a second. */
   streamReplaysPerSecondMax: 5_000,
   /** How long a target may take to answer an offer before the next candidate is asked. */

@@ -2,8 +2,9 @@
  * Frames of a session between a node and its cluster's Durable Object: JSON text, one object each.
  * Besides these only the literals `ping` and `pong` travel, answered by the runtime itself.
  *
- * PROTOCOL grows by one with any change that an older peer would misread; a peer of another
- * protocol is refused with a reason that says which side has to be updated.
+ * PROTOCOL grows by one with any change that an older peer would misread. Each side speaks the one before
+ * as well, so that hosts and control plane are updated in any order; a peer that is older still, or that
+ * does not know ours, is refused with a reason that says which side has to be updated.
  */
 import * as z from 'zod'
 import { receiver } from './carry.ts'
@@ -22,6 +23,12 @@ import { moduleText, typeChange } from './type-asks.ts'
 import { update } from './update.ts'
 
 export const PROTOCOL = 9
+/** The oldest that is spoken: the one before, once a release has had one. */
+export const PROTOCOL_OLDEST = 9
+
+/** What a node speaks with a control plane of this protocol; one that is too old refuses it, and says so. */
+export const spokenWith = (theirs: number): number =>
+  theirs >= PROTOCOL_OLDEST ? Math.min(theirs, PROTOCOL) : PROTOCOL
 
 const sessionNumber = z.int().positive()
 /** Numbers the reports of one run of an agent: 1, 2, 3 … (S-16). */

@@ -1,7 +1,7 @@
 /** docs/api-routes.md, made from the route table. */
 import type { Access } from '../schema/api/access.ts'
 import { routes } from '../schema/api/routes.ts'
-import { streamAccess, streamPath } from '../schema/api/stream.ts'
+import { operationStreamPath, streamAccess, streamPath } from '../schema/api/stream.ts'
 
 const NEEDS: Readonly<Record<Access, string>> = {
   ...{ read: '`read`', operate: '`operate`', admin: '`admin`' },
@@ -22,6 +22,12 @@ export function renderApiDocs(): string {
     '|---|---|---|---|',
     ...Object.values(routes).map((one) => row(one.method, one.path, one.access, one.summary)),
     row('GET', streamPath, streamAccess, 'WebSocket: what is committed, as it comes'),
+    row(
+      'GET',
+      operationStreamPath,
+      streamAccess,
+      'Server-sent events: the operation whenever it looks different, until it is over',
+    ),
     '',
   ].join('\n')
 }

@@ -6,8 +6,8 @@ import { ERRORS } from '../schema/errors.ts'
 export function renderClientTypes(document: OpenApi = openApi()): string {
   const operations = Object.values(document.paths)
     .flatMap((methods) => Object.values(methods))
-    // The WebSocket is opened with what the platform has for that.
-    .filter(({ responses }) => responses['101'] === undefined)
+    // Streams are opened with what the platform has for that.
+    .filter((one) => !one['x-stream'])
   const schemas = Object.entries(document.components.schemas).map(
     ([name, schema]) => `export type ${name} = ${typeOf(schema)}\n`,
   )

@@ -24,6 +24,8 @@ export interface Admitted {
 interface Identified extends Admitted {
   readonly principal: Principal
   readonly secret: string
+  /** When the key or this secret of it ends; null: it is not known to. */
+  readonly validUntilMs: number | null
 }
 
 /** @throws {HoldfastError} UNAUTHENTICATED, NOT_FOUND, FORBIDDEN */
@@ -53,13 +55,15 @@ export async function identify(c: Context<Bindings>): Promise<Identified> {
 async function ofKey(c: Context<Bindings>, secret: string) {
   const keys = new ApiKeys(c.env.DB)
   const reference = c.req.param('cluster') ?? null
-  const { principal, cluster, noteUse } = await guessing(c, () => keys.identify(secret, reference))
+  const { principal, cluster, noteUse, validUntilMs } = await guessing(c, () =>
+    keys.identify(secret, reference),
+  )
   take(c, {
     ...{ key: principal.id, organisation: principal.organisation.id },
     cluster: cluster?.id ?? null,
   })
   if (noteUse) c.executionCtx.waitUntil(keys.noteUse(principal.id))
-  return { principal, person: null, cluster }
+  return { principal, person: null, cluster, validUntilMs }
 }
 
 async function ofSession(c: Context<Bindings>, secret: string) {
@@ -72,14 +76,14 @@ async function ofSession(c: Context<Bindings>, secret: string) {
     cluster: cluster?.id ?? null,
   })
   if (noteUse) c.executionCtx.waitUntil(sessions.noteUse(person.session.id))
-  return { person, cluster }
+  return { person, cluster, validUntilMs: person.session.expiresAtMs }
 }
 
 async function ofMember(c: Context<Bindings>, secret: string) {
-  const { person, cluster } = await ofSession(c, secret)
+  const { person, ...more } = await ofSession(c, secret)
   const { principal } = person
   if (!principal) throw nowhere(person)
-  return { principal, person, cluster }
+  return { principal, person, ...more }
 }
 
 async function identifyPerson(c: Context<Bindings>): Promise<Admitted> {

@@ -54,6 +54,7 @@ export class ApiKeys {
     return {
       principal: principalOf(found.key, found.organisation),
       cluster: there?.cluster ?? null,
+      validUntilMs: earlier(found.key.expiresAtMs, found.secret.expiresAtMs),
       /** Whether it is time to note that it is used. */
       noteUse: nowMs - (found.key.lastUsedAtMs ?? 0) >= LIMITS.keyUseNotedMs,
     }
@@ -189,7 +190,7 @@ const shownOf = ({ name, scopes, expiresAtMs, revokedAtMs }: KeyRow) => ({
 const NO_HASH = '0'.repeat(64)
 
 const storedScopes = z.array(z.object({ role, cluster: z.string().nullable() }))
-const parseScopes = (text: string): readonly Scope[] => storedScopes.parse(JSON.parse(text))
+export const parseScopes = (text: string): readonly Scope[] => storedScopes.parse(JSON.parse(text))
 
 function principalOf(key: KeyRow, organisation: { id: string; name: string }): Principal {
   const { id, name, expiresAtMs } = key
@@ -198,6 +199,9 @@ function principalOf(key: KeyRow, organisation: { id: string; name: string }): P
     organisation: { id: organisation.id, name: organisation.name },
   }
 }
+
+const earlier = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b)
 
 const notOver = (nowMs: number) =>
   or(isNull(apiKeySecrets.expiresAtMs), gt(apiKeySecrets.expiresAtMs, nowMs))

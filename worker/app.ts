@@ -1,17 +1,18 @@
 import { Hono } from 'hono'
+import type * as z from 'zod'
 import { writes } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
-import { streamAccess, streamPath, streamQuery } from '../schema/api/stream.ts'
-import { HoldfastError } from '../schema/errors.ts'
+import { operationStreamPath, streamPath } from '../schema/api/stream.ts'
 import { deviceRoutes } from './accounts/device.ts'
 import { admit, guessing, underRates } from './admission.ts'
-import { type Call, open } from './calls.ts'
+import type { Call } from './calls.ts'
 import { carryOut, writeOf } from './carry-out.ts'
 import { servePage, serveStyle } from './docs/serve.ts'
+import { eventStream, operationStream, socketStream } from './event-streams.ts'
 import { handlers } from './handlers.ts'
 import { problemResponse, refusalOf } from './problem.ts'
-import { type Bindings, parse, parseCall, requestId } from './requests.ts'
-import { WATCH_PATH } from './watchers.ts'
+import { type Bindings, parseCall, requestId } from './requests.ts'
+import { wantsEvents } from './sse.ts'
 
 /** The HTTP side: every route of the table, validated by its schema, behind an API key. */
 export const app = new Hono<Bindings>()
@@ -37,6 +38,10 @@ app.get('/v1/sessions/:object', async (c) => {
 app.use(underRates)
 
 app.route('/', deviceRoutes)
+/** The same path as a page of events; what it is answered with, the header says. */
+app.get(routes.listEvents.path, (c, next) =>
+  wantsEvents(c.req.header('accept')) ? eventStream(c) : next(),
+)
 
 for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]
@@ -50,29 +55,17 @@ for (const name of Object.keys(routes) as RouteName[]) {
     const headers = { 'x-request-id': write.request }
     if ('produces' in route)
       return c.body(answer as string, 200, { ...headers, 'content-type': route.produces })
-    return c.json(answer as object, 200, headers)
+    // For who looks at the status alone.
+    const isIll = name === 'health' && !(answer as z.output<typeof routes.health.response>).ok
+    return c.json(answer as object, isIll ? 503 : 200, headers)
   })
 }
 
 app.get('/docs', servePage)
 app.get('/docs/style.css', serveStyle)
 
-/** The event stream: a WebSocket to the object, opened with the API key and read only. */
-app.get(streamPath, async (c) => {
-  const { cluster } = await admit(c, streamAccess)
-  const { after } = parse(streamQuery, c.req.query(), 'query') as { after?: number }
-  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
-    throw new HoldfastError({
-      code: 'BAD_REQUEST',
-      message: 'the event stream is a WebSocket, and this request does not ask for one',
-      why: 'The header `Upgrade: websocket` did not arrive; some proxies remove it.',
-      remedy: 'Open it as a WebSocket, or ask GET …/events with waitMs (long poll).',
-    })
-  const { row } = open({ env: c.env, cluster })
-  const object = c.env.CLUSTER.get(c.env.CLUSTER.idFromString(row.objectId))
-  const url = `https://cluster${WATCH_PATH}${after === undefined ? '' : `?after=${after}`}`
-  return object.fetch(url, { headers: { upgrade: 'websocket', 'x-request-id': c.get('request') } })
-})
+app.get(streamPath, socketStream)
+app.get(operationStreamPath, operationStream)
 
 app.notFound((c) =>
   problemResponse(

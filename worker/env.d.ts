@@ -19,6 +19,8 @@ interface Env {
   OWNER_TOKEN?: string
   /** For tests: retries of webhooks come by this factor sooner (0.001) or later. */
   WEBHOOK_RETRY_FACTOR?: string
+  /** `eu` or `fedramp`: where new clusters are kept and run. Unset: anywhere. */
+  JURISDICTION?: string
   /** Multiplies every rate limit; 0: none. Unset: 1. */
   RATE_FACTOR?: string
 }
@@ -36,6 +38,7 @@ declare namespace Cloudflare {
     MAIL_WEBHOOK_TOKEN?: string
     OWNER_TOKEN?: string
     WEBHOOK_RETRY_FACTOR?: string
+    JURISDICTION?: string
     RATE_FACTOR?: string
   }
 }

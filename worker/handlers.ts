@@ -46,6 +46,12 @@ import { webhookHandlers } from './webhook-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
 
+/** Where a cluster is kept and runs is part of its id, and stays so. */
+function newObjectId({ CLUSTER, JURISDICTION }: Env): DurableObjectId {
+  const where = JURISDICTION as DurableObjectJurisdiction | undefined
+  return CLUSTER.newUniqueId(where && { jurisdiction: where })
+}
+
 /** Accounts, keys and the list of clusters. Sessions of hosts go on without it. */
 async function accountsCheck(db: D1Database) {
   const name = 'accounts'
@@ -80,7 +86,7 @@ export const handlers: Record<RouteName, Handler> = {
   createCluster: async (call: Call<z.output<typeof b.createCluster>>) => {
     const { name, profile } = call.body
     const id = crypto.randomUUID()
-    const objectId = call.env.CLUSTER.newUniqueId()
+    const objectId = newObjectId(call.env)
     const organisationId = asking(call).organisation.id
     const row = {
       ...{ id, organisationId, name, profile },

@@ -2,9 +2,10 @@
 import type * as z from 'zod'
 import type * as k from '../schema/api/keys.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { ApiKeys, type ClusterRow, type KeyChange } from './api-keys.ts'
+import { ApiKeys, type ClusterRow, type KeyChange, parseScopes } from './api-keys.ts'
 import { accountsOf, asking, type Call, notFound } from './calls.ts'
 import type { Scope } from './principal.ts'
+import { endStreams } from './stream-ends.ts'
 
 export const keyHandlers = {
   whoami: async (call: Call): Promise<z.input<typeof k.whoami>> => {
@@ -47,7 +48,9 @@ export const keyHandlers = {
   rotateKey: async (call: Call<z.output<typeof k.rotateKey>>) => {
     const { keys, row } = await named(call)
     const { overlapMs } = call.body
-    return keys.rotate(row, overlapMs, committing(call, 'rotateKey', { overlapMs }))
+    const answer = await keys.rotate(row, overlapMs, committing(call, 'rotateKey', { overlapMs }))
+    await ended(call, row)
+    return answer
   },
 
   revokeKey: async (call: Call) => {
@@ -59,7 +62,9 @@ export const keyHandlers = {
         why: 'It may be the last one that can make keys.',
         remedy: 'Revoke it with another admin key; to replace its secret: holdfast key rotate NAME',
       })
-    return keys.revoke(row, committing(call, 'revokeKey', {}))
+    const answer = await keys.revoke(row, committing(call, 'revokeKey', {}))
+    await ended(call, row)
+    return answer
   },
 }
 
@@ -71,6 +76,12 @@ const committing =
     const told = { action, about: { kind: 'key', id, name }, asked, changes }
     return accountsOf(call).commit(call.write, told, answer, work)
   }
+
+/** Whoever still has a valid secret comes back with it. */
+async function ended(call: Call<unknown>, { id, scopes }: { id: string; scopes: string }) {
+  const clusters = await call.tenants.clusters(asking(call).organisation.id)
+  await endStreams(call.env, { id, scopes: parseScopes(scopes) }, clusters)
+}
 
 async function named(call: Call<unknown>) {
   const keys = new ApiKeys(call.env.DB)

@@ -1,6 +1,6 @@
 import type { Event } from '../schema/event.ts'
 import { LIMITS } from '../schema/limits.ts'
-import { type NodeFrame, nodeFrame, PROTOCOL } from '../schema/session.ts'
+import { type NodeFrame, nodeFrame, PROTOCOL, PROTOCOL_OLDEST } from '../schema/session.ts'
 import { unreachable } from '../schema/unreachable.ts'
 
 /** A frame from a node, or what is wrong with it: then the session ends and nothing changes. */
@@ -22,10 +22,10 @@ export function parseFrame(
       code: 'newerProtocol',
       problem: `this control plane speaks protocol ${PROTOCOL}, the node ${protocol}: update the control plane first`,
     }
-  if (typeof protocol === 'number' && protocol < PROTOCOL)
+  if (typeof protocol === 'number' && protocol < PROTOCOL_OLDEST)
     return {
       code: 'olderProtocol',
-      problem: `this control plane speaks protocol ${PROTOCOL}, the node ${protocol}: update the probe`,
+      problem: `this control plane speaks protocol ${PROTOCOL_OLDEST} to ${PROTOCOL}, the node ${protocol}: update the probe`,
     }
   const tooDeep = manifestProblem(data, json)
   if (tooDeep) return tooDeep

@@ -1,3 +1,4 @@
+import * as z from 'zod'
 import { STREAM_CLOSE, type StreamFrame, streamFrame, streamQuery } from '../schema/api/stream.ts'
 import { LIMITS } from '../schema/limits.ts'
 import type { ObjectReads } from './object-reads.ts'
@@ -9,9 +10,20 @@ const TAG = 'watcher'
 /** Path by which the Worker asks for a stream; node sessions come by one of their own. */
 export const WATCH_PATH = '/watch'
 
+/** How the Worker asks for a stream: who it is for, and when it has looked at the key. */
+const watchQuery = streamQuery.extend({
+  key: z.string().min(1),
+  seenAtMs: z.coerce.number(),
+  /** The key ends then, or is to be looked at again. */
+  untilMs: z.coerce.number(),
+})
+
 /** What survives hibernation with a watcher's socket. It has no `nodeId`: it is no session. */
 interface Mark {
   watcher: true
+  /** GUID of the key that it was opened with, and until when that holds. */
+  key: string
+  untilMs: number
   sentSeq: number
   /** When it was last heard: it came, or pinged. */
   heardMs: number
@@ -26,6 +38,8 @@ interface Mark {
 
 const MINUTE_MS = 60_000
 
+const ENDED = 'the key was revoked, or its secret replaced'
+
 /**
  * Event streams of operators. They only listen: they are not sessions, nothing about them is looked
  * at when nodes are judged (D1 to D6), and no timer is kept for them, so that the object sleeps.
@@ -36,6 +50,8 @@ export class Watchers {
   readonly #reads: ObjectReads
   /** Events replayed in the second that began then. */
   #replayed = { sinceMs: 0, events: 0 }
+  /** Keys that were ended lately, and when. */
+  readonly #ended = new Map<string, number>()
 
   constructor(ctx: DurableObjectState, reads: ObjectReads) {
     this.#ctx = ctx
@@ -46,10 +62,12 @@ export class Watchers {
     return this.#ctx.getTags(ws).includes(TAG)
   }
 
-  /** Opens a stream; the Worker has checked the API key. */
+  /** Opens a stream, or ends those of a key (DELETE); the Worker has checked the API key. */
   accept(request: Request): Response {
+    const asked = Object.fromEntries(new URL(request.url).searchParams)
+    if (request.method === 'DELETE') return this.#end(asked['key'] ?? '')
     const nowMs = Date.now()
-    const { after } = streamQuery.parse(Object.fromEntries(new URL(request.url).searchParams))
+    const { after, key, seenAtMs, untilMs } = watchQuery.parse(asked)
     const open = this.#open().filter((ws) => this.#heardFrom(ws, nowMs) !== null)
     if (open.length >= LIMITS.watchersMax)
       return problemResponse(
@@ -64,13 +82,15 @@ export class Watchers {
     this.#ctx.acceptWebSocket(server, [TAG])
     const { seq, observed } = this.#reads.progress()
     const mark: Mark = {
-      ...{ watcher: true, sentSeq: after ?? seq, heardMs: nowMs, unheard: 0 },
+      ...{ watcher: true, key, untilMs, sentSeq: after ?? seq, heardMs: nowMs, unheard: 0 },
       ...{ sentBytes: 0, minuteMs: nowMs, inMinute: 0 },
     }
     const missed = this.#mayReplay(seq - mark.sentSeq, nowMs)
       ? this.#behind(mark.sentSeq, seq)
       : [{ t: 'gap' as const, after: mark.sentSeq, next: seq }]
-    this.#send(server, mark, seq, [{ t: 'hello', seq, observed }, ...missed])
+    // It was ended after the Worker had looked, and before it was here.
+    if ((this.#ended.get(key) ?? 0) >= seenAtMs) this.#drop(server, 'keyEnded', ENDED)
+    else this.#send(server, mark, seq, [{ t: 'hello', seq, observed }, ...missed])
     return new Response(null, { status: 101, webSocket: client })
   }
 
@@ -102,6 +122,17 @@ export class Watchers {
     }
   }
 
+  /** Of a key that was revoked, or whose secret was replaced: at once, whatever there is to tell. */
+  #end(key: string): Response {
+    const nowMs = Date.now()
+    for (const [one, atMs] of this.#ended) if (nowMs - atMs > MINUTE_MS) this.#ended.delete(one)
+    this.#ended.set(key, nowMs)
+    for (const ws of this.#open())
+      if ((ws.deserializeAttachment() as Partial<Mark> | null)?.key === key)
+        this.#drop(ws, 'keyEnded', ENDED)
+    return new Response(null, { status: 204 })
+  }
+
   /** Whatever a watcher says is too much: `ping` is answered by the runtime and never comes here. */
   heard(ws: WebSocket): void {
     this.#drop(ws, 'readOnly', 'this stream is read only: nothing but "ping" may be sent')
@@ -125,6 +156,11 @@ export class Watchers {
   /** Its mark as of now, or null when it was silent or did not read for too long, and is dropped. */
   #hear(ws: WebSocket, nowMs: number): Mark | null {
     const kept = ws.deserializeAttachment() as Mark
+    // One of before streams had an end has no `untilMs`: it has ended.
+    if (!(nowMs < kept.untilMs)) {
+      this.#drop(ws, 'renew', 'come back with "after": the key is looked at again')
+      return null
+    }
     const mark =
       nowMs - kept.minuteMs < MINUTE_MS ? kept : { ...kept, minuteMs: nowMs, inMinute: 0 }
     const slow = slowness(mark)

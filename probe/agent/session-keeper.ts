@@ -30,6 +30,8 @@ type FrameOf<T extends ObjectFrame['t']> = Extract<ObjectFrame, { t: T }>
 interface Session {
   readonly number: number
   readonly nonce: string
+  /** Of the control plane. */
+  readonly protocol: number
   /** Set by the welcome: only updates behind it are permission (U2). */
   seqW: number | null
   welcomedMs: number
@@ -226,8 +228,8 @@ export class SessionKeeper {
   #frame(frame: ObjectFrame): void {
     switch (frame.t) {
       case 'challenge': {
-        const { session: number, nonce } = frame
-        this.#session = { number, nonce, seqW: null, welcomedMs: 0, intents: [] }
+        const { session: number, nonce, protocol } = frame
+        this.#session = { number, nonce, protocol, seqW: null, welcomedMs: 0, intents: [] }
         // S3: the report is made by the guard, after the challenge.
         this.#events.toGuard({ t: 'challenge', session: number })
         break

@@ -6,9 +6,9 @@ import {
   type LocalIntent,
   type LogEntry,
   type NodeFrame,
-  PROTOCOL,
   type StatusItem,
   sessionText,
+  spokenWith,
 } from '../../schema/session.ts'
 import { measure } from '../os/measure.ts'
 import type { Identity } from './identity.ts'
@@ -35,7 +35,7 @@ export function openLink(identity: Identity, events: LinkEvents): Link {
 /** S2, S3: the answer to a challenge, with what the guard said it holds. */
 export function reportFrame(
   identity: Identity,
-  session: { number: number; nonce: string },
+  session: { number: number; nonce: string; protocol: number },
   told: {
     boot: string
     guard: string
@@ -47,12 +47,12 @@ export function reportFrame(
   },
 ): NodeFrame {
   const { clusterId, nodeId } = identity.file
-  const { number, nonce } = session
+  const { number, nonce, protocol } = session
   const text = sessionText({ clusterId, nodeId, session: number, nonce, boot: told.boot })
   return {
     t: 'report',
     session: number,
-    protocol: PROTOCOL,
+    protocol: spokenWith(protocol),
     ...told,
     measured: measure(),
     version: VERSION,

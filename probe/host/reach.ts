@@ -113,16 +113,18 @@ async function ask(url: URL, timeoutMs: number) {
   }
   const tookMs = performance.now() - begun
   const gotMs = Date.now()
-  if (!answer.ok) throw unavailable(url, `It answered ${answer.status}.`, 'Try again in a moment.')
-  const { version } = understood(url, text)
+  const { version } = understood(url, answer, text)
   const date = Date.parse(answer.headers.get('date') ?? '')
   return { version, sentMs, gotMs, tookMs, dateMs: Number.isFinite(date) ? date : null }
 }
 
-function understood(url: URL, text: string): { version: string } {
+/** One whose accounts are away answers 503, and looks after hosts all the same. */
+function understood(url: URL, answer: Response, text: string): { version: string } {
   try {
     return health.parse(JSON.parse(text))
   } catch {
+    if (!answer.ok)
+      throw unavailable(url, `It answered ${answer.status}.`, 'Try again in a moment.')
     throw unavailable(
       url,
       'Something answers there that is no control plane: a portal, a proxy, another program.',

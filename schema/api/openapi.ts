@@ -8,7 +8,7 @@ import { type Components, components, type JsonSchema, refTo, schemaOf } from '.
 import type { Route } from './route.ts'
 import { errorsOf, writes } from './route-errors.ts'
 import { type RouteName, routes } from './routes.ts'
-import { streamAccess, streamPath, streamQuery } from './stream.ts'
+import { operationStreamPath, streamAccess, streamPath, streamQuery } from './stream.ts'
 import { API_VERSION } from './version.ts'
 
 export interface Parameter {
@@ -32,6 +32,8 @@ export interface Operation {
   readonly tags: readonly string[]
   /** Who may call it; `security` says whether a key is needed at all. */
   readonly 'x-access': Access
+  /** It is held open, and no call of the client. */
+  readonly 'x-stream'?: true
   readonly security: readonly Record<string, readonly string[]>[]
   readonly parameters: readonly (Parameter | { readonly $ref: string })[]
   readonly requestBody?: {
@@ -124,7 +126,7 @@ export function openApi(): OpenApi {
   }
   for (const [name, route] of Object.entries<Route>(routes))
     add(route.method, route.path, operationOf(name as RouteName, route, known))
-  add('GET', streamPath, streamOperation())
+  for (const one of streams()) add('GET', one.path, one.operation)
   return {
     openapi: '3.1.0',
     info: {
@@ -188,6 +190,7 @@ function operationOf(name: RouteName, route: Route, known: Components): Operatio
       ...(query ? queryParameters(schemaOf(query)) : []),
       parameter('RequestId'),
       ...(isWrite ? [parameter('IdempotencyKey')] : []),
+      ...(name === 'listEvents' ? [lastEventId] : []),
     ],
     ...(body && {
       requestBody: {
@@ -207,35 +210,73 @@ function operationOf(name: RouteName, route: Route, known: Components): Operatio
           'X-Request-Id': ref('X-Request-Id'),
           ...(isWrite && { 'Idempotency-Replayed': ref('Idempotency-Replayed') }),
         },
-        content: { [type]: { schema } },
+        content: {
+          [type]: { schema },
+          ...(name === 'listEvents' && { [SSE]: { schema: { type: 'string' } } }),
+        },
       },
       ...problems(errorsOf(name)),
     },
   }
 }
 
-/** The WebSocket; what it sends is in docs/api.md. */
-function streamOperation(): Operation {
-  return {
-    operationId: 'streamEvents',
-    summary: 'WebSocket: what is committed, as it comes',
-    description: needs(streamAccess, streamPath),
-    tags: ['Events'],
-    'x-access': streamAccess,
-    security: securityOf(streamAccess),
-    parameters: [
-      ...pathParameters(streamPath),
-      ...queryParameters(schemaOf(streamQuery)),
-      parameter('RequestId'),
-    ],
-    responses: {
-      '101': { description: 'The stream is open: one JSON object a frame.' },
-      ...problems([
-        ...(['BAD_REQUEST', 'UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND', 'LIMIT_REACHED'] as const),
-        ...(['INTERNAL', 'UNAVAILABLE'] as const),
-      ]),
+/** What is held open, and no call of the client; what they tell is in docs/api.md. */
+function streams(): { path: string; operation: Operation }[] {
+  const events = { [SSE]: { schema: { type: 'string' } } }
+  const stream = (
+    path: string,
+    {
+      operationId,
+      summary,
+      given,
+    }: Pick<Operation, 'operationId' | 'summary'> & { given: Parameter[] },
+    answers: Record<string, Answer>,
+  ): { path: string; operation: Operation } => ({
+    path,
+    operation: {
+      ...{ operationId, summary, description: needs(streamAccess, path), tags: [tagOf(path)] },
+      ...{ 'x-access': streamAccess, 'x-stream': true, security: securityOf(streamAccess) },
+      parameters: [...pathParameters(path), ...given, parameter('RequestId')],
+      responses: { ...answers, ...problems(STREAM_ERRORS) },
     },
-  }
+  })
+  return [
+    stream(
+      streamPath,
+      {
+        operationId: 'streamEvents',
+        summary: 'WebSocket: what is committed, as it comes',
+        given: queryParameters(schemaOf(streamQuery)),
+      },
+      { '101': { description: 'The stream is open: one JSON object a frame.' } },
+    ),
+    stream(
+      operationStreamPath,
+      {
+        operationId: 'watchOperation',
+        summary: 'Server-sent events: the operation whenever it looks different, until it is over',
+        given: [lastEventId],
+      },
+      {
+        '200': {
+          description: 'Events named `operation`, with the operation as data.',
+          content: events,
+        },
+        '204': { description: 'It is over, and whoever asks has been told.' },
+      },
+    ),
+  ]
+}
+
+const SSE = 'text/event-stream'
+const STREAM_ERRORS = [
+  ...(['BAD_REQUEST', 'UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND', 'LIMIT_REACHED'] as const),
+  ...(['INTERNAL', 'UNAVAILABLE'] as const),
+]
+const lastEventId: Parameter = {
+  ...{ name: 'Last-Event-ID', in: 'header', required: false },
+  description: 'With server-sent events: the id of the last event that was seen.',
+  schema: { type: 'string', maxLength: 64 },
 }
 
 function pathParameters(path: string): Parameter[] {

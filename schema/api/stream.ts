@@ -11,6 +11,8 @@ import { eventView } from './bodies.ts'
 
 /** `after`: number of the last update that the client has; absent: only what comes. */
 export const streamPath = '/v1/clusters/:cluster/events/stream'
+/** One operation as server-sent events, until it is over. Those of the cluster are at `GET …/events`. */
+export const operationStreamPath = '/v1/clusters/:cluster/operations/:operation/events'
 export const streamAccess = 'read' satisfies Access
 export const streamQuery = z.strictObject({
   after: z.coerce.number().int().nonnegative().optional(),
@@ -35,14 +37,17 @@ export const streamFrame = z.discriminatedUnion('t', [
   /** The socket is closed next, and why. */
   z.strictObject({
     t: z.literal('bye'),
-    code: z.enum(['readOnly', 'slow', 'silent', 'fault']),
+    /** `keyEnded`, `renew`: come back, and the key is looked at: whether it is still valid is said then. */
+    code: z.enum(['readOnly', 'slow', 'silent', 'fault', 'keyEnded', 'renew']),
     detail,
   }),
 ])
 export type StreamFrame = z.infer<typeof streamFrame>
 
 /** Close codes of the stream, apart from those of node sessions. */
-export const STREAM_CLOSE = { readOnly: 4101, slow: 4102, silent: 4103, fault: 4104 } as const
+export const STREAM_CLOSE = {
+  ...{ readOnly: 4101, slow: 4102, silent: 4103, fault: 4104, keyEnded: 4105, renew: 4106 },
+} as const
 
 /** A client pings this often, and after so many frames: who is not heard is dropped. */
 export const STREAM_PING_MS = 15_000

@@ -32,8 +32,8 @@ it('is refused by the validator when it is not', async () => {
   expect((await new Validator().validate(wrong)).valid).toBe(false)
 })
 
-it('has every route of the table, and the event stream, once', () => {
-  expect([...operations.keys()].sort()).toEqual([...NAMES, 'streamEvents'].sort())
+it('has every route of the table, and the streams, once', () => {
+  expect([...operations.keys()].sort()).toEqual([...NAMES, 'streamEvents', 'watchOperation'].sort())
   expect(text.match(/"operationId"/g)).toHaveLength(operations.size)
 })
 

@@ -114,6 +114,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   openapi: ['anyone', 200],
   // No upgrade is asked for.
   streamEvents: ['read', 400],
+  watchOperation: ['read', 404],
 }
 
 interface Served {

@@ -1,5 +1,7 @@
-import { exports } from 'cloudflare:workers'
+import { createExecutionContext } from 'cloudflare:test'
+import { env, exports } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { app } from '../../worker/app.ts'
 import { fetchApi, insertKey, ok, problemOf, refused, TestCluster } from './api.ts'
 import { TestNode } from './test-node.ts'
 
@@ -20,6 +22,14 @@ describe('who may ask', () => {
       ...{ ok: true, version: '0.1.0' },
       checks: [{ name: 'accounts', ok: true, detail: 'the accounts database answers' }],
     })
+  })
+
+  test('with its accounts away it says so by its status as well', async () => {
+    const away = { prepare: () => ({ first: () => Promise.reject(new Error('D1 is away')) }) }
+    const ctx = createExecutionContext()
+    const response = await app.request('/healthz', {}, { ...env, DB: away as never }, ctx)
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ ok: false, checks: [{ ok: false }] })
   })
 
   test('nothing there, and no such session endpoint', async () => {

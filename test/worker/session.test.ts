@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { CLOSE, PROTOCOL } from '../../schema/session.ts'
+import { CLOSE, PROTOCOL, PROTOCOL_OLDEST } from '../../schema/session.ts'
 import { insertKey, ok, pause, problemOf, TestCluster } from './api.ts'
 import { intentNow, TestNode } from './test-node.ts'
 
@@ -78,6 +78,7 @@ describe('what is not let in', () => {
       ['wrongSession', { session: 99 }],
       ['badSignature', { signature: 'AAAA' }],
       ['newerProtocol', { protocol: PROTOCOL + 1 }],
+      ['olderProtocol', { protocol: PROTOCOL_OLDEST - 1 }],
     ] as const
     for (const [code, over] of attempts) {
       const challenge = await node.connect()
