@@ -36,8 +36,6 @@ export interface AuthParts {
   later(work: Promise<unknown>): void
 }
 
-export type Auth = ReturnType<typeof makeAuth>
-
 export function makeAuth({ env, secret, url, asker, forgotten, later }: AuthParts) {
   const schema = {
     ...{ user: persons, session: sessions, account: logins },
