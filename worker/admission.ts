@@ -77,14 +77,14 @@ async function ofSession(c: Context<Bindings>, secret: string) {
     cluster: cluster?.id ?? null,
   })
   if (noteUse) c.executionCtx.waitUntil(sessions.noteUse(person.session.id))
-  return { person, cluster }
+  return { person, cluster, validUntilMs: person.session.expiresAtMs }
 }
 
 async function ofMember(c: Context<Bindings>, secret: string) {
-  const { person, cluster } = await ofSession(c, secret)
+  const { person, ...more } = await ofSession(c, secret)
   const { principal } = person
   if (!principal) throw nowhere(person)
-  return { principal, person, cluster, validUntilMs: person.session.expiresAtMs }
+  return { principal, person, ...more }
 }
 
 async function identifyPerson(c: Context<Bindings>): Promise<Admitted> {

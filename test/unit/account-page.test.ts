@@ -10,6 +10,11 @@ interface Element {
   value: string
   disabled?: boolean
 }
+interface Sent {
+  body: string
+  headers: { authorization?: string }
+  credentials: string
+}
 type Submit = (event: object) => Promise<void>
 
 /** Opened with what stands behind `#`, and with a control plane that gives these answers. */
@@ -42,10 +47,9 @@ async function opened(hash: string, answers: Record<string, { ok: boolean; body:
       getElementById: (id: string) => elements.get(id),
       querySelectorAll: () => [elements.get('go'), elements.get('no')],
     },
-    fetch: async (path: string, { body, headers, credentials }: Record<string, unknown>) => {
+    fetch: async (path: string, { body, headers, credentials }: Sent) => {
       expect(credentials).toBe('omit')
-      const { authorization } = headers as { authorization?: string }
-      calls.push({ path, body: JSON.parse(body as string), token: authorization })
+      calls.push({ path, body: JSON.parse(body), token: headers.authorization })
       const { ok, body: answer } = answers[path] ?? { ok: true, body: {} }
       return { ok, json: async () => answer }
     },

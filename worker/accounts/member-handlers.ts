@@ -7,10 +7,11 @@ import { LIMITS } from '../../schema/limits.ts'
 import type { ClusterRow } from '../api-keys.ts'
 import { accountsOf, asking, type Call, notFound } from '../calls.ts'
 import { roleIn } from '../principal.ts'
+import { endStreams } from '../stream-ends.ts'
 import { type InvitationRow, Invitations } from './invitations.ts'
 import { mailerOf, mailing } from './mail.ts'
 import { Members, ownerRefusal } from './members.ts'
-import { type Grant, grantsOf, roleOf } from './roles.ts'
+import { type Grant, grantsOf, roleOf, scopesOf } from './roles.ts'
 import { publicUrl, signUpOf } from './setting.ts'
 
 type Standing = Pick<z.output<typeof m.changeMember>, 'role' | 'grants'>
@@ -34,7 +35,9 @@ export const memberHandlers = {
     const before = { role: member.role, grants: JSON.parse(member.grants) }
     const work = membersOf(call).change(person.id, after)
     const changes = { before, after: { ...after, grants: JSON.parse(after.grants) } }
-    return committed(call, 'changeMember', person, changes, work)
+    const answer = await committed(call, 'changeMember', person, changes, work)
+    await endedStreams(call, person.id, member)
+    return answer
   },
 
   removeMember: async (call: Call) => {
@@ -43,7 +46,9 @@ export const memberHandlers = {
     const { id, email, name } = person
     const before = { id, email, name, role: member.role, grants: JSON.parse(member.grants) }
     const work = membersOf(call).removal(id)
-    return committed(call, 'removeMember', person, { before, after: null }, work)
+    const answer = await committed(call, 'removeMember', person, { before, after: null }, work)
+    await endedStreams(call, id, member)
+    return answer
   },
 
   listInvitations: async (
@@ -104,6 +109,15 @@ export const memberHandlers = {
     await accountsOf(call).commit(call.write, told, answer, work)
     return answer
   },
+}
+
+/** Whoever may still look comes back, and is looked at again. */
+async function endedStreams(
+  call: Call<unknown>,
+  id: string,
+  was: Parameters<typeof scopesOf>[0],
+): Promise<void> {
+  await endStreams(call.env, { id, scopes: scopesOf(was) }, await ours(call))
 }
 
 const membersOf = (call: Call<unknown>) => new Members(call.env.DB, asking(call).organisation.id)
