@@ -28,6 +28,14 @@ export const WRITE_ERRORS = {
       'The same write was sent before: it is being carried out, or it was and its answer is not known. Nothing was changed by this one.',
     remedy: 'Try again in a moment, with the same key.',
   },
+  PRECONDITION_FAILED: {
+    http: 412,
+    exit: 7,
+    title: 'The cluster is no longer at that version',
+    cause:
+      'The write came with `If-Match`, the version of the hive that its caller has seen, and something was changed since then: by an operator, or by the cluster itself. Nothing was changed by this write.',
+    remedy: 'Read again, decide anew, and send it with the version of then.',
+  },
   WEBHOOK_OFF: {
     http: 409,
     exit: 8,

@@ -14,6 +14,8 @@ export const refusal = z.object({
   remedy: z.string().optional(),
   /** Id of the request at the control plane, by which its logs can be found. */
   request: z.string().optional(),
+  /** Version of the hive that there is, where another was asked for. */
+  seq: z.int().nonnegative().optional(),
   /** JSON pointers into the request, where it is at fault. */
   errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
 })

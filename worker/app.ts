@@ -48,7 +48,8 @@ for (const name of Object.keys(routes) as RouteName[]) {
     const headers = { 'x-request-id': write.request }
     if ('produces' in route)
       return c.body(answer as string, 200, { ...headers, 'content-type': route.produces })
-    return c.json(answer as object, 200, headers)
+    const etag = 'versioned' in route ? { etag: `"${(answer as { seq: number }).seq}"` } : {}
+    return c.json(answer as object, 200, { ...headers, ...etag })
   })
 }
 

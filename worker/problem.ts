@@ -16,6 +16,7 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
     why: refusal.why || known.cause,
     remedy: refusal.remedy || known.remedy,
     ...(refusal.errors && { errors: refusal.errors }),
+    ...(refusal.seq !== undefined && { seq: refusal.seq }),
     request: requestId,
   }
 }
@@ -24,7 +25,10 @@ export function problemResponse(refusal: Refusal, requestId: string): Response {
   const body = problemOf(refusal, requestId)
   return new Response(JSON.stringify(body), {
     status: body.status,
-    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
+    headers: {
+      ...{ 'content-type': 'application/problem+json', 'x-request-id': requestId },
+      ...(body.seq !== undefined && { etag: `"${body.seq}"` }),
+    },
   })
 }
 

@@ -1,5 +1,5 @@
 /** A call that changes something, on its way to where it is committed. */
-import type { AuditAbout, AuditWho } from '../schema/api/audit.ts'
+import type { AuditAbout, AuditChange, AuditWho } from '../schema/api/audit.ts'
 import type { Refusal } from '../schema/errors.ts'
 
 /** Plain data: it goes from the Worker to the object with each request. */
@@ -17,6 +17,10 @@ export interface Write {
   readonly status: 200 | 202
   /** Null: it came without an Idempotency-Key, and its answer is not kept. */
   readonly once: Once | null
+  /** The version of the hive that the caller has seen: refused if it is another by now. Absent: any. */
+  readonly ifMatch?: number
+  /** Decided like any other, and nothing is committed or sent. */
+  readonly dryRun?: true
 }
 
 /** What makes it the same write as one before. */
@@ -43,6 +47,8 @@ export type Before = { answer: Answer } | { refused: Refusal } | null
 export interface Asked {
   seq: number
   operation: string | null
+  /** Of a dry run: what would be changed, as JSON (AuditChange[]): records of any depth are no types of a call. */
+  dry?: string
 }
 
 /** What an answer has besides what the commit gives, said before it so that both are committed together. */
@@ -50,6 +56,13 @@ export interface Reply<F extends object = object> {
   /** Whether it says which operation has begun. */
   readonly begins?: true
   readonly fields: F
+}
+
+/** What a dry run of a write has come to. */
+export interface Dry {
+  /** Version of the hive that was looked at; null: it is not about a hive. */
+  seq: number | null
+  changes: AuditChange[]
 }
 
 export const replyBody = <F extends object>({ seq, operation }: Asked, reply: Reply<F>) => ({
