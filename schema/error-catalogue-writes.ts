@@ -45,6 +45,14 @@ export const WRITE_ERRORS = {
       'Whoever runs the service says how many clusters an organisation may have, and how many nodes, groups and resources each of them. Nothing was changed.',
     remedy: 'See what there is (`holdfast usage`), remove what is no longer used, or ask for more.',
   },
+  PRECONDITION_FAILED: {
+    http: 412,
+    exit: 7,
+    title: 'The cluster is no longer at that version',
+    cause:
+      'The write came with `If-Match`, the version of the hive that its caller has seen, and something was changed since then: by an operator, or by the cluster itself. Nothing was changed by this write.',
+    remedy: 'Read again, decide anew, and send it with the version of then.',
+  },
   WEBHOOK_OFF: {
     http: 409,
     exit: 8,

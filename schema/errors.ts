@@ -16,6 +16,8 @@ export const refusal = z.object({
   request: z.string().optional(),
   /** When it may be tried again, in seconds from now. */
   retryAfterS: z.number().int().positive().optional(),
+  /** Version of the hive that there is, where another was asked for. */
+  seq: z.int().nonnegative().optional(),
   /** JSON pointers into the request, where it is at fault. */
   errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
 })

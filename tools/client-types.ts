@@ -80,10 +80,12 @@ function operationOf({ operationId, summary, parameters, requestBody, responses 
     ...(query.fields ? [`query${query.needed ? '' : '?'}: { ${query.fields} }`] : []),
     ...(body ? [`body${requestBody?.required ? '' : '?'}: ${typeOf(body)}`] : []),
   ]
-  const [, done] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
+  // Of a write that is done: a dry run is no call of the client.
+  const [, done] = Object.entries(responses).findLast(([status]) => status.startsWith('2')) ?? []
   const [type, answer] = Object.entries(done?.content ?? {})[0] ?? []
-  const isText = type !== 'application/json' || answer?.schema.$ref === undefined
-  const told = isText ? 'string' : typeOf(answer?.schema ?? {})
+  const schema = answer?.schema.anyOf?.[0] ?? answer?.schema
+  const isText = type !== 'application/json' || schema?.$ref === undefined
+  const told = isText ? 'string' : typeOf(schema)
   return `  /** ${summary}. */\n  ${operationId}: { input: { ${parts.join('; ')} }; answer: ${told} }`
 }
 

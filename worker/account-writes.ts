@@ -1,6 +1,7 @@
 import { and, asc, between, count, desc, eq, gt, gte, inArray, lte, or, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import {
+  type AuditChange,
   type AuditPage,
   type AuditQuery,
   CHAIN_START,
@@ -9,7 +10,7 @@ import {
 import { ERRORS, HoldfastError, type Refusal } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { answers, audit, auditBases } from '../schema/tables/tenants.ts'
-import { auditLines, refusedTold, type Told } from './audit.ts'
+import { auditLines, refusedTold, shortened, type Told } from './audit.ts'
 import { pageOf } from './audit-store.ts'
 import { textOf } from './d1-errors.ts'
 import { problemOf } from './problem.ts'
@@ -36,6 +37,8 @@ export class AccountWrites {
   readonly #db: DrizzleD1Database
   readonly #organisationId: string
   readonly #secret: string
+  /** What a dry run would have changed. */
+  readonly tried: AuditChange[] = []
 
   /** @param secret the API key that was presented: answers are for who has it */
   constructor(d1: D1Database, organisationId: string, secret: string) {
@@ -55,6 +58,7 @@ export class AccountWrites {
 
   /** @param body the answer, as it is given when this has been carried out */
   async commit(write: Write, told: Told, body: unknown, work: readonly Statement[]): Promise<void> {
+    if (write.dryRun) return void this.tried.push(...told.changes.map(shortened))
     const text = JSON.stringify(body)
     const answer = write.once ? await this.#answerRows(write, write.once, write.status, text) : []
     await this.#inChain(write, told, [...work, ...answer])

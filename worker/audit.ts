@@ -64,7 +64,7 @@ export const refusedTold = ({ about }: Write, { code }: Refusal): Told => ({
 })
 
 /** Of a record that was there before and still is: the fields that are not what they were. */
-function shortened({ table, id, before: was, after: is }: Changed): AuditChange {
+export function shortened({ table, id, before: was, after: is }: Changed): AuditChange {
   const [before, after] = [plain(was), plain(is)]
   const name = nameIn(after) ?? nameIn(before)
   if (!isRecord(before) || !isRecord(after)) return { table, id, name, before, after }

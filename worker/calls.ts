@@ -9,7 +9,7 @@ import type { Request } from '../schema/event.ts'
 import type { AccountWrites } from './account-writes.ts'
 import type { Asker, Person } from './accounts/sessions.ts'
 import type { ClusterRow } from './api-keys.ts'
-import type { Applied, ApplyAsk, PlanAsk } from './configurations.ts'
+import type { AppliedOrDry, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
 import type { Tested } from './fence-tests.ts'
@@ -19,7 +19,7 @@ import type { Principal } from './principal.ts'
 import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
 import type { Webhooks } from './webhooks/webhooks.ts'
-import { type Asked, type Before, type Reply, replyBody, type Write } from './write.ts'
+import { type Asked, type Before, type Dry, type Reply, replyBody, type Write } from './write.ts'
 
 export interface Call<B = unknown, Q = unknown> {
   env: Env
@@ -43,6 +43,8 @@ export interface Call<B = unknown, Q = unknown> {
   write: Write
   /** Where it is committed if that is in D1; null where nobody has to say who they are. */
   accounts: AccountWrites | null
+  /** What a dry run has come to: what it is answered with, in place of anything else. */
+  dry: Dry
   params: Record<string, string>
   body: B
   query: Q
@@ -75,7 +77,7 @@ export interface Stub {
   survivability(lost: 1 | 2): Promise<Lossy>
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
-  applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<Applied | { refused: Refusal }>
+  applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<AppliedOrDry | { refused: Refusal }>
   listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>
   replayWebhook(
     ...all: Parameters<Webhooks['replay']>
@@ -109,12 +111,19 @@ export async function view(stub: Stub): Promise<b.ClusterView> {
 
 /** Carries a request out; the answer is the one that was committed with it. */
 export async function ask<F extends { id: string | null }>(
-  call: Pick<Call, 'env' | 'cluster' | 'by' | 'write'>,
+  call: Pick<Call, 'env' | 'cluster' | 'by' | 'write' | 'dry'>,
   request: Request,
   reply: Reply<F>,
 ) {
   const { by, write } = call
-  return replyBody(settled(await open(call).stub.ask(request, by, write, reply)), reply)
+  const asked = settled(await open(call).stub.ask(request, by, write, reply))
+  noteDry(call, asked)
+  return replyBody(asked, reply)
+}
+
+export function noteDry({ dry }: Pick<Call, 'dry'>, asked: Pick<Asked, 'seq' | 'dry'>) {
+  dry.seq = asked.seq
+  if (asked.dry) dry.changes.push(...(JSON.parse(asked.dry) as Dry['changes']))
 }
 
 /** The answer of a write whose end is no commit. */

@@ -6,6 +6,7 @@ import type { Context } from 'hono'
 import type { Role } from '../schema/api/access.ts'
 import type { AuditWho } from '../schema/api/audit.ts'
 import type { Route } from '../schema/api/route.ts'
+import { writesHive } from '../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
@@ -17,7 +18,7 @@ import type { Principal } from './principal.ts'
 import { quotasOf } from './quotas.ts'
 import { addressOf, type Bindings, parseCall } from './requests.ts'
 import { sha256 } from './secrets.ts'
-import type { Answer, Before, Once, Write } from './write.ts'
+import type { Answer, Before, Dry, Once, Write } from './write.ts'
 
 /** Where a write is committed: there is also kept what it was answered, and who has asked for it. */
 interface Place {
@@ -36,17 +37,28 @@ export async function carryOut(c: Context<Bindings>, name: RouteName): Promise<R
   let write: Write = { ...writeOf(c, name, principal), quotas }
   try {
     permit(c, route.access as Role, identified)
-    const first: Write = { ...write, once: await onceOf(c, principal) }
+    const said = conditions(c, name)
+    const first: Write = {
+      ...write,
+      ...said,
+      once: said.dryRun ? null : await onceOf(c, principal),
+    }
+    if (first.dryRun) write = first
     const before = first.once && (await place.begin(first))
     if (before && 'refused' in before) throw new HoldfastError(before.refused)
     if (before) return replayed(before.answer)
     write = first
     const call = await parseCall(c, name, identified, { write, accounts })
     const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
-    return c.json(answer as object, write.status, { 'x-request-id': write.request })
+    const headers = { 'x-request-id': write.request }
+    if (write.dryRun) return c.json(triedOf(call.dry, accounts), 200, headers)
+    const { seq } = answer as { seq?: number | null }
+    const etag = typeof seq === 'number' && writesHive(name) ? { etag: `"${seq}"` } : {}
+    return c.json(answer as object, write.status, { ...headers, ...etag })
   } catch (error) {
     // Of a fault nobody knows what it has left behind: what was committed is told where it was.
-    if (!(error instanceof HoldfastError)) throw error
+    // What was only tried was not refused to anybody.
+    if (!(error instanceof HoldfastError) || write.dryRun) throw error
     const told = place.refused(write, error.refusal)
     c.executionCtx.waitUntil(told.catch(() => {}))
     await told
@@ -67,6 +79,49 @@ export function writeOf(c: Context<Bindings>, route: RouteName, who: AuditWho): 
   }
 }
 
+const triedOf = ({ seq, changes }: Dry, { tried }: AccountWrites) => ({
+  ...{ dryRun: true, seq, changes: [...changes, ...tried] },
+})
+
+/** On which version of the hive it may be done, and whether it is to be done at all. */
+function conditions(c: Context<Bindings>, name: RouteName): Pick<Write, 'ifMatch' | 'dryRun'> {
+  const match = c.req.header('if-match')
+  const version = /^"(\d{1,15})"$/.exec(match ?? '')?.[1]
+  if (match !== undefined && !writesHive(name))
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: 'this write takes no If-Match',
+      why: 'It is not about the hive of a cluster, which is what has versions.',
+      remedy: 'Send it without the header.',
+    })
+  if (match !== undefined && match !== '*' && version === undefined)
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: 'the If-Match cannot be used',
+      why: 'It is the ETag of an answer of this cluster: a number in quotes.',
+      remedy: 'Send it as it came: If-Match: "42"',
+    })
+  const dry = c.req.query('dry_run')
+  const { noDryRun }: Route = routes[name]
+  if (dry !== undefined && dry !== 'true' && dry !== 'false')
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: 'dry_run is true or false',
+      remedy: 'Send ?dry_run=true to have nothing changed, and leave it out to have it done.',
+    })
+  if (dry === 'true' && noDryRun !== undefined)
+    throw new HoldfastError({
+      code: 'BAD_REQUEST',
+      message: 'this write cannot be tried without being done',
+      why: `${noDryRun} Nothing was done.`,
+      remedy: 'Send it without dry_run to have it done.',
+    })
+  return {
+    ...(version !== undefined && { ifMatch: Number(version) }),
+    ...(dry === 'true' && { dryRun: true as const }),
+  }
+}
+
 const NAME = /^[\x21-\x7e]{8,128}$/
 
 async function onceOf(c: Context<Bindings>, principal: Principal): Promise<Once | null> {
@@ -80,7 +135,8 @@ async function onceOf(c: Context<Bindings>, principal: Principal): Promise<Once 
       remedy: 'Send a new UUID with each write, and the same one to repeat the same write.',
     })
   const { pathname, search } = new URL(c.req.url)
-  const asked = `${c.req.method} ${pathname}${search}\n${await c.req.text()}`
+  const match = c.req.header('if-match')
+  const asked = `${c.req.method} ${pathname}${search}\n${match ? `${match}\n` : ''}${await c.req.text()}`
   return { keyId: principal.id, name, fingerprint: await sha256(asked) }
 }
 

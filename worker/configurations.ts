@@ -13,22 +13,19 @@ import type { Wanted } from './core/config/compiled.ts'
 import { exportConfig } from './core/config/export.ts'
 import { plan, stopped } from './core/config/plan.ts'
 import type { ClusterState } from './core/decision.ts'
-import type { Reply, Write } from './write.ts'
+import type { Asked, Reply, Write } from './write.ts'
 
 export type PlanAsk = z.output<typeof planConfig>
 export type ApplyAsk = z.output<typeof applyConfig>
 export type Applied = z.output<typeof applied>
+/** With what would be changed, where it was only tried. */
+export type AppliedOrDry = Applied & Pick<Asked, 'dry'>
 
 interface Around {
   state(): ClusterState
-  carryOut(
-    request: Request,
-    by: string,
-    write: Write,
-    reply: Reply,
-  ): { refused: Refusal } | { seq: number }
-  /** The answer of what nothing had to be done for. */
-  nothing(write: Write, body: Applied): void
+  carryOut(request: Request, by: string, write: Write, reply: Reply): { refused: Refusal } | Asked
+  /** The answer of what nothing had to be done for; or why it is not given. */
+  nothing(write: Write, body: Applied): Refusal | null
   /** How long a group was away when it changed its owner lately, newest first. */
   outagesOf(group: string): readonly number[]
 }
@@ -58,7 +55,7 @@ export class Configurations {
   }
 
   /** No `await` between planning and carrying out: what was judged is what is changed. */
-  apply(ask: ApplyAsk, by: string, write: Write): Applied | { refused: Refusal } {
+  apply(ask: ApplyAsk, by: string, write: Write): AppliedOrDry | { refused: Refusal } {
     const planned = plan(this.#around.state(), wantedOf(ask), Date.now())
     if ('refused' in planned) return planned
     const { view, request } = planned
@@ -81,11 +78,13 @@ export class Configurations {
       }
     if (request === null) {
       const answer = { seq: view.seq, changes, later }
-      this.#around.nothing(write, answer)
-      return answer
+      const refused = this.#around.nothing(write, answer)
+      return refused ? { refused } : answer
     }
     const done = this.#around.carryOut(request, by, write, { fields: { changes, later } })
-    return 'refused' in done ? done : { seq: done.seq, changes, later }
+    if ('refused' in done) return done
+    const { seq, dry } = done
+    return { seq, changes, later, ...(dry && { dry }) }
   }
 }
 

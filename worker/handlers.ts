@@ -100,7 +100,8 @@ export const handlers: Record<RouteName, Handler> = {
     // Formed first: what is in the list of clusters can be asked.
     const request = { type: 'formCluster' as const, clusterId: id, name, profile }
     const stub = stubOf(call.env, row.objectId)
-    settled(await stub.ask(request, call.by, { ...call.write, once: null }, { fields: {} }))
+    if (!call.write.dryRun)
+      settled(await stub.ask(request, call.by, { ...call.write, once: null }, { fields: {} }))
     const about = { kind: 'cluster', id, name }
     const changes = [{ table: 'cluster', id, before: null, after: summary(row) }]
     const told = { action: 'createCluster', about, asked: call.body, changes }

@@ -4,7 +4,7 @@ import type * as b from '../schema/api/bodies.ts'
 import type { cancelOperation, operationsQuery } from '../schema/api/operations.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
-import { ask, type Call, find, ids, type Kind, open, settled, view } from './calls.ts'
+import { ask, type Call, find, ids, type Kind, noteDry, open, settled, view } from './calls.ts'
 import { unknownOperation } from './operation-reads.ts'
 import { replyBody } from './write.ts'
 
@@ -51,7 +51,9 @@ export const operationHandlers = {
     const id = call.params['operation'] ?? ''
     const reply = { fields: { id: null, operation: id } }
     const { body, by, write } = call
-    return replyBody(settled(await stub.cancelOperation(id, body, by, write, reply)), reply)
+    const asked = settled(await stub.cancelOperation(id, body, by, write, reply))
+    noteDry(call, asked)
+    return replyBody(asked, reply)
   },
 }
 

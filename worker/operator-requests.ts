@@ -1,10 +1,12 @@
 import type { Refusal } from '../schema/errors.ts'
 import type { Event, Request } from '../schema/event.ts'
+import { shortened } from './audit.ts'
 import { aboutOf, toldOf } from './audit-requests.ts'
 import type { ControlAsk } from './controls.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { idOf } from './core/operations/begun.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
+import { step } from './core/step.ts'
 import { connected } from './fence-tests.ts'
 import type { Also, HiveStore } from './hive-store.ts'
 import { cancelOf } from './operation-reads.ts'
@@ -39,15 +41,17 @@ export class OperatorRequests {
     const { store, sockets, writes, state, handle, suspectMissing } = this.#around
     if (request.type === 'confirmFence' && sockets.welcomed(request.nodeId))
       return { refused: connected(store.session(request.nodeId)?.name ?? request.nodeId) }
-    const overtaken = write && writes.overtaken(write)
-    if (overtaken) return { refused: overtaken }
+    const hindered = write && writes.hindrance(write)
+    if (hindered) return { refused: hindered }
     const over = write?.quotas && overQuota(request, state().hive, write.quotas)
     if (over) return { refused: over }
     const { seq } = state().hive
     const asked = ({ updates }: Decision): Asked => {
       return { seq: updates.at(-1)?.seq ?? seq, operation: idOf(request, updates) }
     }
-    const decision = handle({ type: 'requested', request, by }, (made) => {
+    const event = { type: 'requested' as const, request, by }
+    if (write?.dryRun) return this.#tried(event)
+    const decision = handle(event, (made) => {
       if (!write) return
       const told = toldOf(request, made.updates, state().hive)
       writes.commit(write, told, replyBody(asked(made), reply))
@@ -56,6 +60,15 @@ export class OperatorRequests {
     const all = request.type === 'batch' ? request.requests : [request]
     if (all.some((one) => one.type === 'setFence' || one.type === 'setTakeover')) suspectMissing()
     return decision.refused ? { refused: decision.refused } : asked(decision)
+  }
+
+  /** Decided as it would be, by the same core; it changes nothing, and nothing follows it. */
+  #tried(event: Extract<Event, { type: 'requested' }>): { refused: Refusal } | Asked {
+    const state = this.#around.state()
+    const { refused, updates } = step(state, event, Date.now())
+    if (refused) return { refused }
+    const { changes } = toldOf(event.request, updates, state.hive)
+    return { seq: state.hive.seq, operation: null, dry: JSON.stringify(changes.map(shortened)) }
   }
 
   cancel(id: string, how: CancelAsk, by: string, write: Write, reply: Reply) {
@@ -85,9 +98,16 @@ export class OperatorRequests {
     return this.#around.writes.attempt(write, { action: write.route, about, asked, changes: [] })
   }
 
-  /** A configuration that is there already. */
-  nothing(write: Write, body: unknown): void {
+  /**
+   * A configuration that is there already.
+   *
+   * @returns null: so it is told
+   */
+  nothing(write: Write, body: unknown): Refusal | null {
+    const hindered = this.#around.writes.hindrance(write)
+    if (hindered || write.dryRun) return hindered
     const about = aboutOf({}, [], this.#around.state().hive)
     this.#around.writes.nothing(write, { action: 'batch', about, asked: {}, changes: [] }, body)
+    return null
   }
 }

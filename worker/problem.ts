@@ -16,6 +16,7 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
     why: refusal.why || known.cause,
     remedy: refusal.remedy || known.remedy,
     ...(refusal.errors && { errors: refusal.errors }),
+    ...(refusal.seq !== undefined && { seq: refusal.seq }),
     request: requestId,
   }
 }
@@ -26,8 +27,8 @@ export function problemResponse(refusal: Refusal, requestId: string): Response {
   return new Response(JSON.stringify(body), {
     status: body.status,
     headers: {
-      'content-type': 'application/problem+json',
-      'x-request-id': requestId,
+      ...{ 'content-type': 'application/problem+json', 'x-request-id': requestId },
+      ...(body.seq !== undefined && { etag: `"${body.seq}"` }),
       ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
     },
   })

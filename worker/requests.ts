@@ -1,5 +1,7 @@
 /** A request of the API as its handler takes it: parsed by the schemas of its route. */
 import type { Context } from 'hono'
+import { nothing } from '../schema/api/bodies.ts'
+import type { Route } from '../schema/api/route.ts'
 import { type RouteName, routes } from '../schema/api/routes.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
@@ -26,7 +28,7 @@ export async function parseCall(
           'body',
         )
       : undefined
-  const query = 'query' in route ? parse(route.query, c.req.query(), 'query') : undefined
+  const query = queryOf(c, route)
   const tenants = new Tenants(c.env.DB)
   const by = admitted.principal?.name ?? ''
   const params = c.req.param() as never
@@ -36,7 +38,18 @@ export async function parseCall(
   return {
     ...{ env: c.env, tenants, principal, person, presented, asker, later, url: c.req.url },
     ...{ cluster, by, write, accounts, params, body, query },
+    dry: { seq: null, changes: [] },
   }
+}
+
+/** What changes something is refused if it says anything that is not known; `dry_run` has been looked at. */
+function queryOf(c: Context<Bindings>, { method, access, query }: Route): unknown {
+  const { dry_run: dry, ...said } = c.req.query()
+  const isWrite = method !== 'GET' && (access === 'operate' || access === 'admin')
+  const all = isWrite || dry === undefined ? said : { ...said, dry_run: dry }
+  if (query) return parse(query, all, 'query')
+  if (method !== 'GET') parse(nothing, all, 'query')
+  return undefined
 }
 
 /** What a caller calls its program: nothing that could hide in a list. */

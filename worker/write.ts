@@ -1,5 +1,5 @@
 /** A call that changes something, on its way to where it is committed. */
-import type { AuditAbout, AuditWho } from '../schema/api/audit.ts'
+import type { AuditAbout, AuditChange, AuditWho } from '../schema/api/audit.ts'
 import type { Refusal } from '../schema/errors.ts'
 import type { Quotas } from '../schema/quotas.ts'
 
@@ -20,6 +20,10 @@ export interface Write {
   readonly once: Once | null
   /** What its organisation may have; absent where nothing can become more by it. */
   readonly quotas?: Quotas
+  /** The version of the hive that the caller has seen: refused if it is another by now. Absent: any. */
+  readonly ifMatch?: number
+  /** Decided like any other, and nothing is committed or sent. */
+  readonly dryRun?: true
 }
 
 /** What makes it the same write as one before. */
@@ -46,6 +50,8 @@ export type Before = { answer: Answer } | { refused: Refusal } | null
 export interface Asked {
   seq: number
   operation: string | null
+  /** Of a dry run: what would be changed, as JSON (AuditChange[]): records of any depth are no types of a call. */
+  dry?: string
 }
 
 /** What an answer has besides what the commit gives, said before it so that both are committed together. */
@@ -53,6 +59,13 @@ export interface Reply<F extends object = object> {
   /** Whether it says which operation has begun. */
   readonly begins?: true
   readonly fields: F
+}
+
+/** What a dry run of a write has come to. */
+export interface Dry {
+  /** Version of the hive that was looked at; null: it is not about a hive. */
+  seq: number | null
+  changes: AuditChange[]
 }
 
 export const replyBody = <F extends object>({ seq, operation }: Asked, reply: Reply<F>) => ({

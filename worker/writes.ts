@@ -53,6 +53,14 @@ export class Writes {
     return once && this.#answers.find(once, Date.now()) ? underWay(once) : null
   }
 
+  /** Why it is not carried out: it was already, or the hive is not what its caller has seen. */
+  hindrance(write: Write): Refusal | null {
+    const { seq } = this.#state().hive
+    const { ifMatch } = write
+    const isStale = ifMatch !== undefined && ifMatch !== seq
+    return this.overtaken(write) ?? (isStale ? stale(ifMatch, seq) : null)
+  }
+
   /** Within the transaction of what it does: the two of them are there, or neither. */
   commit(write: Write, told: Told, body: unknown): void {
     this.enter(write, told)
@@ -75,8 +83,8 @@ export class Writes {
    * @returns null: it may leave
    */
   attempt(write: Write, told: Told): Refusal | null {
-    const overtaken = this.overtaken(write)
-    if (overtaken) return overtaken
+    const hindered = this.hindrance(write)
+    if (hindered) return hindered
     const { once, request } = write
     this.#storage.transactionSync(() => {
       this.enter(write, told)
@@ -137,6 +145,14 @@ export class Writes {
 /** Also if the clock has been put back in between: then by no more than that. */
 const isUnderWay = (sinceMs: number, nowMs: number): boolean =>
   Math.abs(nowMs - sinceMs) < LIMITS.writeRunsMs
+
+const stale = (seen: number, seq: number): Refusal => ({
+  code: 'PRECONDITION_FAILED',
+  message: `the cluster is at version ${seq}, and no longer at ${seen}`,
+  why: 'The write came with If-Match, and something was changed since then. Nothing was changed by this one.',
+  remedy: 'Read again, decide anew, and send it with the version of then.',
+  seq,
+})
 
 const placeOf = ({ keyId, name }: Once): string => `${keyId} ${name}`
 

@@ -102,6 +102,14 @@ export const auditPage = z.object({
 })
 export type AuditPage = z.infer<typeof auditPage>
 
+/** What `?dry_run=true` of a write is answered with: what would be changed, as the audit log tells it. */
+export const dryRun = z.object({
+  dryRun: z.literal(true),
+  /** Version of the hive that was looked at; null: it is not about a hive. */
+  seq: z.int().nonnegative().nullable(),
+  changes: z.array(change),
+})
+
 /** The first line of an export. */
 export const auditHeader = z.strictObject({
   format: z.literal('holdfast-audit-1'),

@@ -390,6 +390,8 @@ export const problem = z.object({
   why: z.string().optional(),
   remedy: z.string().optional(),
   errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+  /** Version of the hive that there is, where another was asked for (If-Match). */
+  seq: z.int().optional(),
   request: z.string(),
 })
 export type Problem = z.infer<typeof problem>

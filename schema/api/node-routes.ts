@@ -86,6 +86,7 @@ export const nodeRoutes = {
   },
   testFence: {
     method: 'POST',
+    noDryRun: 'It has hosts ask a fence agent.',
     path: '/v1/clusters/:cluster/nodes/:node/fence/test',
     access: 'operate',
     summary: 'What the fence agent of the node says, run by its helpers; switches nothing',

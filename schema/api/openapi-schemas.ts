@@ -66,10 +66,11 @@ export function components(): Components {
     produces ? [] : [[name, idOf('output', response, `${pascal(name)}Answer`)] as const],
   )
   idOf('output', bodies.problem, 'Problem')
+  idOf('output', audit.dryRun, 'DryRun')
   const sent = reachable(schemasOf(made.input, 'input'), new Set(bodyIds.map(([, id]) => id)))
   const given = reachable(
     schemasOf(made.output, 'output'),
-    new Set([...responseIds.map(([, id]) => id), 'Problem']),
+    new Set([...responseIds.map(([, id]) => id), 'Problem', 'DryRun']),
   )
   const other = Object.keys(sent).filter(
     (id) => given[id] && JSON.stringify(given[id]) !== JSON.stringify(sent[id]),

@@ -6,7 +6,7 @@ import { errorPage } from './docs.ts'
 import { EXAMPLES } from './examples.ts'
 import { type Components, components, type JsonSchema, refTo, schemaOf } from './openapi-schemas.ts'
 import type { Route } from './route.ts'
-import { errorsOf, writes } from './route-errors.ts'
+import { errorsOf, writes, writesHive } from './route-errors.ts'
 import { type RouteName, routes } from './routes.ts'
 import { operationStreamPath, streamAccess, streamPath, streamQuery } from './stream.ts'
 import { API_VERSION } from './version.ts'
@@ -99,6 +99,7 @@ function tagOf(path: string): string {
 const header = (description: string) => ({ description, schema: { type: 'string' } })
 const headers = {
   'X-Request-Id': header('Id of the request: the one in the cluster log and the audit log.'),
+  ETag: header('Version of the hive, for `If-Match`.'),
   'Idempotency-Replayed': header('`true`: the answer is that of the first write with this key.'),
 }
 const parameters: Readonly<Record<string, Parameter>> = {
@@ -112,6 +113,16 @@ const parameters: Readonly<Record<string, Parameter>> = {
     description:
       'Sent again with the same key within 24 hours, the write is not carried out again.',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{8,128}$' },
+  },
+  IfMatch: {
+    ...{ name: 'If-Match', in: 'header', required: false },
+    description: 'The ETag of what was read: refused (412) if anything was changed since then.',
+    schema: { type: 'string', pattern: '^(\\*|"[0-9]{1,15}")$' },
+  },
+  DryRun: {
+    ...{ name: 'dry_run', in: 'query', required: false },
+    description: '`true`: decided like any other write, and nothing is changed or sent.',
+    schema: { enum: ['true', 'false'] },
   },
 }
 const parameter = (name: string) => ({ $ref: `#/components/parameters/${name}` })
@@ -175,6 +186,7 @@ const securityOf = (access: Access) =>
 function operationOf(name: RouteName, route: Route, known: Components): Operation {
   const { access, path, body, query, summary, status = 200, produces } = route
   const isWrite = writes(name)
+  const canBeTried = isWrite && route.noDryRun === undefined
   const type = produces?.split(';')[0] ?? 'application/json'
   const isText = type !== 'application/json'
   const schema = produces ? { type: isText ? 'string' : 'object' } : refTo(known.response(name))
@@ -190,6 +202,8 @@ function operationOf(name: RouteName, route: Route, known: Components): Operatio
       ...(query ? queryParameters(schemaOf(query)) : []),
       parameter('RequestId'),
       ...(isWrite ? [parameter('IdempotencyKey')] : []),
+      ...(writesHive(name) ? [parameter('IfMatch')] : []),
+      ...(canBeTried ? [parameter('DryRun')] : []),
       ...(name === 'listEvents' ? [lastEventId] : []),
     ],
     ...(body && {
@@ -208,16 +222,25 @@ function operationOf(name: RouteName, route: Route, known: Components): Operatio
         description: status === 202 ? 'Accepted: it goes on under the id in `operation`.' : 'Done.',
         headers: {
           'X-Request-Id': ref('X-Request-Id'),
+          ...((route.versioned || writesHive(name)) && { ETag: ref('ETag') }),
           ...(isWrite && { 'Idempotency-Replayed': ref('Idempotency-Replayed') }),
         },
         content: {
-          [type]: { schema },
+          [type]: { schema: canBeTried && status === 200 ? orTried(schema) : schema },
           ...(name === 'listEvents' && { [SSE]: { schema: { type: 'string' } } }),
         },
       },
+      ...(canBeTried && status !== 200 && { 200: TRIED }),
       ...problems(errorsOf(name)),
     },
   }
+}
+
+/** With `dry_run`: what would be changed. */
+const orTried = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, refTo('DryRun')] })
+const TRIED: Answer = {
+  description: 'With `dry_run`: what would be changed.',
+  content: { 'application/json': { schema: refTo('DryRun') } },
 }
 
 /** What is held open, and no call of the client; what they tell is in docs/api.md. */

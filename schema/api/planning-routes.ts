@@ -9,6 +9,7 @@ import { timelineQuery, timelineView } from './timeline.ts'
 export const planningRoutes = {
   getConfig: {
     method: 'GET',
+    versioned: true,
     path: '/v1/clusters/:cluster/config',
     access: 'read',
     summary:

@@ -46,6 +46,7 @@ export const resourceRoutes = {
   },
   controlResource: {
     method: 'POST',
+    noDryRun: 'It is handed to the module of the resource.',
     path: '/v1/clusters/:cluster/resources/:resource/control',
     access: 'operate',
     summary: 'A control code of its type, done or answered by its module where it runs',
@@ -69,6 +70,7 @@ export const resourceRoutes = {
   },
   changeSettings: {
     method: 'PATCH',
+    noDryRun: 'Its body has a `dryRun` of its own, which tells more.',
     path: '/v1/clusters/:cluster/resources/:resource/settings',
     access: 'admin',
     summary: 'Changes some of its settings; dryRun: only says what would come of it',

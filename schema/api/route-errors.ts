@@ -70,6 +70,12 @@ const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   ],
 }
 
+/** Whether it is committed in the object of a cluster: there it may ask for a version of the hive. */
+export const writesHive = (name: RouteName): boolean => {
+  const { path, ofAccounts }: Route = routes[name]
+  return writes(name) && path.includes(':cluster') && !ofAccounts
+}
+
 /** Codes that an answer of the route may have, by status and then by name. */
 export function errorsOf(name: RouteName): ErrorCode[] {
   const route: Route = routes[name]
@@ -81,6 +87,7 @@ export function errorsOf(name: RouteName): ErrorCode[] {
   if (path.includes(':') || (body && !isOpen)) codes.push('NOT_FOUND')
   if (body || query || writes(name)) codes.push('BAD_REQUEST')
   if (body) codes.push('TOO_LARGE')
+  if (writesHive(name)) codes.push('PRECONDITION_FAILED')
   if (writes(name)) codes.push('IDEMPOTENCY_KEY_IN_USE', 'IDEMPOTENCY_KEY_REUSED')
   const order = (a: ErrorCode, b: ErrorCode) => ERRORS[a].http - ERRORS[b].http || (a < b ? -1 : 1)
   return [...new Set(codes)].sort(order)

@@ -10,6 +10,10 @@ export interface Route {
   readonly summary: string
   /** Of a write that is committed with the accounts, though its path names a cluster. */
   readonly ofAccounts?: true
+  /** Of a write that cannot be tried without being done: why. */
+  readonly noDryRun?: string
+  /** Of an answer that is about one version of the hive (`seq`): it comes with an ETag. */
+  readonly versioned?: true
   readonly body?: z.ZodType
   /** Of the body; else LIMITS.bodyBytesMax. */
   readonly bytesMax?: number

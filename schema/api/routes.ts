@@ -47,6 +47,7 @@ export const routes = {
   },
   getCluster: {
     method: 'GET',
+    versioned: true,
     path: '/v1/clusters/:cluster',
     access: 'read',
     summary: 'Everything on one screen: nodes, groups, resources, problems',
@@ -62,6 +63,7 @@ export const routes = {
   },
   getHive: {
     method: 'GET',
+    versioned: true,
     path: '/v1/clusters/:cluster/hive',
     access: 'read',
     summary: 'The hive as key-value tree, or one key of it; version=1 is the set-up snapshot',

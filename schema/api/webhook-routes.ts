@@ -45,6 +45,7 @@ export const webhookRoutes = {
   },
   testWebhook: {
     method: 'POST',
+    noDryRun: 'It sends.',
     path: '/v1/webhooks/:webhook/test',
     access: 'admin',
     summary: 'Sends a test event, and says what became of it',
@@ -65,6 +66,7 @@ export const webhookRoutes = {
   },
   replayWebhook: {
     method: 'POST',
+    noDryRun: 'It sends.',
     path: '/v1/clusters/:cluster/webhooks/:webhook/replay',
     access: 'admin',
     summary: 'Sends one message again, or all since an instant that did not get through',

@@ -118,8 +118,8 @@ export class Webhooks {
     write: Write,
   ): { refused: Refusal } | { messages: number } {
     const { ctx, writes } = this.#around
-    const overtaken = writes.overtaken(write)
-    if (overtaken) return { refused: overtaken }
+    const hindered = writes.hindrance(write)
+    if (hindered) return { refused: hindered }
     const { id, name } = endpoint
     const messages = ctx.storage.transactionSync(() => {
       const many = this.#outbox.replay({ id, wants: wantsOf(endpoint) }, ask)
