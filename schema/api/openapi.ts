@@ -81,7 +81,11 @@ const TAGS = [
   },
   { name: 'Maintenance', of: ['maintenance'], about: 'What is observed only' },
   { name: 'Events', of: ['events', 'log'], about: 'What was committed, and the cluster log' },
-  { name: 'Monitoring', of: ['health', 'metrics', 'healthz'], about: 'Health and metrics' },
+  {
+    name: 'Monitoring',
+    of: ['health', 'metrics', 'healthz', 'usage'],
+    about: 'Health, metrics and usage',
+  },
   { name: 'Keys', of: ['keys', 'whoami'], about: 'API keys of the organisation' },
   { name: 'Webhooks', of: ['webhooks'], about: 'Being called when something happens' },
   { name: 'Audit', of: ['audit'], about: 'Who has changed what' },

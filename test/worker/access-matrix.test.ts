@@ -78,6 +78,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   clusterHealth: ['read', 200],
   clusterMetrics: ['read', 200],
   metrics: ['read', 200],
+  getUsage: ['read', 200],
   listOperations: ['read', 200],
   getOperation: ['read', 404],
   cancelOperation: ['operate', 400],

@@ -7,7 +7,8 @@ import { dryRun } from '../../schema/api/audit.ts'
 import type { Route } from '../../schema/api/route.ts'
 import { writes, writesHive } from '../../schema/api/route-errors.ts'
 import { type RouteName, routes } from '../../schema/api/routes.ts'
-import { fetchApi, insertKey, ok, problemOf, refused, TestCluster } from './api.ts'
+import { fetchApi, insertKey, KEY, ok, problemOf, refused, TestCluster } from './api.ts'
+import { send as askOf, mailed } from './people.ts'
 import { TestNode } from './test-node.ts'
 
 beforeAll(insertKey)
@@ -23,6 +24,8 @@ const BODIES: Readonly<Record<string, object>> = {
   createWebhook: { name: 'not-made', url: 'https://example.com/' },
   changeWebhook: { enabled: false },
   replayWebhook: { sinceMs: 1 },
+  inviteMember: { email: 'eve@example.com', role: 'viewer' },
+  changeMember: { role: 'admin' },
   changeNode: { faultDomain: 'rack-2' },
   setFence: { agent: 'fence_ipmilan' },
   startMaintenance: { scope: 'cluster', reason: 'test' },
@@ -71,6 +74,15 @@ beforeAll(async () => {
     t: 'status',
     items: [{ resourceId, epoch, restarts: 0, gaveUp: false, status: 'online' }],
   })
+  await env.DB.batch([
+    env.DB.prepare(
+      "insert into persons (id, name, email, email_verified, created_at_ms, updated_at_ms) values ('ben', 'Ben', 'ben@example.com', 1, 0, 0)",
+    ),
+    env.DB.prepare(
+      "insert into members (organisation_id, person_id, role, grants, joined_at_ms, invited_by) values ('organisation-suite', 'ben', 'viewer', '[]', 0, 'suite')",
+    ),
+  ])
+  await ok('inviteMember', { body: { email: 'ada@example.com', role: 'viewer' } })
   boot = (await cluster.view()).nodes[0]?.bootId ?? ''
   await ok('createKey', { body: { name: 'there', scopes: [{ role: 'read' }] } })
   await ok('createWebhook', {
@@ -80,7 +92,7 @@ beforeAll(async () => {
 
 const THINGS: Readonly<Record<string, string>> = {
   ...{ node: 'n1', group: 'web', resource: 'nginx', rule: 'none', key: 'there', webhook: 'there' },
-  operation: 'u999',
+  ...{ operation: 'u999', member: 'ben@example.com', invitation: 'ada@example.com' },
 }
 
 function send(name: RouteName, query: string, headers: Record<string, string> = {}) {
@@ -99,7 +111,16 @@ type Kept = Record<string, unknown[]>
 
 /** All that is kept: every table of D1 and of the object, but for when a key was used last. */
 async function everything(): Promise<Kept> {
-  const tables = ['organisations', 'clusters', 'api_key_secrets', 'join_tokens', 'answers', 'audit']
+  const tables = [
+    'members',
+    'invitations',
+    'organisations',
+    'clusters',
+    'api_key_secrets',
+    'join_tokens',
+    'answers',
+    'audit',
+  ]
   const kept: Kept = {}
   for (const one of [...tables, 'webhook_endpoints'])
     kept[`D1 ${one}`] = (await env.DB.prepare(`select * from ${one} order by 1, 2`).all()).results
@@ -178,6 +199,13 @@ describe.each(NAMES)('%s', (name) => {
     )
     expect((await everything())['updates']).toEqual(updates)
   })
+})
+
+test('who would be invited is not written to', async () => {
+  const body = { email: 'eve@example.com', role: 'viewer' }
+  const settings = { MAIL: 'console', PUBLIC_URL: 'https://ha.example.com' }
+  const asked = { body, token: KEY, query: { dry_run: 'true' }, env: settings }
+  expect(await mailed(() => askOf('inviteMember', asked))).toEqual([])
 })
 
 test('a join cannot be tried: it says so instead of doing it', async () => {

@@ -162,7 +162,10 @@ test('one person belongs to a bounded number of organisations', async () => {
   const rows = Array.from({ length: LIMITS.organisationsOfPersonMax }, (_, i) => {
     const id = `many-${ben.person.id}-${i}`
     return [
-      env.DB.prepare('insert into organisations values (?, ?, 0)').bind(id, id),
+      env.DB.prepare('insert into organisations (id, name, created_at_ms) values (?, ?, 0)').bind(
+        id,
+        id,
+      ),
       env.DB.prepare("insert into members values (?, ?, 'viewer', '[]', 0, 'suite')").bind(
         id,
         ben.person.id,

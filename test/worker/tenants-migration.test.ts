@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { ApiKeys } from '../../worker/api-keys.ts'
 import { PREFIX_LENGTH, sha256 } from '../../worker/secrets.ts'
 
-const [BEFORE, ORGANISATIONS] = env.TEST_MIGRATIONS
+const [BEFORE, ORGANISATIONS, ...LATER] = env.TEST_MIGRATIONS
 const KEY = 'hfk_from-before-organisations'
 
 async function run(queries: readonly string[] = []): Promise<void> {
@@ -44,6 +44,8 @@ test('clusters, tokens and keys of before', async () => {
     { name: 'operator' },
     { name: 'operator-k2' },
   ])
+  for (const later of LATER)
+    if (/ALTER TABLE `organisations`/.test(later.queries.join())) await run(later.queries)
   // What the start of the control plane does for its own key.
   await env.DB.prepare('update api_key_secrets set prefix = ? where hash = ?')
     .bind(KEY.slice(0, PREFIX_LENGTH), await sha256(KEY))

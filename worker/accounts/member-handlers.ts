@@ -90,7 +90,7 @@ export const memberHandlers = {
     await accountsOf(call).commit(call.write, told, answer, work)
     const subject = `${by.organisation.name} on Holdfast`
     const text = `${by.name} invites you to the organisation ${by.organisation.name} at ${url}.\n\nAccept until ${new Date(expiresAtMs).toISOString().slice(0, 16)} UTC:\n${url}/account#register=${token}\n\nIf you have an account: holdfast member accept\n`
-    if (mailer) call.later(mailing(mailer, { to: email, subject, text }))
+    if (mailer && !call.write.dryRun) call.later(mailing(mailer, { to: email, subject, text }))
     return answer
   },
 
@@ -117,6 +117,7 @@ async function endedStreams(
   id: string,
   was: Parameters<typeof scopesOf>[0],
 ): Promise<void> {
+  if (call.write.dryRun) return
   await endStreams(call.env, { id, scopes: scopesOf(was) }, await ours(call))
 }
 
