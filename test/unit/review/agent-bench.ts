@@ -144,7 +144,7 @@ export class AgentBench {
 export async function eventually<T>(
   what: string,
   look: () => T,
-  ms = 3_000,
+  ms = 15_000,
 ): Promise<NonNullable<T>> {
   for (const end = Date.now() + ms; ; ) {
     const found = look()
