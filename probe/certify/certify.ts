@@ -13,6 +13,8 @@ import type { Verdict } from './trial.ts'
 const HEAP_MB = 192
 /** What a check may take beyond the calls that it makes. */
 const CHECK_MORE_MS = 3_000
+/** Until it is loaded: a process has to be started for it, which takes seconds on a busy host. */
+const LOAD_MS = 10_000
 
 export interface Certificate {
   readonly manifest: ModuleManifest
@@ -75,7 +77,7 @@ class Trials {
       this.#timer = setTimeout(() => {
         this.#hung = true
         child.kill('SIGKILL')
-      }, this.#patienceMs)
+      }, this.#waitsMs)
     }
     wait()
     child.on('message', (word: Word) => {
@@ -89,6 +91,10 @@ class Trials {
         resolve(this.#end(signal ?? `exit code ${code}`, lastLine(said)))
       })
     })
+  }
+
+  get #waitsMs(): number {
+    return this.#loaded ? this.#patienceMs : Math.max(this.#patienceMs, LOAD_MS)
   }
 
   #hear(word: Word): void {
@@ -121,7 +127,7 @@ class Trials {
   #end(how: string, said: string): Certificate | { why: string } {
     if (this.#why !== null) return { why: this.#why }
     const end = this.#hung
-      ? `it keeps its process busy or waiting: nothing for ${this.#patienceMs} ms, then killed`
+      ? `it keeps its process busy or waiting: nothing for ${this.#waitsMs} ms, then killed`
       : `its process has ended (${how})${said && `: ${said}`}`
     if (!this.#loaded) return { why: end }
     if (this.#underWay) this.#checks.push({ ...this.#underWay, verdict: 'broken', detail: end })
