@@ -15,7 +15,7 @@ import { identify, permit } from './admission.ts'
 import { type Call, stubOf } from './calls.ts'
 import { handlers } from './handlers.ts'
 import type { Principal } from './principal.ts'
-import { quotasOf } from './quotas.ts'
+import { quotasFor } from './quotas.ts'
 import { addressOf, type Bindings, parseCall } from './requests.ts'
 import { sha256 } from './secrets.ts'
 import type { Answer, Before, Dry, Once, Write } from './write.ts'
@@ -33,7 +33,7 @@ export async function carryOut(c: Context<Bindings>, name: RouteName): Promise<R
   const { principal, cluster, secret } = identified
   const accounts = new AccountWrites(c.env.DB, principal.organisation.id, secret)
   const place: Place = cluster && !route.ofAccounts ? stubOf(c.env, cluster.objectId) : accounts
-  const quotas = quotasOf(c.env.QUOTAS, principal.organisation.quotas)
+  const quotas = quotasFor(c.env, principal.organisation.quotas)
   let write: Write = { ...writeOf(c, name, principal), quotas }
   try {
     permit(c, route.access as Role, identified)

@@ -1,4 +1,4 @@
-interface Env {
+interface WorkerEnv {
   CLUSTER: DurableObjectNamespace<import('./cluster-object.ts').Cluster>
   DB: D1Database
   /** Header in which the platform's edge says the caller's address; unset where no edge overwrites it. */
@@ -27,23 +27,11 @@ interface Env {
   RATE_FACTOR?: string
 }
 
+interface Env extends WorkerEnv {}
+
+/** As the platform's own modules name it. */
 declare namespace Cloudflare {
-  interface Env {
-    CLUSTER: DurableObjectNamespace<import('./cluster-object.ts').Cluster>
-    DB: D1Database
-    ADDRESS_HEADER?: string
-    WEBHOOK_TARGETS?: string
-    AUTH_SECRET?: string
-    PUBLIC_URL?: string
-    SIGN_UP?: string
-    MAIL?: string
-    MAIL_WEBHOOK_TOKEN?: string
-    OWNER_TOKEN?: string
-    WEBHOOK_RETRY_FACTOR?: string
-    QUOTAS?: string
-    JURISDICTION?: string
-    RATE_FACTOR?: string
-  }
+  interface Env extends WorkerEnv {}
 }
 
 declare module '*.sql' {

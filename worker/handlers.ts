@@ -90,13 +90,13 @@ export const handlers: Record<RouteName, Handler> = {
     const objectId = newObjectId(call.env)
     const organisationId = asking(call).organisation.id
     const most = call.write.quotas?.clusters ?? Number.POSITIVE_INFINITY
-    const has = (await call.tenants.clusters(organisationId)).length
-    if (has >= most) throw new HoldfastError(quotaReached('clusters', has, most))
+    const known = await call.tenants.clusters(organisationId)
+    if (known.some((one) => one.name === name)) throw nameTaken(name)
+    if (known.length >= most) throw new HoldfastError(quotaReached('clusters', known.length, most))
     const row = {
       ...{ id, organisationId, name, profile },
       ...{ objectId: objectId.toString(), createdAtMs: Date.now() },
     }
-    if (await call.tenants.hasCluster(organisationId, name)) throw nameTaken(name)
     // Formed first: what is in the list of clusters can be asked.
     const request = { type: 'formCluster' as const, clusterId: id, name, profile }
     const stub = stubOf(call.env, row.objectId)

@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
 import { HoldfastError, type Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
-import { quotasOf } from './quotas.ts'
+import { quotasFor } from './quotas.ts'
 import type { Tenants } from './tenants.ts'
 import type { Reply, Write } from './write.ts'
 
@@ -43,7 +43,7 @@ export async function join(
   const stub = stubOf(cluster.objectId)
   const write = {
     ...{ ...call.write, who: { ...call.write.who, id: row.id } },
-    quotas: quotasOf(call.env.QUOTAS, found.quotas),
+    quotas: quotasFor(call.env, found.quotas),
   }
   const answer = {
     clusterId: cluster.id,

@@ -5,7 +5,7 @@ import { type Family, gauge, openMetricsText } from '../schema/open-metrics.ts'
 import { ApiKeys, type ClusterRow } from './api-keys.ts'
 import { asking, type Call, open, stubOf } from './calls.ts'
 import type { AnswerTo, Read } from './object-reads.ts'
-import { quotasOf } from './quotas.ts'
+import { quotasFor } from './quotas.ts'
 
 export const metricHandlers = {
   clusterMetrics: async (call: Call) =>
@@ -18,7 +18,7 @@ export const metricHandlers = {
     const asked = clusters.filter((one) => one.name > after).slice(0, LIMITS.metricClustersMax)
     const answers = await askEach(call.env, asked, { what: 'usage' })
     return {
-      ...{ organisation: name, quotas: quotasOf(call.env.QUOTAS, quotas) },
+      ...{ organisation: name, quotas: quotasFor(call.env, quotas) },
       clusters: clusters.length,
       each: asked.map((one, n) => ({ cluster: one.name, usage: answers[n] ?? null })),
     }

@@ -9,11 +9,21 @@ const some = quotas.partial()
 /**
  * @param ofAll `QUOTAS` of the environment, JSON
  * @param ofOne what the organisation has in place of it, JSON
- * @throws {Error} one of them is not what it should be: whoever runs the service is told, and nothing grows meanwhile
+ * @throws {Error} one of them is not what it should be
  */
 export function quotasOf(ofAll: string | undefined, ofOne: string | null): Quotas {
   const read = (text: string | null | undefined) => (text ? some.parse(JSON.parse(text)) : {})
   return { ...NO_QUOTAS, ...read(ofAll), ...read(ofOne) } as Quotas
+}
+
+/** What is wrong in the settings keeps nobody from moving or stopping a group: nothing grows until it is mended. */
+export function quotasFor({ QUOTAS }: { readonly QUOTAS?: string }, ofOne: string | null): Quotas {
+  try {
+    return quotasOf(QUOTAS, ofOne)
+  } catch (error) {
+    console.error(JSON.stringify({ error: `quotas cannot be read: ${error}`, QUOTAS, ofOne }))
+    return { clusters: 0, nodes: 0, groups: 0, resources: 0 }
+  }
 }
 
 type Kind = 'nodes' | 'groups' | 'resources'

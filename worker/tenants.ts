@@ -32,13 +32,6 @@ export class Tenants {
       .get()
   }
 
-  async hasCluster(organisationId: string, name: string): Promise<boolean> {
-    const named = and(eq(clusters.organisationId, organisationId), eq(clusters.name, name))
-    return (
-      (await this.#db.select({ id: clusters.id }).from(clusters).where(named).get()) !== undefined
-    )
-  }
-
   /**
    * @param commit carries it out, with what else belongs to it
    * @returns whether its name was free in its organisation

@@ -1,9 +1,9 @@
 /** Quotas (issue "hosted service", fairness and limits). */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Request } from '../../schema/event.ts'
 import type { Hive } from '../../schema/hive.ts'
 import { NO_QUOTAS } from '../../schema/quotas.ts'
-import { overQuota, quotasOf } from '../../worker/quotas.ts'
+import { overQuota, quotasFor, quotasOf } from '../../worker/quotas.ts'
 
 const hive = (nodes: number, groups: number, resources: number) => {
   const of = (n: number) => ({ size: n })
@@ -27,6 +27,15 @@ describe('what an organisation may have', () => {
     for (const wrong of ['{"nodes":-1}', '{"nods":1}', '{"nodes":1e9}', 'x'])
       expect(() => quotasOf(wrong, null)).toThrow()
   })
+})
+
+test('settings that cannot be read: nothing grows, and all else goes on', () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const none = quotasFor({ QUOTAS: '{"nods":1}' }, null)
+  expect(said).toHaveBeenCalledOnce()
+  said.mockRestore()
+  expect(overQuota(request('createGroup'), hive(1, 1, 1), none)).not.toBeNull()
+  expect(overQuota(request('moveGroup'), hive(1, 1, 1), none)).toBeNull()
 })
 
 describe('QUOTA_REACHED', () => {
