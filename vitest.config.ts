@@ -61,6 +61,8 @@ const worker: TestProjectInlineConfiguration = {
           ...{ PUBLIC_URL: 'https://holdfast.test', MAIL: 'console' },
           // Of the limits there is a test (rates.test.ts); all others would wait for them.
           RATE_FACTOR: '0',
+          // Retries, and when trouble is over: within moments.
+          WEBHOOK_RETRY_FACTOR: '0.002',
           TEST_MIGRATIONS: existsSync(D1_MIGRATIONS) ? await readD1Migrations(D1_MIGRATIONS) : [],
         },
       },

@@ -41,9 +41,8 @@ try {
     })
   }
   const body = { name: 'bench', url: receiver.url, types: ['node.paused', 'node.resumed'] as const }
-  receiver.secret = (
-    await api('createWebhook', { body: { ...body, types: [...body.types] } })
-  ).secret
+  receiver.secret = (await api('createWebhook', { body: { ...body, types: [...body.types] } }))
+    .secret as string
 
   // One at a time, as it is on most days.
   for (let n = 0; n < CALM; n += 1) {

@@ -29,6 +29,21 @@ export async function readToken(session: Session, file: string | undefined): Pro
   throw missing('token')
 }
 
+export const secretFile = (): Option =>
+  new Option(
+    '--secret-file <path>',
+    'pagerduty: file with the integration key; slack: with the URL; - is standard input',
+  )
+
+/** From a terminal, a file or standard input. @throws {HoldfastError} BAD_REQUEST: there is none */
+export async function readSecret(session: Session, file: string | undefined): Promise<string> {
+  const text = canAsk(session, file)
+    ? await prompt(session, 'secret: ')
+    : await readText(session.surroundings, file ?? '-', 'Name the file with the secret.')
+  if (text.trim()) return text.trim()
+  throw missing('secret')
+}
+
 /** From a terminal or a file: standard input may have the token. @throws {HoldfastError} BAD_REQUEST */
 export async function readPassword(session: Session, file: string | undefined): Promise<string> {
   if (file === undefined && !canAsk(session, file)) throw missing('password')
@@ -45,7 +60,7 @@ export async function readPassword(session: Session, file: string | undefined): 
 const canAsk = ({ surroundings, out }: Session, file: string | undefined): boolean =>
   file === undefined && isInteractive(surroundings) && !out.json
 
-const missing = (what: 'token' | 'password') =>
+const missing = (what: 'token' | 'password' | 'secret') =>
   new HoldfastError({
     code: 'BAD_REQUEST',
     message: `there is no ${what}`,

@@ -167,6 +167,16 @@ export const LIMITS = {
   /** Messages of one cluster that are kept to be delivered or replayed, and attempts that are told. */
   webhookMessagesKept: 20_000,
   webhookAttemptsKept: 5_000,
+  /** Mails about events: addresses of one endpoint, and mails an hour to one address and of one organisation. */
+  webhookAddressesMax: 10,
+  alertsToAddressPerHour: 30,
+  alertsOfOrganisationPerHour: 200,
+  /** A group's trouble is over once it has been well for so long; flapping, for longer. */
+  troubleCalmMs: 5 * 60_000,
+  flappingCalmMs: 15 * 60_000,
+  /** It flaps when trouble has begun so often within that time. */
+  flappingTroubles: 3,
+  flappingWindowMs: 30 * 60_000,
   /** How long a receiver may take to answer. */
   webhookTimeoutMs: 10_000,
   /** Requests of one cluster that are under way at the same time. */

@@ -102,6 +102,29 @@ export const WEBHOOK_EVENTS = {
       restarts: z.int().nonnegative(),
     }),
   },
+  'group.flapping': {
+    says: 'A group goes back and forth between trouble and being well.',
+    data: z.strictObject({
+      group: thing,
+      /** How often trouble has begun within `windowMs`. */
+      troubles: z.int().positive(),
+      windowMs: z.int().positive(),
+      /** When the trouble of now began. */
+      sinceMs: instantMs,
+    }),
+  },
+  'group.recovered': {
+    says: 'What was wrong with a group is over, and it has been well for a while.',
+    data: z.strictObject({
+      group: thing,
+      /** What it is now: `offline` because nobody wants it online any more. */
+      is: z.enum(['online', 'offline', 'deleted']),
+      /** When the trouble began, and since when it has been well. */
+      sinceMs: instantMs,
+      wellSinceMs: instantMs,
+      flapping: z.boolean(),
+    }),
+  },
   'webhook.test': {
     says: 'Sent by `holdfast webhook test`: nothing has happened.',
     data: z.strictObject({ message: z.string() }),

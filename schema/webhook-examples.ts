@@ -170,6 +170,19 @@ export const WEBHOOK_EXAMPLES: Readonly<Record<WebhookEventType, WebhookEvent>> 
     message: 'node n1: removed (evicted by an operator, by ci)',
     evidence: { by: 'ci' },
   }),
+  'group.flapping': event('group.flapping', 160, '2026-11-30T10:12:09.400Z', {
+    group: LEDGER,
+    troubles: 3,
+    windowMs: 1_800_000,
+    sinceMs: ms('2026-11-30T10:12:09.400Z'),
+  }),
+  'group.recovered': event('group.recovered', 161, '2026-11-30T10:27:31.020Z', {
+    group: LEDGER,
+    is: 'online',
+    sinceMs: ms('2026-11-30T10:12:09.400Z'),
+    wellSinceMs: ms('2026-11-30T10:12:31.020Z'),
+    flapping: true,
+  }),
   'webhook.test': {
     ...event('webhook.test', 0, '2026-12-01T08:00:00.000Z', {
       message: 'Sent by ci. Nothing has happened.',

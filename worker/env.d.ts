@@ -17,7 +17,7 @@ interface WorkerEnv {
   MAIL_WEBHOOK_TOKEN?: string
   /** Makes whoever presents it the owner of organisation `default`: once, and until the time that it says. */
   OWNER_TOKEN?: string
-  /** For tests: retries of webhooks come by this factor sooner (0.001) or later. */
+  /** For tests: retries of webhooks come, and a group's trouble is over, by this factor sooner (0.001) or later. */
   WEBHOOK_RETRY_FACTOR?: string
   /** JSON of what every organisation may have; unset: what the product can bear. */
   QUOTAS?: string

@@ -11,10 +11,10 @@ import type { Statement } from './account-writes.ts'
 import type { ClusterRow } from './api-keys.ts'
 import { accountsOf, asking, type Call, notFound, open, settled } from './calls.ts'
 import { textOf } from './d1-errors.ts'
-import { type EndpointRow, listOf, secretsOf } from './webhooks/endpoints.ts'
+import { type EndpointRow, listOf, receiverOf } from './webhooks/endpoints.ts'
+import { askedOf, lacking, placeOf, signsNothing } from './webhooks/places.ts'
 import { send } from './webhooks/send.ts'
 import { newWebhookSecret } from './webhooks/signing.ts'
-import { requireTarget } from './webhooks/target.ts'
 
 export const webhookHandlers = {
   listWebhooks: async (call: Call) => {
@@ -31,8 +31,9 @@ export const webhookHandlers = {
   },
 
   createWebhook: async (call: Call<z.output<typeof w.createWebhook>>) => {
-    const { name, url, ...filter } = call.body
-    requireTarget(url, isAnywhere(call))
+    const { name, kind, url, routingKey, to, ...filter } = call.body
+    const place = placeOf(call.env, kind, { url, routingKey, to })
+    if (place.url === undefined) throw lacking(kind)
     const { id: organisationId } = asking(call).organisation
     const clusters = await clustersOf(call)
     const db = database(call)
@@ -49,13 +50,15 @@ export const webhookHandlers = {
         remedy: 'Delete some that are no longer used: holdfast webhook delete NAME',
       })
     const row: EndpointRow = {
-      ...{ id: crypto.randomUUID(), organisationId, name, url, secret: newWebhookSecret() },
+      ...{ id: crypto.randomUUID(), organisationId, name, kind, url: place.url },
+      secret: place.secret ?? (kind === 'webhook' ? newWebhookSecret() : ''),
       ...{ oldSecret: null, oldUntilMs: null, clusters: null, types: null, groups: null },
-      ...{ createdAtMs: Date.now(), failingSinceMs: null, disabledAtMs: null, disabledWhy: null },
+      ...{ createdAtMs: Date.now(), intervalMs: null, failingSinceMs: null, warnedAtMs: null },
+      ...{ disabledAtMs: null, disabledWhy: null },
       ...stored(filter, clusters),
     }
     const view = viewOf(row, clusters)
-    const answer = { ...view, secret: row.secret }
+    const answer = { ...view, secret: kind === 'webhook' ? row.secret : null }
     await orNameTaken(name, () =>
       commit(call, { row, after: view, answer, work: [db.insert(webhookEndpoints).values(row)] }),
     )
@@ -63,13 +66,13 @@ export const webhookHandlers = {
   },
 
   changeWebhook: async (call: Call<z.output<typeof w.changeWebhook>>) => {
-    const { url, enabled, ...filter } = call.body
-    if (url !== undefined) requireTarget(url, isAnywhere(call))
+    const { url, routingKey, to, enabled, ...filter } = call.body
     const [row, clusters] = await Promise.all([named(call), clustersOf(call)])
-    const on = { disabledAtMs: null, disabledWhy: null, failingSinceMs: null }
+    const place = placeOf(call.env, row.kind as w.WebhookKind, { url, routingKey, to }, row)
+    const on = { disabledAtMs: null, disabledWhy: null, failingSinceMs: null, warnedAtMs: null }
     const off = { disabledAtMs: Date.now(), disabledWhy: `switched off by ${call.by}` }
     const set = {
-      ...(url !== undefined && { url }),
+      ...place,
       ...(enabled === true && on),
       ...(enabled === false && row.disabledAtMs === null && off),
       ...stored(filter, clusters),
@@ -82,6 +85,7 @@ export const webhookHandlers = {
 
   rotateWebhook: async (call: Call<z.output<typeof w.rotateWebhook>>) => {
     const row = await named(call)
+    if (row.kind !== 'webhook') throw signsNothing(row)
     const overlapUntilMs = Date.now() + call.body.overlapMs
     const secret = newWebhookSecret()
     const set = { secret, oldSecret: row.secret, oldUntilMs: overlapUntilMs }
@@ -107,9 +111,8 @@ export const webhookHandlers = {
       ...{ type: 'webhook.test', timestamp: new Date().toISOString(), cluster: null, sequence: 0 },
       data: { message: `Sent by ${call.by}. Nothing has happened.` },
     }
-    const to = { url: row.url, secrets: secretsOf(row, Date.now()) }
-    const body = JSON.stringify(event)
-    const answer = await send(to, `msg_${crypto.randomUUID()}`, body, isAnywhere(call))
+    const to = receiverOf(row, Date.now())
+    const answer = await send(to, `msg_${crypto.randomUUID()}`, event, call.env)
     await commit(call, { row, before: null, after: null, answer, work: [] })
     return answer
   },
@@ -123,7 +126,7 @@ export const webhookHandlers = {
   },
 
   replayWebhook: async (call: Call<z.output<typeof w.replayWebhook>>) => {
-    const { id, name, types, groups, disabledAtMs, disabledWhy } = await named(call)
+    const { id, name, kind, types, groups, disabledAtMs, disabledWhy } = await named(call)
     if (disabledAtMs !== null)
       throw new HoldfastError({
         code: 'WEBHOOK_OFF',
@@ -132,14 +135,15 @@ export const webhookHandlers = {
         remedy: `Switch it on first: holdfast webhook change ${name} --on`,
       })
     const { stub } = open(call)
-    return settled(await stub.replayWebhook({ id, name, types, groups }, call.body, call.write))
+    return settled(
+      await stub.replayWebhook({ id, name, kind, types, groups }, call.body, call.write),
+    )
   },
 }
 
 type Asks = Pick<Call, 'env' | 'principal' | 'tenants' | 'params' | 'accounts' | 'write'>
 
 const database = ({ env }: Pick<Call, 'env'>): DrizzleD1Database => drizzle(env.DB)
-const isAnywhere = ({ env }: Pick<Call, 'env'>): boolean => env.WEBHOOK_TARGETS === 'any'
 
 const clustersOf = (call: Asks): Promise<ClusterRow[]> =>
   call.tenants.clusters(asking(call).organisation.id)
@@ -177,7 +181,7 @@ function commit(
   { row, before = null, after, answer, work }: Change,
 ) {
   const { id, name } = row
-  const asked = { ...(call.body as object | undefined) }
+  const asked = askedOf(call.body as object | undefined, row.kind as w.WebhookKind)
   const told = {
     ...{ action: call.write.route, about: { kind: 'webhook', id, name }, asked },
     changes: before || after ? [{ table: 'webhook', id, before, after }] : [],
@@ -205,10 +209,10 @@ function stored({ types, clusters, groups }: Filter, all: readonly ClusterRow[])
 
 /** Clusters that are there no more are not shown. */
 function viewOf(row: EndpointRow, all: readonly ClusterRow[]): w.WebhookView {
-  const { id, name, url, createdAtMs, failingSinceMs, disabledAtMs, disabledWhy } = row
+  const { id, name, kind, url, createdAtMs, failingSinceMs, disabledAtMs, disabledWhy } = row
   const clusters = listOf(row.clusters)
   return {
-    ...{ id, name, url, createdAtMs, failingSinceMs },
+    ...{ id, name, kind: kind as w.WebhookKind, url, createdAtMs, failingSinceMs },
     types: listOf(row.types)?.slice() ?? null,
     groups: listOf(row.groups)?.slice() ?? null,
     clusters:

@@ -4,15 +4,16 @@ import {
   type WebhookEventType,
   webhookTypeSays,
 } from '../../schema/api/webhook-types.ts'
-import type { DeliveryView, WebhookView } from '../../schema/api/webhooks.ts'
+import { type WebhookKind, type WebhookView, webhookKind } from '../../schema/api/webhooks.ts'
 import { HoldfastError } from '../../schema/errors.ts'
-import { collect, duration, instant, noun, type Runner, wholeNumber } from '../command.ts'
+import { collect, duration, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
-import { formatDuration, formatInstant } from '../duration.ts'
-import { EXIT } from '../exit-codes.ts'
+import { formatInstant } from '../duration.ts'
+import { readSecret, secretFile } from '../secret-input.ts'
 import type { Session } from '../session.ts'
 import { nearest } from '../suggest.ts'
 import { table } from '../text.ts'
+import { addDeliveries } from './webhook-deliveries.ts'
 
 export function addWebhook(program: Command, runner: Runner): void {
   const webhook = noun('webhook', 'what is told by HTTP when something happens')
@@ -30,7 +31,14 @@ function addEndpoints(webhook: Command, runner: Runner): void {
     .command('create')
     .description('makes an endpoint; its signing secret is shown once')
     .argument('<name>')
-    .requiredOption('--target <url>', 'where it is sent to: https, a public host')
+    .addOption(
+      new Option('--kind <kind>', 'who it is made ready for')
+        .choices(webhookKind.options)
+        .default('webhook'),
+    )
+    .option('--target <url>', 'where it is sent to: https, a public host')
+    .addOption(secretFile())
+    .option('--to <address>', 'email: who is written to; may be given several times', collect)
     .addOption(typeOption())
     .option('--only-cluster <name>', 'only of this cluster; may be given several times', collect)
     .option('--group <name>', 'only of this group; may be given several times', collect)
@@ -40,6 +48,8 @@ function addEndpoints(webhook: Command, runner: Runner): void {
     .description('changes where it points to and what it tells, or switches it off or on')
     .argument('<name>')
     .option('--target <url>', 'where it is sent to from now on')
+    .addOption(secretFile())
+    .option('--to <address>', 'email: who is written to from now on', collect)
     .addOption(typeOption().conflicts('allTypes'))
     .option('--all-types', 'every type of event')
     .addOption(
@@ -79,35 +89,6 @@ function addEndpoints(webhook: Command, runner: Runner): void {
     .action(runner.action(listTypes))
 }
 
-function addDeliveries(webhook: Command, runner: Runner): void {
-  webhook
-    .command('test')
-    .description('sends a test event and says what became of it; exit code 3 if not delivered')
-    .argument('<name>')
-    .action(runner.action(test))
-  webhook
-    .command('deliveries')
-    .description('what the cluster has sent to it, newest first')
-    .argument('<name>')
-    .addOption(
-      new Option('--state <state>', 'only those').choices(['pending', 'delivered', 'gaveUp']),
-    )
-    .option('--limit <number>', 'so many of them', wholeNumber, 20)
-    .action(runner.action(listDeliveries))
-  webhook
-    .command('replay')
-    .description('sends one message of the cluster again, whatever has become of it')
-    .argument('<name>')
-    .argument('<message>', 'its id, as `webhook deliveries` shows it: msg_…')
-    .action(runner.action(replay))
-  webhook
-    .command('recover')
-    .description('sends again what the cluster has told since then and did not get through')
-    .argument('<name>')
-    .addOption(instant('--since', 'from when on').makeOptionMandatory())
-    .action(runner.action(recover))
-}
-
 const typeOption = (): Option =>
   new Option(
     '--type <type>',
@@ -125,8 +106,10 @@ function collectType(text: string, before: WebhookEventType[] = []): WebhookEven
 
 async function listWebhooks(session: Session): Promise<undefined> {
   const answer = await session.call('listWebhooks')
-  const rows = answer.webhooks.map((one) => [one.name, one.url, tellsText(one), stateText(one)])
-  session.out.answer(answer, () => table(['name', 'target', 'tells', 'state'], rows))
+  const rows = answer.webhooks.map((one) => [
+    ...[one.name, one.kind, one.url, tellsText(one), stateText(one)],
+  ])
+  session.out.answer(answer, () => table(['name', 'kind', 'target', 'tells', 'state'], rows))
 }
 
 function tellsText({ types, clusters, groups }: WebhookView): string {
@@ -150,26 +133,45 @@ interface Filter {
   group?: string[]
 }
 
+interface Place {
+  target?: string
+  secretFile?: string
+  to?: string[]
+}
+
+/** What is secret of it comes from a file, and is in no list of processes. */
+async function placeOf(session: Session, kind: WebhookKind, { target, secretFile, to }: Place) {
+  const needs = kind === 'pagerduty' || kind === 'slack'
+  const secret = needs ? await readSecret(session, secretFile) : undefined
+  const url = kind === 'slack' ? secret : target
+  return {
+    ...(url !== undefined && { url }),
+    ...(kind === 'pagerduty' && secret !== undefined && { routingKey: secret }),
+    ...(to !== undefined && { to }),
+  }
+}
+
 async function create(
   session: Session,
-  options: Filter & { target: string },
+  options: Filter & Place & { kind: WebhookKind },
   name: string,
 ): Promise<undefined> {
-  const { target: url, type: types, onlyCluster: clusters, group: groups } = options
+  const { kind, type: types, onlyCluster: clusters, group: groups } = options
   const filter = {
     ...(types && { types }),
     ...(clusters && { clusters }),
     ...(groups && { groups }),
   }
-  const made = await session.call('createWebhook', { body: { name, url, ...filter } })
+  const place = await placeOf(session, kind, options)
+  const made = await session.call('createWebhook', { body: { name, kind, ...place, ...filter } })
+  const { secret } = made
   // The secret alone is the data: it can go straight into a file or a pipe.
-  session.out.answer(made, () => made.secret)
-  session.out.note(`signing secret of webhook ${made.name}, shown once`)
+  session.out.answer(made, () => secret ?? `webhook ${made.name} (${kind}): ${made.url}`)
+  if (secret !== null) session.out.note(`signing secret of webhook ${made.name}, shown once`)
   session.out.note(`try it: holdfast webhook test ${made.name}`)
 }
 
-interface ChangeOptions extends Filter {
-  target?: string
+interface ChangeOptions extends Filter, Place {
   allTypes?: true
   allClusters?: true
   allGroups?: true
@@ -178,12 +180,16 @@ interface ChangeOptions extends Filter {
 }
 
 async function change(session: Session, options: ChangeOptions, name: string): Promise<undefined> {
-  const { target: url, on, off } = options
+  const { on, off } = options
   const types = options.allTypes ? null : options.type
   const clusters = options.allClusters ? null : options.onlyCluster
   const groups = options.allGroups ? null : options.group
+  const place =
+    options.secretFile === undefined
+      ? { ...(options.target && { url: options.target }), ...(options.to && { to: options.to }) }
+      : await placeOf(session, await kindOf(session, name), options)
   const body = {
-    ...(url !== undefined && { url }),
+    ...place,
     ...(types !== undefined && { types }),
     ...(clusters !== undefined && { clusters }),
     ...(groups !== undefined && { groups }),
@@ -201,6 +207,18 @@ async function change(session: Session, options: ChangeOptions, name: string): P
     done,
     () => `webhook ${done.name}: ${done.url}, tells ${tellsText(done)}, ${stateText(done)}`,
   )
+}
+
+/** What a secret is for depends on it. @throws {HoldfastError} NOT_FOUND */
+async function kindOf(session: Session, name: string): Promise<WebhookKind> {
+  const { webhooks } = await session.call('listWebhooks')
+  const found = webhooks.find((one) => one.name === name || one.id === name)
+  if (found) return found.kind
+  throw new HoldfastError({
+    code: 'NOT_FOUND',
+    message: `there is no webhook "${name}"`,
+    remedy: 'List what there is: holdfast webhook list',
+  })
 }
 
 async function rotate(
@@ -231,58 +249,4 @@ async function listTypes(session: Session): Promise<undefined> {
   const types = WEBHOOK_TYPES.map((type) => ({ type, says: webhookTypeSays(type) }))
   const rows = types.map(({ type, says }) => [type, says])
   session.out.answer({ types }, () => table(['type', 'says'], rows))
-}
-
-async function test(session: Session, _: unknown, name: string): Promise<number> {
-  const done = await session.call('testWebhook', { params: { webhook: name } })
-  const { delivered, detail, ms } = done
-  session.out.answer(
-    done,
-    () => `${delivered ? 'delivered' : 'NOT delivered'}: ${detail} (${formatDuration(ms)})`,
-  )
-  return delivered ? EXIT.done : EXIT.problems
-}
-
-async function listDeliveries(
-  session: Session,
-  options: { state?: DeliveryView['state']; limit: number },
-  name: string,
-): Promise<undefined> {
-  const { state } = options
-  const query = { limit: Math.max(1, options.limit), ...(state && { state }) }
-  const answer = await session.inCluster('listDeliveries', { params: { webhook: name }, query })
-  const at = (ms: number) => formatInstant(ms, Date.now())
-  const rows = answer.deliveries.map((one) => [
-    ...[one.message, String(one.sequence), one.type, at(one.atMs), one.state],
-    ...[String(one.attempts), one.nextAtMs === null ? '-' : at(one.nextAtMs)],
-    one.log[0]?.detail ?? '-',
-  ])
-  const titles = ['message', 'sequence', 'type', 'at', 'state', 'attempts', 'next', 'last']
-  session.out.answer(answer, () => table(titles, rows))
-}
-
-async function replay(
-  session: Session,
-  _: unknown,
-  name: string,
-  message: string,
-): Promise<undefined> {
-  const input = { params: { webhook: name }, body: { message } }
-  const done = await session.inCluster('replayWebhook', input)
-  session.out.answer(done, () => `message ${message} is sent again`)
-}
-
-async function recover(
-  session: Session,
-  options: { since: number },
-  name: string,
-): Promise<undefined> {
-  const input = { params: { webhook: name }, body: { sinceMs: options.since } }
-  const done = await session.inCluster('replayWebhook', input)
-  const since = formatInstant(options.since, Date.now())
-  session.out.answer(done, () =>
-    done.messages === 0
-      ? `nothing is missing since ${since}`
-      : `${done.messages} since ${since} had not got through, and are sent again`,
-  )
 }

@@ -16,10 +16,35 @@ const filter = {
   groups: z.array(name).min(1).max(LIMITS.webhookFilterMax).nullable().optional(),
 }
 
-export const createWebhook = z.strictObject({ name, url, ...filter })
+/** What it is made ready for; `webhook` is told the event as it is, signed. */
+export const webhookKind = z.enum(['webhook', 'pagerduty', 'slack', 'email'])
+export type WebhookKind = z.infer<typeof webhookKind>
+
+const place = {
+  /** `webhook`, `slack`: required, and that of Slack is a secret. `pagerduty`: where its Events API is, if elsewhere. */
+  url: url.optional(),
+  /** `pagerduty`: the integration key of a service, a secret. */
+  routingKey: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{16,64}$/)
+    .optional(),
+  /** `email`: who is written to. */
+  to: z
+    .array(z.email().max(LIMITS.emailLengthMax).toLowerCase())
+    .min(1)
+    .max(LIMITS.webhookAddressesMax)
+    .optional(),
+}
+
+export const createWebhook = z.strictObject({
+  name,
+  kind: webhookKind.default('webhook'),
+  ...place,
+  ...filter,
+})
 
 export const changeWebhook = z.strictObject({
-  url: url.optional(),
+  ...place,
   ...filter,
   /** True: switched on again, after it was switched off. */
   enabled: z.boolean().optional(),
@@ -37,6 +62,8 @@ export const rotateWebhook = z.strictObject({
 export const webhookView = z.object({
   id: z.string(),
   name: z.string(),
+  kind: webhookKind,
+  /** Where it is sent to, without what of it is secret. */
   url: z.string(),
   types: z.array(z.string()).nullable(),
   clusters: z.array(z.object({ id: z.string(), name: z.string() })).nullable(),
@@ -49,8 +76,8 @@ export const webhookView = z.object({
 })
 export type WebhookView = z.infer<typeof webhookView>
 
-/** `secret` is shown this once. */
-export const webhookCreated = webhookView.extend({ secret: z.string() })
+/** `secret` is shown this once; null: it is of a kind that signs nothing. */
+export const webhookCreated = webhookView.extend({ secret: z.string().nullable() })
 export const webhookRotated = z.object({
   ...{ id: z.string(), name: z.string(), secret: z.string() },
   /** Until when the secret before signs as well. */

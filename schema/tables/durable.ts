@@ -181,6 +181,19 @@ export const webhookOpen = sqliteTable('webhook_open', {
   from: text('from_node'),
 })
 
+/** Groups with which something is wrong, or was a short while ago. */
+export const webhookTroubles = sqliteTable('webhook_troubles', {
+  groupId: text('group_id').primaryKey(),
+  name: text('name').notNull(),
+  /** Since when; null: it is over, and kept to see whether it comes back. */
+  sinceMs: integer('since_ms'),
+  /** Since when it has been well again, in which case it is over a while later. */
+  wellSinceMs: integer('well_since_ms'),
+  /** JSON of when trouble began, lately. */
+  begun: text('begun').notNull(),
+  flapping: integer('flapping').notNull().default(0),
+})
+
 /** One message for one endpoint. */
 export const webhookDeliveries = sqliteTable(
   'webhook_deliveries',

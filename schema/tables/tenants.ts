@@ -134,8 +134,11 @@ export const webhookEndpoints = sqliteTable(
     id: text('id').primaryKey(),
     organisationId: organisationId(),
     name: text('name').notNull(),
+    /** `webhook`, or for whom it is made ready. */
+    kind: text('kind').notNull().default('webhook'),
+    /** Where it is sent to; of kinds whose address is the secret, what of it may be shown. */
     url: text('url').notNull(),
-    /** Signs what is sent, so it is kept as it is; shown once. */
+    /** Signs what is sent, or lets it in there, so it is kept as it is; shown once, or never. */
     secret: text('secret').notNull(),
     /** The one before signs as well, until then. */
     oldSecret: text('old_secret'),
@@ -145,10 +148,26 @@ export const webhookEndpoints = sqliteTable(
     types: text('types'),
     groups: text('groups'),
     createdAtMs: integer('created_at_ms').notNull(),
+    /** Of a heartbeat: how often it is pinged. */
+    intervalMs: integer('interval_ms'),
     /** Since when nothing has got through. */
     failingSinceMs: integer('failing_since_ms'),
+    /** When it was told that it will be switched off if this goes on. */
+    warnedAtMs: integer('warned_at_ms'),
     disabledAtMs: integer('disabled_at_ms'),
     disabledWhy: text('disabled_why'),
   },
   (t) => [uniqueIndex('webhook_endpoints_name').on(t.organisationId, t.name)],
 )
+
+/** What a cluster shows to anybody who has the link. */
+export const statusPages = sqliteTable('status_pages', {
+  clusterId: text('cluster_id')
+    .primaryKey()
+    .references(() => clusters.id),
+  /** In the link; nobody guesses it, and a new one ends the old. */
+  publicId: text('public_id').notNull().unique(),
+  /** JSON of GUIDs of groups that are named; null: all of them. */
+  groups: text('groups'),
+  createdAtMs: integer('created_at_ms').notNull(),
+})

@@ -177,6 +177,11 @@ const CASES: readonly Case[] = [
   of('webhook types', 'webhook types extra', usage),
   of('webhook create ops --target @HOOK@ --type node.up', 'webhook create ops --target x', usage),
   of('webhook create all --target @HOOK@', 'webhook create ops --target @HOOK@', conflict),
+  of(
+    'webhook create post --kind email --to ops@example.com',
+    'webhook create post --kind pigeon',
+    usage,
+  ),
   of('webhook list', 'webhook list extra', usage),
   of('webhook change ops --all-types --only-cluster prod --on', 'webhook change ops', usage),
   of('webhook rotate ops --overlap 1h', 'webhook rotate nosuch', notFound),

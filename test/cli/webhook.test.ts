@@ -1,6 +1,9 @@
 /** `holdfast webhook` against a real control plane, whose webhooks may point to loopback, and a real receiver. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT } from '../../cli/exit-codes.ts'
@@ -65,6 +68,41 @@ test('the secret alone is the data; what is sent is signed with it, and by both 
   const verify = (secret: string) => new Webhook(secret.trim()).verify(last.body, last.headers)
   expect(verify(again.stdout)).toBeTypeOf('object')
   expect(() => verify(rotated.stdout)).toThrow('No matching signature')
+})
+
+test('made ready for PagerDuty and Slack: the secret comes from a file, and is shown nowhere', async () => {
+  const key = 'R0123456789abcdef0123456789abcde'
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-secret-'))
+  writeFileSync(join(folder, 'key'), `${key}\n`)
+  writeFileSync(join(folder, 'url'), `${hook()}services/very-secret-path\n`)
+  const [keyFile, urlFile] = [join(folder, 'key'), join(folder, 'url')]
+  // The receiver plays both: what they answer is documented, and not looked at but for its status.
+  status = 202
+  const made = await webhook(
+    `create pd --kind pagerduty --secret-file ${keyFile} --target ${hook()}v2/enqueue`,
+  )
+  expect(made).toMatchObject({ code: EXIT.done, stdout: expect.stringContaining('(pagerduty)') })
+  const chat = await webhook(`create chat --kind slack --secret-file ${urlFile}`)
+  expect(chat.code).toBe(EXIT.done)
+  heard = []
+  for (const name of ['pd', 'chat'])
+    expect((await webhook(`test ${name}`)).stdout).toMatch(/^delivered: answered 202/)
+  status = 204
+  const [first, second] = heard.map(({ body }) => JSON.parse(body))
+  expect(first).toMatchObject({ routing_key: key, event_action: 'trigger' })
+  expect(second).toMatchObject({ text: expect.stringContaining('a test of Holdfast') })
+  writeFileSync(keyFile, key.replace('R', 'S'))
+  const changed = await webhook(`change pd --secret-file ${keyFile}`)
+  expect(changed.code).toBe(EXIT.done)
+  const listed = await webhook('list')
+  expect(listed.stdout).toMatch(/^pd +pagerduty +http:/m)
+  expect(listed.stdout).toMatch(/^chat +slack +http:\/\/127\.0\.0\.1:\d+\/… /m)
+  const said = [made, chat, changed, listed].map((one) => one.stdout + one.stderr).join()
+  expect(said).not.toMatch(/[RS]0123456789abcdef|very-secret-path/)
+  expect((await webhook('rotate pd')).code).toBe(EXIT.usage)
+  const wrong = await webhook(`create mail --kind email --target ${hook()} --to a@example.com`)
+  expect(wrong.code).toBe(EXIT.usage)
+  rmSync(folder, { recursive: true })
 })
 
 test('a test that is not delivered says why, and ends with the code of what did not go as wished', async () => {

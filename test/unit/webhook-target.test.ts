@@ -1,6 +1,6 @@
 /** Where webhooks may point to: never inside (SSRF). And when what failed is sent again. */
 import { expect, test } from 'vitest'
-import { retryInMs } from '../../worker/webhooks/send.ts'
+import { retryInMs } from '../../worker/webhooks/retries.ts'
 import { newWebhookSecret, signedHeaders } from '../../worker/webhooks/signing.ts'
 import { requireTarget, targetProblem } from '../../worker/webhooks/target.ts'
 

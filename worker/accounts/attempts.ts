@@ -44,6 +44,17 @@ export const countMail = (d1: D1Database, address: string | null, to: string): P
     { name: `mail to ${to}`, max: LIMITS.mailsPerHour, windowMs: HOUR_MS },
   ])
 
+/** One more mail that tells an address of an event. @throws {HoldfastError} RATE_LIMITED */
+export const countAlert = (d1: D1Database, organisationId: string, to: string): Promise<void> =>
+  count(d1, [
+    { name: `alert to ${to}`, max: LIMITS.alertsToAddressPerHour, windowMs: HOUR_MS },
+    {
+      name: `alert of ${organisationId}`,
+      max: LIMITS.alertsOfOrganisationPerHour,
+      windowMs: HOUR_MS,
+    },
+  ])
+
 const ofCaller = (address: string | null): Bucket[] => [
   address === null
     ? { name: 'anywhere', max: LIMITS.attemptsOfAll, windowMs: WINDOW_MS }

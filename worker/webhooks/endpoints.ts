@@ -1,14 +1,15 @@
 /** Webhook endpoints in D1, as the objects of clusters see them. */
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import type { WebhookKind } from '../../schema/api/webhooks.ts'
 import { clusters, webhookEndpoints } from '../../schema/tables/tenants.ts'
-import type { Receiver } from './send.ts'
+import type { WebhookEventType } from '../../schema/webhook-events.ts'
+import { type Receiver, toldTo } from './kinds/kinds.ts'
 
 export type EndpointRow = typeof webhookEndpoints.$inferSelect
 
 export interface Endpoint extends Receiver {
   readonly id: string
-  readonly name: string
   readonly failingSinceMs: number | null
   wants(type: string, group: string | null): boolean
 }
@@ -68,21 +69,28 @@ export const listOf = (text: string | null): readonly string[] | null =>
 
 const includes = (list: string | null, one: string): boolean => listOf(list)?.includes(one) ?? true
 
-function endpointOf(row: EndpointRow): Endpoint {
-  const { id, name, url, failingSinceMs } = row
+const endpointOf = (row: EndpointRow): Endpoint => ({
+  ...{ id: row.id, failingSinceMs: row.failingSinceMs },
+  ...receiverOf(row, Date.now()),
+  wants: wantsOf(row),
+})
+
+export function receiverOf(row: EndpointRow, nowMs: number): Receiver {
+  const { name, kind, organisationId, url } = row
   return {
-    ...{ id, name, url, failingSinceMs, secrets: secretsOf(row, Date.now()) },
-    wants: wantsOf(row),
+    ...{ name, kind: kind as WebhookKind, organisationId, url },
+    secrets: secretsOf(row, nowMs),
   }
 }
 
 /** Which events it is for. */
 export const wantsOf =
-  ({ types, groups }: Pick<EndpointRow, 'types' | 'groups'>): Endpoint['wants'] =>
+  ({ kind, types, groups }: Pick<EndpointRow, 'kind' | 'types' | 'groups'>): Endpoint['wants'] =>
   (type, group) =>
-    includes(types, type) && (groups === null || (group !== null && includes(groups, group)))
+    (toldTo(kind as WebhookKind, type as WebhookEventType) ?? includes(types, type)) &&
+    (groups === null || (group !== null && includes(groups, group)))
 
-export function secretsOf(
+function secretsOf(
   { secret, oldSecret, oldUntilMs }: EndpointRow,
   nowMs: number,
 ): readonly string[] {

@@ -1,5 +1,5 @@
 /** Messages and their deliveries in a cluster's object. Synchronous throughout: no `await` can slip in. */
-import { and, asc, desc, eq, gte, inArray, lt, lte, ne, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, inArray, lt, lte, ne, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import type { DeliveryView } from '../../schema/api/webhooks.ts'
 import { LIMITS } from '../../schema/limits.ts'
@@ -8,10 +8,12 @@ import {
   webhookDeliveries as deliveries,
   webhookMessages as messages,
 } from '../../schema/tables/durable.ts'
+import type { ClusterState } from '../core/decision.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { Opened, Told } from './events.ts'
 import { outboxStatements } from './outbox-statements.ts'
 import type { Outcome } from './send.ts'
+import { Troubles } from './troubles.ts'
 
 export type Message = typeof messages.$inferSelect
 export type Delivery = typeof deliveries.$inferSelect
@@ -23,18 +25,22 @@ export class Outbox {
   readonly #db: DrizzleSqliteDODatabase
   readonly #storage: DurableObjectStorage
   readonly #sql: ReturnType<typeof outboxStatements>
+  readonly troubles: Troubles
   #open: Map<string, Opened> | null = null
   #newest: number | null = null
   #spread: number | null = null
 
-  constructor(db: DrizzleSqliteDODatabase, storage: DurableObjectStorage) {
+  /** @param factor by which everything is done sooner: for tests */
+  constructor(db: DrizzleSqliteDODatabase, storage: DurableObjectStorage, factor: number) {
+    this.troubles = new Troubles(db, factor)
     this.#db = db
     this.#storage = storage
     this.#sql = outboxStatements(db)
   }
 
   /** Within the transaction of what it tells of. */
-  add(told: readonly Told[], opened: readonly Opened[], nowMs: number): void {
+  add(said: readonly Told[], opened: readonly Opened[], nowMs: number): void {
+    const told = [...said, ...this.troubles.begun(said, nowMs)]
     for (const { type, group, data } of told) {
       const row = { id: `msg_${crypto.randomUUID()}`, atMs: nowMs, type, groupName: group }
       this.#sql.add.run({ ...row, data: JSON.stringify(data) })
@@ -52,6 +58,15 @@ export class Outbox {
   changed(): void {
     this.#open = null
     this.#newest = null
+    this.troubles.changed()
+  }
+
+  /** Tells of trouble that is over by now: a while has passed in which nothing has come. */
+  tellRecovered(state: ClusterState, nowMs: number): void {
+    const dueMs = this.troubles.dueMs()
+    if (dueMs === null || dueMs > nowMs) return
+    this.#storage.transactionSync(() => this.add(this.troubles.over(state, nowMs), [], nowMs))
+    this.changed()
   }
 
   get open(): ReadonlyMap<string, Opened> {
@@ -146,6 +161,20 @@ export class Outbox {
     return this.#sql.message.get({ n }) ?? null
   }
 
+  /** Whether something that is newer was told to the endpoint, or is to be, about the same group or node. */
+  isOvertaken({ endpointId, n }: Pick<Delivery, 'endpointId' | 'n'>): boolean {
+    const about = sql`coalesce(json_extract(${messages.data}, '$.group.id'), json_extract(${messages.data}, '$.node.id'))`
+    const same = this.#db.select({ is: about }).from(messages).where(eq(messages.n, n))
+    const newer = and(eq(deliveries.endpointId, endpointId), gt(deliveries.n, n))
+    const found = this.#db
+      .select({ n: deliveries.n })
+      .from(deliveries)
+      .innerJoin(messages, eq(messages.n, deliveries.n))
+      .where(and(newer, ne(deliveries.state, 'gaveUp'), sql`${about} = ${same}`))
+      .limit(1)
+    return found.get() !== undefined
+  }
+
   /** @param nextAtMs null: not again */
   attempted({ endpointId, n, attempts: before }: Delivery, to: Outcome, nextAtMs: number | null) {
     this.#storage.transactionSync(() => {
@@ -172,7 +201,7 @@ export class Outbox {
 
   /** @returns how many are to be sent again */
   replay(
-    { id, wants }: Pick<Endpoint, 'id' | 'wants'>,
+    { id, wants, lastWordCounts }: Pick<Endpoint, 'id' | 'wants'> & { lastWordCounts: boolean },
     ask: { message: string } | { sinceMs: number },
   ): number {
     if ('message' in ask) {
@@ -192,6 +221,7 @@ export class Outbox {
       .orderBy(asc(messages.n))
       .all()
       .filter(({ type, groupName }) => wants(type, groupName))
+      .filter(({ n }) => !lastWordCounts || !this.isOvertaken({ endpointId: id, n }))
     for (const { n } of missed) this.#again(id, n)
     return missed.length
   }

@@ -1,12 +1,18 @@
-/** One request to a receiver. */
+/** One attempt to tell a receiver. */
+import { HoldfastError } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import { signedHeaders } from './signing.ts'
+import type { WebhookEvent } from '../../schema/webhook-events.ts'
+import { countAlert } from '../accounts/attempts.ts'
+import { mailerOf } from '../accounts/mail.ts'
+import { mailOf } from './kinds/email.ts'
+import {
+  addressesOf,
+  type HttpRequest,
+  type Receiver,
+  requestOf,
+  withoutSecrets,
+} from './kinds/kinds.ts'
 import { targetProblem } from './target.ts'
-
-export interface Receiver {
-  readonly url: string
-  readonly secrets: readonly string[]
-}
 
 export interface Outcome {
   readonly delivered: boolean
@@ -16,23 +22,28 @@ export interface Outcome {
   readonly ms: number
 }
 
-/** Never throws: whatever goes wrong is what became of the attempt. */
+/** Never throws: whatever goes wrong is what became of the attempt. Nothing of it says a secret. */
 export async function send(
-  { url, secrets }: Receiver,
+  receiver: Receiver,
   id: string,
-  body: string,
-  anywhere: boolean,
+  event: WebhookEvent,
+  env: Env,
 ): Promise<Outcome> {
+  if (receiver.kind === 'email') return mail(receiver, event, env)
+  const request = requestOf(receiver, id, event, Date.now())
+  if (!request) return { delivered: true, status: null, detail: 'nothing to tell', ms: 0 }
+  const outcome = await post(request, env.WEBHOOK_TARGETS === 'any')
+  return { ...outcome, detail: withoutSecrets(outcome.detail, receiver.secrets) }
+}
+
+async function post({ url, headers, body }: HttpRequest, anywhere: boolean): Promise<Outcome> {
   const problem = targetProblem(url, anywhere)
   if (problem !== null) return { delivered: false, status: null, detail: problem, ms: 0 }
   const startedMs = Date.now()
   const since = () => Math.max(0, Date.now() - startedMs)
   try {
     const answer = await fetch(url, {
-      method: 'POST',
-      headers: signedHeaders(secrets, id, body, startedMs),
-      body,
-      redirect: 'manual',
+      ...{ method: 'POST', headers, body, redirect: 'manual' },
       signal: AbortSignal.timeout(LIMITS.webhookTimeoutMs),
     })
     const { status } = answer
@@ -50,12 +61,24 @@ export async function send(
   }
 }
 
-/** Milliseconds until the next attempt; null: that was the last. */
-export function retryInMs(attempts: number, factor: number, random = Math.random()): number | null {
-  const delay = RETRIES_MS[attempts - 1]
-  // By a fifth more or less: what failed together does not come back together.
-  return delay === undefined ? null : Math.round(delay * factor * (0.8 + 0.4 * random))
+/** One mail to each address; if one is not taken, the attempt has failed. */
+async function mail({ name, url, organisationId }: Receiver, event: WebhookEvent, env: Env) {
+  const startedMs = Date.now()
+  const outcome = (delivered: boolean, detail: string): Outcome => ({
+    ...{ delivered, status: null, detail, ms: Math.max(0, Date.now() - startedMs) },
+  })
+  const mailer = mailerOf(env)
+  if (!mailer) return outcome(false, 'this control plane sends no mail')
+  const addresses = addressesOf(url)
+  const letter = mailOf(event, name)
+  try {
+    for (const to of addresses) {
+      await countAlert(env.DB, organisationId, to)
+      await mailer.send({ to, ...letter })
+    }
+    return outcome(true, `mailed to ${addresses.length}`)
+  } catch (error) {
+    const limited = error instanceof HoldfastError && error.refusal.code === 'RATE_LIMITED'
+    return outcome(false, limited ? 'too many mails within an hour' : String(error).slice(0, 200))
+  }
 }
-
-const [S, MIN, H] = [1_000, 60_000, 3_600_000]
-const RETRIES_MS = [5 * S, 30 * S, 2 * MIN, 10 * MIN, 30 * MIN, 2 * H, 6 * H, 24 * H]

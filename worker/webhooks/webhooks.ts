@@ -3,25 +3,29 @@
  * behind it. What was committed is delivered at least once, whatever restarts; for each endpoint the first
  * attempts are made in order, and a retry holds up nothing. Whatever goes wrong here stops no decision.
  */
+import type { WebhookKind } from '../../schema/api/webhooks.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import type { WebhookData } from '../../schema/webhook-events.ts'
+import type { WebhookData, WebhookEvent, WebhookEventType } from '../../schema/webhook-events.ts'
 import { aside } from '../aside.ts'
 import type { ClusterState, Decision } from '../core/decision.ts'
 import { isBack } from '../core/tally.ts'
 import type { HiveStore } from '../hive-store.ts'
+import { soonest } from '../soon-timer.ts'
 import { readTimelines } from '../timeline-reads.ts'
 import type { Write } from '../write.ts'
 import type { Writes } from '../writes.ts'
 import { type Endpoint, type EndpointRow, Endpoints, wantsOf } from './endpoints.ts'
 import { eventsOf, type Opened, type Told } from './events.ts'
+import { lastWordCounts } from './kinds/kinds.ts'
 import { type Delivery, type Message, Outbox } from './outbox.ts'
-import { type Outcome, retryInMs, send } from './send.ts'
+import { retryInMs } from './retries.ts'
+import { type Outcome, send } from './send.ts'
 
 export interface WebhooksAround {
   readonly ctx: DurableObjectState
   readonly store: HiveStore
-  readonly env: Pick<Env, 'DB' | 'WEBHOOK_TARGETS' | 'WEBHOOK_RETRY_FACTOR'>
+  readonly env: Env
   readonly writes: Writes
   state(): ClusterState
   /** Something is to be done later: the alarm has to stand for it. */
@@ -29,7 +33,7 @@ export interface WebhooksAround {
 }
 
 export type ReplayAsk = { message: string } | { sinceMs: number }
-export type ReplayFor = Pick<EndpointRow, 'id' | 'name' | 'types' | 'groups'>
+export type ReplayFor = Pick<EndpointRow, 'id' | 'name' | 'kind' | 'types' | 'groups'>
 
 /** Later than that it is left to the alarm, so that the object may sleep. */
 const SOON_MS = 30_000
@@ -57,7 +61,8 @@ export class Webhooks {
 
   constructor(around: WebhooksAround) {
     this.#around = around
-    this.#outbox = new Outbox(around.store.db, around.ctx.storage)
+    const factor = factorOf(around.env.WEBHOOK_RETRY_FACTOR)
+    this.#outbox = new Outbox(around.store.db, around.ctx.storage, factor)
     this.#endpoints = new Endpoints(around.env.DB)
   }
 
@@ -76,8 +81,13 @@ export class Webhooks {
    */
   behind(touched: ReadonlySet<string>): void {
     aside('webhooks', () => {
-      this.#settle(touched)
+      const state = this.#around.state()
+      const looked = this.#allLookedAt ? touched : null
+      this.#allLookedAt = true
+      this.#settle(state, looked)
+      const isWell = this.#outbox.troubles.look(state, looked, Date.now())
       if (this.#outbox.hasNew) void this.pump()
+      else if (isWell) this.#schedule()
     })
   }
 
@@ -104,7 +114,7 @@ export class Webhooks {
       const nowMs = Date.now()
       this.#nextAtMs = this.#outbox.isDue(nowMs) ? nowMs : this.#outbox.nextAtMs()
     }
-    return this.#nextAtMs
+    return soonest(this.#nextAtMs, this.#outbox.troubles.dueMs())
   }
 
   list(...all: Parameters<Outbox['list']>) {
@@ -122,7 +132,13 @@ export class Webhooks {
     if (hindered) return { refused: hindered }
     const { id, name } = endpoint
     const messages = ctx.storage.transactionSync(() => {
-      const many = this.#outbox.replay({ id, wants: wantsOf(endpoint) }, ask)
+      const many = this.#outbox.replay(
+        {
+          ...{ id, wants: wantsOf(endpoint) },
+          lastWordCounts: lastWordCounts(endpoint.kind as WebhookKind),
+        },
+        ask,
+      )
       const about = { kind: 'webhook', id, name }
       if (many > 0 || !('message' in ask))
         writes.commit(
@@ -139,14 +155,9 @@ export class Webhooks {
   }
 
   /** Groups that have left an owner and are online again by now. */
-  #settle(touched: ReadonlySet<string>): void {
-    const { open } = this.#outbox
-    if (open.size === 0) return
-    const state = this.#around.state()
-    const all = !this.#allLookedAt
-    this.#allLookedAt = true
-    for (const [groupId, opened] of [...open]) {
-      if (!all && !touched.has(groupId)) continue
+  #settle(state: ClusterState, touched: ReadonlySet<string> | null): void {
+    for (const [groupId, opened] of [...this.#outbox.open]) {
+      if (touched && !touched.has(groupId)) continue
       const group = state.hive.groups.get(groupId)
       if (!group) this.#outbox.close(groupId, null, Date.now())
       else if (isBack(state, groupId))
@@ -213,7 +224,7 @@ export class Webhooks {
 
   #schedule(): void {
     clearTimeout(this.#timer)
-    const at = this.#nextAtMs ?? null
+    const at = this.#nextDueMs()
     if (at === null) return
     const ms = Math.max(0, at - Date.now())
     if (ms <= SOON_MS) this.#timer = setTimeout(() => void this.pump(), ms)
@@ -223,6 +234,7 @@ export class Webhooks {
   async #turn(): Promise<void> {
     const cluster = this.#around.state().hive.cluster
     if (!cluster) return
+    this.#outbox.tellRecovered(this.#around.state(), Date.now())
     let endpoints = await this.#endpoints.of(cluster.id)
     while (this.#outbox.hasNew) {
       // Read behind the commit: an endpoint that was there before it is never missed.
@@ -282,7 +294,9 @@ export class Webhooks {
     this.#retrying += 1
     try {
       this.#outbox.claim(delivery, Date.now() + RESCUE_MS)
-      await this.#attempt(endpoint, delivery)
+      if (lastWordCounts(endpoint.kind) && this.#outbox.isOvertaken(delivery))
+        this.#outbox.attempted(delivery, OVERTAKEN, null)
+      else await this.#attempt(endpoint, delivery)
     } catch {
       // Superseded, or the storage failed: it comes again.
     } finally {
@@ -293,9 +307,9 @@ export class Webhooks {
 
   async #attempt(endpoint: Endpoint, delivery: Delivery): Promise<void> {
     const { env } = this.#around
-    const found = this.#body(delivery)
+    const found = this.#event(delivery)
     const outcome: Outcome = found
-      ? await send(endpoint, found.id, found.body, env.WEBHOOK_TARGETS === 'any')
+      ? await send(endpoint, found.id, found.event, env)
       : { delivered: false, status: null, detail: 'the message is no longer kept', ms: 0 }
     const over = outcome.delivered || outcome.status === GONE || !found
     const inMs = over ? null : retryInMs(delivery.attempts + 1, factorOf(env.WEBHOOK_RETRY_FACTOR))
@@ -308,17 +322,17 @@ export class Webhooks {
     await this.#judge(endpoint, outcome).catch(() => {})
   }
 
-  #body({ n }: Delivery): { id: string; body: string } | null {
+  #event({ n }: Delivery): { id: string; event: WebhookEvent } | null {
     const message = this.#outbox.message(n)
     const { cluster } = this.#around.state().hive
     if (!message || !cluster) return null
     const { id, type, atMs } = message
     const event = {
-      ...{ type, timestamp: new Date(atMs).toISOString() },
+      ...{ type: type as WebhookEventType, timestamp: new Date(atMs).toISOString() },
       cluster: { id: cluster.id, name: cluster.name },
       ...{ sequence: n, data: this.#whole(message) },
     }
-    return { id, body: JSON.stringify(event) }
+    return { id, event }
   }
 
   /** Whether it goes on: all clusters of the organisation have it from D1. */
@@ -345,6 +359,10 @@ export class Webhooks {
 }
 
 const GONE = 410
+const OVERTAKEN: Outcome = {
+  ...{ delivered: true, status: null, ms: 0 },
+  detail: 'not sent: something newer about the same was told',
+}
 const NOTHING: ReturnType<typeof eventsOf> = { told: [], opened: [] }
 
 /** For tests: how much sooner than it should something is tried again. */
