@@ -32,7 +32,7 @@ export async function readToken(session: Session, file: string | undefined): Pro
 export const secretFile = (): Option =>
   new Option(
     '--secret-file <path>',
-    'pagerduty: file with the integration key; slack: with the URL; - is standard input',
+    'file with what is secret; pagerduty: the integration key; slack, heartbeat: the URL',
   )
 
 /** From a terminal, a file or standard input. @throws {HoldfastError} BAD_REQUEST: there is none */

@@ -171,6 +171,11 @@ export const LIMITS = {
   webhookAddressesMax: 10,
   alertsToAddressPerHour: 30,
   alertsOfOrganisationPerHour: 200,
+  /** How often a heartbeat is pinged: usually, at most and at least; and how late decisions of a cluster that is well may be. */
+  heartbeatMs: 5 * 60_000,
+  heartbeatMinMs: 60_000,
+  heartbeatMaxMs: 24 * 3_600_000,
+  heartbeatBehindMs: 60_000,
   /** A group's trouble is over once it has been well for so long; flapping, for longer. */
   troubleCalmMs: 5 * 60_000,
   flappingCalmMs: 15 * 60_000,

@@ -78,6 +78,7 @@ export interface Stub {
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
   applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<AppliedOrDry | { refused: Refusal }>
+  webhooksChanged(): Promise<void>
   listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>
   replayWebhook(
     ...all: Parameters<Webhooks['replay']>

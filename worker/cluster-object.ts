@@ -225,8 +225,7 @@ export class Cluster extends DurableObject<Env> {
     if ('problem' in frame) {
       const { code, problem: detail } = frame
       const close = code === 'badFrame' ? CLOSE.badFrame : CLOSE.refused
-      this.#sockets.close(ws, close, { code, detail })
-      return
+      return this.#sockets.close(ws, close, { code, detail })
     }
     if (frame.t === 'report') return this.#report(ws, attachment, frame)
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
@@ -240,11 +239,9 @@ export class Cluster extends DurableObject<Env> {
 
   #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
     const { hive } = this.#loaded()
-    const newer = this.#sockets.hasNewer(a)
-    if (newer) {
+    if (this.#sockets.hasNewer(a)) {
       const detail = 'a newer session of this node was begun (S2)'
-      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
-      return
+      return this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
     }
     const problem = checkReport(frame, a, hive)
     if (problem) return this.#sockets.close(ws, CLOSE.refused, problem)
@@ -362,6 +359,10 @@ export class Cluster extends DurableObject<Env> {
   /** Handed to the node that runs the resource, and answered by its module. */
   control(ask: ControlAsk, write: Write | null): Promise<Controlled> {
     return this.#controls.run(ask, () => (write ? this.#requests.attempt(write, ask) : null))
+  }
+
+  webhooksChanged(): Promise<void> {
+    return this.#webhooks.changed()
   }
 
   listDeliveries(...all: Parameters<Webhooks['list']>) {

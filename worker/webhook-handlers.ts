@@ -9,7 +9,7 @@ import { webhookEndpoints } from '../schema/tables/tenants.ts'
 import type { WebhookEvent } from '../schema/webhook-events.ts'
 import type { Statement } from './account-writes.ts'
 import type { ClusterRow } from './api-keys.ts'
-import { accountsOf, asking, type Call, notFound, open, settled } from './calls.ts'
+import { accountsOf, asking, type Call, notFound, open, settled, stubOf } from './calls.ts'
 import { textOf } from './d1-errors.ts'
 import { type EndpointRow, listOf, receiverOf } from './webhooks/endpoints.ts'
 import { askedOf, lacking, placeOf, signsNothing } from './webhooks/places.ts'
@@ -31,8 +31,8 @@ export const webhookHandlers = {
   },
 
   createWebhook: async (call: Call<z.output<typeof w.createWebhook>>) => {
-    const { name, kind, url, routingKey, to, ...filter } = call.body
-    const place = placeOf(call.env, kind, { url, routingKey, to })
+    const { name, kind, url, routingKey, to, everyMs, ...filter } = call.body
+    const place = placeOf(call.env, kind, { url, routingKey, to, everyMs })
     if (place.url === undefined) throw lacking(kind)
     const { id: organisationId } = asking(call).organisation
     const clusters = await clustersOf(call)
@@ -53,7 +53,12 @@ export const webhookHandlers = {
       ...{ id: crypto.randomUUID(), organisationId, name, kind, url: place.url },
       secret: place.secret ?? (kind === 'webhook' ? newWebhookSecret() : ''),
       ...{ oldSecret: null, oldUntilMs: null, clusters: null, types: null, groups: null },
-      ...{ createdAtMs: Date.now(), intervalMs: null, failingSinceMs: null, warnedAtMs: null },
+      ...{
+        createdAtMs: Date.now(),
+        intervalMs: place.intervalMs ?? defaultOf(kind),
+        failingSinceMs: null,
+        warnedAtMs: null,
+      },
       ...{ disabledAtMs: null, disabledWhy: null },
       ...stored(filter, clusters),
     }
@@ -66,9 +71,10 @@ export const webhookHandlers = {
   },
 
   changeWebhook: async (call: Call<z.output<typeof w.changeWebhook>>) => {
-    const { url, routingKey, to, enabled, ...filter } = call.body
+    const { url, routingKey, to, everyMs, enabled, ...filter } = call.body
     const [row, clusters] = await Promise.all([named(call), clustersOf(call)])
-    const place = placeOf(call.env, row.kind as w.WebhookKind, { url, routingKey, to }, row)
+    const asked = { url, routingKey, to, everyMs }
+    const place = placeOf(call.env, row.kind as w.WebhookKind, asked, row)
     const on = { disabledAtMs: null, disabledWhy: null, failingSinceMs: null, warnedAtMs: null }
     const off = { disabledAtMs: Date.now(), disabledWhy: `switched off by ${call.by}` }
     const set = {
@@ -175,18 +181,25 @@ interface Change {
   readonly work: readonly Statement[]
 }
 
+const defaultOf = (kind: w.WebhookKind): number | null =>
+  kind === 'heartbeat' ? LIMITS.heartbeatMs : null
+
 /** With its entry in the audit log, and its answer. Secrets are in neither of the records. */
-function commit(
+async function commit(
   call: Asks & { body: unknown },
   { row, before = null, after, answer, work }: Change,
-) {
+): Promise<void> {
   const { id, name } = row
   const asked = askedOf(call.body as object | undefined, row.kind as w.WebhookKind)
   const told = {
     ...{ action: call.write.route, about: { kind: 'webhook', id, name }, asked },
     changes: before || after ? [{ table: 'webhook', id, before, after }] : [],
   }
-  return accountsOf(call).commit(call.write, told, answer, work)
+  await accountsOf(call).commit(call.write, told, answer, work)
+  if (row.kind !== 'heartbeat' || work.length === 0 || call.write.dryRun) return
+  // Nobody else tells them; who is not reached now reads it with the next event of the cluster.
+  const all = await clustersOf(call)
+  await Promise.allSettled(all.map((one) => stubOf(call.env, one.objectId).webhooksChanged()))
 }
 
 type Filter = Pick<z.output<typeof w.changeWebhook>, 'types' | 'clusters' | 'groups'>
@@ -213,6 +226,7 @@ function viewOf(row: EndpointRow, all: readonly ClusterRow[]): w.WebhookView {
   const clusters = listOf(row.clusters)
   return {
     ...{ id, name, kind: kind as w.WebhookKind, url, createdAtMs, failingSinceMs },
+    everyMs: row.intervalMs,
     types: listOf(row.types)?.slice() ?? null,
     groups: listOf(row.groups)?.slice() ?? null,
     clusters:

@@ -8,7 +8,7 @@ import { type WebhookKind, type WebhookView, webhookKind } from '../../schema/ap
 import { HoldfastError } from '../../schema/errors.ts'
 import { collect, duration, noun, type Runner } from '../command.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
-import { formatInstant } from '../duration.ts'
+import { formatDuration, formatInstant } from '../duration.ts'
 import { readSecret, secretFile } from '../secret-input.ts'
 import type { Session } from '../session.ts'
 import { nearest } from '../suggest.ts'
@@ -39,6 +39,7 @@ function addEndpoints(webhook: Command, runner: Runner): void {
     .option('--target <url>', 'where it is sent to: https, a public host')
     .addOption(secretFile())
     .option('--to <address>', 'email: who is written to; may be given several times', collect)
+    .addOption(duration('--every', 'heartbeat: how often it is pinged; 5m if not said'))
     .addOption(typeOption())
     .option('--only-cluster <name>', 'only of this cluster; may be given several times', collect)
     .option('--group <name>', 'only of this group; may be given several times', collect)
@@ -50,6 +51,7 @@ function addEndpoints(webhook: Command, runner: Runner): void {
     .option('--target <url>', 'where it is sent to from now on')
     .addOption(secretFile())
     .option('--to <address>', 'email: who is written to from now on', collect)
+    .addOption(duration('--every', 'heartbeat: how often it is pinged from now on'))
     .addOption(typeOption().conflicts('allTypes'))
     .option('--all-types', 'every type of event')
     .addOption(
@@ -112,9 +114,11 @@ async function listWebhooks(session: Session): Promise<undefined> {
   session.out.answer(answer, () => table(['name', 'kind', 'target', 'tells', 'state'], rows))
 }
 
-function tellsText({ types, clusters, groups }: WebhookView): string {
+function tellsText({ types, clusters, groups, everyMs }: WebhookView): string {
   const parts = [
-    types?.join(',') ?? 'everything',
+    everyMs === null
+      ? (types?.join(',') ?? 'everything')
+      : `a ping every ${formatDuration(everyMs)}`,
     ...(clusters ? [`of ${clusters.map((one) => one.name).join(',')}`] : []),
     ...(groups ? [`about ${groups.join(',')}`] : []),
   ]
@@ -137,17 +141,20 @@ interface Place {
   target?: string
   secretFile?: string
   to?: string[]
+  every?: number
 }
 
 /** What is secret of it comes from a file, and is in no list of processes. */
-async function placeOf(session: Session, kind: WebhookKind, { target, secretFile, to }: Place) {
-  const needs = kind === 'pagerduty' || kind === 'slack'
-  const secret = needs ? await readSecret(session, secretFile) : undefined
-  const url = kind === 'slack' ? secret : target
+async function placeOf(session: Session, kind: WebhookKind, place: Place) {
+  const { target, to, every } = place
+  const needs = kind === 'pagerduty' || kind === 'slack' || kind === 'heartbeat'
+  const secret = needs ? await readSecret(session, place.secretFile) : undefined
+  const url = needs && kind !== 'pagerduty' ? secret : target
   return {
     ...(url !== undefined && { url }),
     ...(kind === 'pagerduty' && secret !== undefined && { routingKey: secret }),
     ...(to !== undefined && { to }),
+    ...(every !== undefined && { everyMs: every }),
   }
 }
 
@@ -186,7 +193,11 @@ async function change(session: Session, options: ChangeOptions, name: string): P
   const groups = options.allGroups ? null : options.group
   const place =
     options.secretFile === undefined
-      ? { ...(options.target && { url: options.target }), ...(options.to && { to: options.to }) }
+      ? {
+          ...(options.target && { url: options.target }),
+          ...(options.to && { to: options.to }),
+          ...(options.every !== undefined && { everyMs: options.every }),
+        }
       : await placeOf(session, await kindOf(session, name), options)
   const body = {
     ...place,

@@ -17,11 +17,11 @@ const filter = {
 }
 
 /** What it is made ready for; `webhook` is told the event as it is, signed. */
-export const webhookKind = z.enum(['webhook', 'pagerduty', 'slack', 'email'])
+export const webhookKind = z.enum(['webhook', 'pagerduty', 'slack', 'email', 'heartbeat'])
 export type WebhookKind = z.infer<typeof webhookKind>
 
 const place = {
-  /** `webhook`, `slack`: required, and that of Slack is a secret. `pagerduty`: where its Events API is, if elsewhere. */
+  /** `webhook`, `slack`, `heartbeat`: required, and a secret but for `webhook`. `pagerduty`: where its Events API is, if elsewhere. */
   url: url.optional(),
   /** `pagerduty`: the integration key of a service, a secret. */
   routingKey: z
@@ -34,6 +34,8 @@ const place = {
     .min(1)
     .max(LIMITS.webhookAddressesMax)
     .optional(),
+  /** `heartbeat`: how often it is pinged. */
+  everyMs: z.int().min(LIMITS.heartbeatMinMs).max(LIMITS.heartbeatMaxMs).optional(),
 }
 
 export const createWebhook = z.strictObject({
@@ -65,6 +67,8 @@ export const webhookView = z.object({
   kind: webhookKind,
   /** Where it is sent to, without what of it is secret. */
   url: z.string(),
+  /** Of a heartbeat: how often each of its clusters pings it. */
+  everyMs: z.number().nullable(),
   types: z.array(z.string()).nullable(),
   clusters: z.array(z.object({ id: z.string(), name: z.string() })).nullable(),
   groups: z.array(z.string()).nullable(),

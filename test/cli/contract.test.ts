@@ -39,6 +39,8 @@ beforeAll(async () => {
     '<cib><configuration><resources><primitive id="ip" class="ocf" provider="heartbeat" type="Dummy"/></resources></configuration></cib>',
   )
   writeFileSync(join(real.folder, 'cluster.yaml'), 'groups: { coded: { priority: 3 } }\n')
+  const { port } = receiver.address() as AddressInfo
+  writeFileSync(join(real.folder, 'hook-url'), `http://127.0.0.1:${port}/ping`)
 }, 60_000)
 afterAll(async () => {
   await real?.stop()
@@ -182,6 +184,11 @@ const CASES: readonly Case[] = [
     'webhook create post --kind pigeon',
     usage,
   ),
+  of(
+    'webhook create alive --kind heartbeat --secret-file @HOOKFILE@ --every 2m',
+    'webhook create alive --kind heartbeat --every soon',
+    usage,
+  ),
   of('webhook list', 'webhook list extra', usage),
   of('webhook change ops --all-types --only-cluster prod --on', 'webhook change ops', usage),
   of('webhook rotate ops --overlap 1h', 'webhook rotate nosuch', notFound),
@@ -246,6 +253,7 @@ const run = async (
     .replace('@CONFIG@', join(real.folder, 'cluster.yaml'))
     .replace('@AUDIT@', line.includes('@AUDIT@') ? await exported() : '')
     .replace('@HOOK@', `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`)
+    .replace('@HOOKFILE@', join(real.folder, 'hook-url'))
     .replace('@MESSAGE@', line.includes('@MESSAGE@') ? await lastMessage() : '')
     .replace('@CIB@', join(real.folder, 'cib.xml'))
     .replace('@REPORT@', join(real.folder, 'report.json.gz'))

@@ -11,6 +11,8 @@ export type EndpointRow = typeof webhookEndpoints.$inferSelect
 export interface Endpoint extends Receiver {
   readonly id: string
   readonly failingSinceMs: number | null
+  /** Of a heartbeat: how often it is pinged. */
+  readonly intervalMs: number | null
   wants(type: string, group: string | null): boolean
 }
 
@@ -37,6 +39,24 @@ export class Endpoints {
     const list = all.filter((row) => includes(row.clusters, clusterId)).map(endpointOf)
     this.#known = { atMs: nowMs, list }
     return list
+  }
+
+  /** Those that are pinged for the cluster of this object, as they are now. */
+  async heartbeatsOf(objectId: string): Promise<readonly Endpoint[]> {
+    const rows = await this.#db
+      .select({ endpoint: webhookEndpoints, clusterId: clusters.id })
+      .from(webhookEndpoints)
+      .innerJoin(clusters, eq(clusters.organisationId, webhookEndpoints.organisationId))
+      .where(
+        and(
+          ...[eq(clusters.objectId, objectId), eq(webhookEndpoints.kind, 'heartbeat')],
+          isNull(webhookEndpoints.disabledAtMs),
+        ),
+      )
+      .all()
+    return rows
+      .filter(({ endpoint, clusterId }) => includes(endpoint.clusters, clusterId))
+      .map(({ endpoint }) => endpointOf(endpoint))
   }
 
   /** What is known is asked anew the next time. */
@@ -70,7 +90,7 @@ export const listOf = (text: string | null): readonly string[] | null =>
 const includes = (list: string | null, one: string): boolean => listOf(list)?.includes(one) ?? true
 
 const endpointOf = (row: EndpointRow): Endpoint => ({
-  ...{ id: row.id, failingSinceMs: row.failingSinceMs },
+  ...{ id: row.id, failingSinceMs: row.failingSinceMs, intervalMs: row.intervalMs },
   ...receiverOf(row, Date.now()),
   wants: wantsOf(row),
 })

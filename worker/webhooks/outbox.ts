@@ -8,6 +8,7 @@ import {
   webhookDeliveries as deliveries,
   webhookMessages as messages,
 } from '../../schema/tables/durable.ts'
+import { aside } from '../aside.ts'
 import type { ClusterState } from '../core/decision.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { Opened, Told } from './events.ts'
@@ -40,7 +41,7 @@ export class Outbox {
 
   /** Within the transaction of what it tells of. */
   add(said: readonly Told[], opened: readonly Opened[], nowMs: number): void {
-    const told = [...said, ...this.troubles.begun(said, nowMs)]
+    const told = [...said, ...(aside('webhooks', () => this.troubles.begun(said, nowMs)) ?? [])]
     for (const { type, group, data } of told) {
       const row = { id: `msg_${crypto.randomUUID()}`, atMs: nowMs, type, groupName: group }
       this.#sql.add.run({ ...row, data: JSON.stringify(data) })

@@ -8,7 +8,9 @@ import { PAGERDUTY_URL } from './kinds/pagerduty.ts'
 import { requireTarget } from './target.ts'
 
 type Asked = {
-  readonly [F in 'url' | 'routingKey' | 'to']: z.output<typeof changeWebhook>[F] | undefined
+  readonly [F in 'url' | 'routingKey' | 'to' | 'everyMs']:
+    | z.output<typeof changeWebhook>[F]
+    | undefined
 }
 
 /** What each kind is given; the first of them it cannot do without. */
@@ -17,6 +19,7 @@ const FIELDS: Readonly<Record<WebhookKind, readonly (keyof Asked)[]>> = {
   pagerduty: ['routingKey', 'url'],
   slack: ['url'],
   email: ['to'],
+  heartbeat: ['url', 'everyMs'],
 }
 
 /**
@@ -29,14 +32,18 @@ export function placeOf(
   kind: WebhookKind,
   asked: Asked,
   row?: EndpointRow,
-): Partial<Pick<EndpointRow, 'url' | 'secret'>> {
-  for (const field of ['url', 'routingKey', 'to'] as const)
+): Partial<Pick<EndpointRow, 'url' | 'secret' | 'intervalMs'>> {
+  for (const field of ['url', 'routingKey', 'to', 'everyMs'] as const)
     if (asked[field] !== undefined && !FIELDS[kind].includes(field)) throw notOf(kind, field)
   const [first] = FIELDS[kind]
   if (!row && first && asked[first] === undefined) throw lacking(kind)
-  const { url, routingKey, to } = asked
+  const { url, routingKey, to, everyMs } = asked
   if (url !== undefined) requireTarget(url, env.WEBHOOK_TARGETS === 'any')
-  if (kind === 'slack') return url === undefined ? {} : { url: shownOf(url), secret: url }
+  if (kind === 'slack' || kind === 'heartbeat')
+    return {
+      ...(url !== undefined && { url: shownOf(url), secret: url }),
+      ...(everyMs !== undefined && { intervalMs: everyMs }),
+    }
   if (kind === 'email') {
     if (to === undefined) return {}
     requireMailer(env)
@@ -56,7 +63,7 @@ const shownOf = (url: string): string => `${new URL(url).origin}/…`
 export function askedOf(body: object | undefined, kind: WebhookKind): Record<string, unknown> {
   const { routingKey, ...asked } = { ...body } as Record<string, unknown>
   if (routingKey !== undefined) asked['routingKey'] = '[secret]'
-  if (kind === 'slack' && typeof asked['url'] === 'string') asked['url'] = shownOf(asked['url'])
+  if (kind !== 'webhook' && typeof asked['url'] === 'string') asked['url'] = shownOf(asked['url'])
   return asked
 }
 
@@ -75,6 +82,7 @@ const HOW: Readonly<Record<keyof Asked, string>> = {
   url: 'where it is sent to (holdfast webhook create NAME --target URL, or --secret-file for Slack)',
   routingKey: 'the integration key of a PagerDuty service (--secret-file PATH)',
   to: 'who is written to (--to ADDRESS)',
+  everyMs: 'how often it is pinged (--every TIME)',
 }
 
 function notOf(kind: WebhookKind, field: keyof Asked): HoldfastError {

@@ -30,20 +30,35 @@ export async function send(
   env: Env,
 ): Promise<Outcome> {
   if (receiver.kind === 'email') return mail(receiver, event, env)
+  if (receiver.kind === 'heartbeat') return ping(receiver, env)
   const request = requestOf(receiver, id, event, Date.now())
   if (!request) return { delivered: true, status: null, detail: 'nothing to tell', ms: 0 }
-  const outcome = await post(request, env.WEBHOOK_TARGETS === 'any')
+  const outcome = await ask({ method: 'POST', ...request }, env)
   return { ...outcome, detail: withoutSecrets(outcome.detail, receiver.secrets) }
 }
 
-async function post({ url, headers, body }: HttpRequest, anywhere: boolean): Promise<Outcome> {
+/** Of a heartbeat: says that it is alive, and nothing else. Never throws. */
+export async function ping({ secrets }: Pick<Receiver, 'secrets'>, env: Env): Promise<Outcome> {
+  const [url = ''] = secrets
+  const headers = { 'user-agent': 'Holdfast-Heartbeat/1' }
+  const outcome = await ask({ method: 'GET', url, headers }, env)
+  return { ...outcome, detail: withoutSecrets(outcome.detail, secrets) }
+}
+
+interface Asked extends Omit<HttpRequest, 'body'> {
+  readonly method: 'GET' | 'POST'
+  readonly body?: string
+}
+
+async function ask({ url, ...request }: Asked, { WEBHOOK_TARGETS }: Env): Promise<Outcome> {
+  const anywhere = WEBHOOK_TARGETS === 'any'
   const problem = targetProblem(url, anywhere)
   if (problem !== null) return { delivered: false, status: null, detail: problem, ms: 0 }
   const startedMs = Date.now()
   const since = () => Math.max(0, Date.now() - startedMs)
   try {
     const answer = await fetch(url, {
-      ...{ method: 'POST', headers, body, redirect: 'manual' },
+      ...{ ...request, redirect: 'manual' },
       signal: AbortSignal.timeout(LIMITS.webhookTimeoutMs),
     })
     const { status } = answer

@@ -17,6 +17,8 @@ import type { Write } from '../write.ts'
 import type { Writes } from '../writes.ts'
 import { type Endpoint, type EndpointRow, Endpoints, wantsOf } from './endpoints.ts'
 import { eventsOf, type Opened, type Told } from './events.ts'
+import { Heartbeats } from './heartbeats.ts'
+import { GONE, Judge } from './judge.ts'
 import { lastWordCounts } from './kinds/kinds.ts'
 import { type Delivery, type Message, Outbox } from './outbox.ts'
 import { retryInMs } from './retries.ts'
@@ -46,6 +48,8 @@ export class Webhooks {
   readonly #around: WebhooksAround
   readonly #outbox: Outbox
   readonly #endpoints: Endpoints
+  readonly #judge: Judge
+  readonly #heartbeats: Heartbeats
   /** Endpoints to which first attempts are under way. */
   readonly #lanes = new Set<string>()
   /** How many retries are under way. */
@@ -64,6 +68,10 @@ export class Webhooks {
     const factor = factorOf(around.env.WEBHOOK_RETRY_FACTOR)
     this.#outbox = new Outbox(around.store.db, around.ctx.storage, factor)
     this.#endpoints = new Endpoints(around.env.DB)
+    const { store } = around
+    this.#judge = new Judge({ store, endpoints: this.#endpoints, outbox: this.#outbox })
+    const [endpoints, judge] = [this.#endpoints, this.#judge]
+    this.#heartbeats = new Heartbeats({ ...around, endpoints, judge, factor })
   }
 
   /** Within the transaction of the decision; `before` is what it was made on. */
@@ -94,6 +102,7 @@ export class Webhooks {
   /** After a start or an alarm: what is left to do, if anything is. */
   wake(): void {
     aside('webhooks', () => {
+      this.#heartbeats.wake()
       const dueMs = this.#nextDueMs()
       if (this.#outbox.hasNew || (dueMs !== null && dueMs <= Date.now())) void this.pump()
     })
@@ -104,7 +113,7 @@ export class Webhooks {
     return aside('webhooks', () => {
       if (this.#pumping || this.#lanes.size + this.#retrying > 0 || this.#outbox.hasNew)
         return Date.now() + RESCUE_MS
-      return this.#nextDueMs()
+      return soonest(this.#nextDueMs(), this.#heartbeats.dueMs())
     })
   }
 
@@ -115,6 +124,12 @@ export class Webhooks {
       this.#nextAtMs = this.#outbox.isDue(nowMs) ? nowMs : this.#outbox.nextAtMs()
     }
     return soonest(this.#nextAtMs, this.#outbox.troubles.dueMs())
+  }
+
+  /** Endpoints were made, changed or deleted. */
+  async changed(): Promise<void> {
+    this.#endpoints.forget()
+    await this.#heartbeats.changed()
   }
 
   list(...all: Parameters<Outbox['list']>) {
@@ -242,6 +257,7 @@ export class Webhooks {
       this.#endpoints.forget()
       endpoints = await this.#endpoints.of(cluster.id)
       this.#outbox.spread(endpoints, upTo)
+      this.#heartbeats.see(endpoints.filter(({ kind }) => kind === 'heartbeat'))
       for (const { id } of endpoints) this.#waited?.add(id)
     }
     this.#waited ??= new Set(this.#outbox.waitedFor())
@@ -319,7 +335,7 @@ export class Webhooks {
       this.#nextAtMs = nextAtMs
       this.#schedule()
     }
-    await this.#judge(endpoint, outcome).catch(() => {})
+    await this.#judge.look(endpoint, outcome).catch(() => {})
   }
 
   #event({ n }: Delivery): { id: string; event: WebhookEvent } | null {
@@ -334,31 +350,8 @@ export class Webhooks {
     }
     return { id, event }
   }
-
-  /** Whether it goes on: all clusters of the organisation have it from D1. */
-  async #judge(endpoint: Endpoint, { delivered, status, detail }: Outcome): Promise<void> {
-    const { id, failingSinceMs } = endpoint
-    if (delivered) return failingSinceMs === null ? undefined : this.#endpoints.works(id)
-    if (status === GONE) return this.#switchOff(endpoint, 'it answered 410 Gone')
-    if (failingSinceMs === null) return this.#endpoints.failing(id, Date.now())
-    if (Date.now() - failingSinceMs < LIMITS.webhookFailingMaxMs) return
-    const since = new Date(failingSinceMs).toISOString()
-    return this.#switchOff(
-      endpoint,
-      `nothing has got through since ${since}; the last time: ${detail}`,
-    )
-  }
-
-  async #switchOff({ id, name }: Endpoint, why: string): Promise<void> {
-    await this.#endpoints.switchOff(id, why)
-    this.#outbox.giveUp(id)
-    const message = `webhook ${name} is switched off: ${why}; switch it on again: holdfast webhook change ${name} --on`
-    const line = { atMs: Date.now(), node: 'control', component: 'EVT' as const, message }
-    this.#around.store.appendLog([line])
-  }
 }
 
-const GONE = 410
 const OVERTAKEN: Outcome = {
   ...{ delivered: true, status: null, ms: 0 },
   detail: 'not sent: something newer about the same was told',

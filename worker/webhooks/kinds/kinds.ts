@@ -47,6 +47,7 @@ const JSON_HEADERS = { 'content-type': 'application/json', 'user-agent': 'Holdfa
  * @returns null: the filter says
  */
 export function toldTo(kind: WebhookKind, type: WebhookEventType): boolean | null {
+  if (kind === 'heartbeat') return false
   if (kind !== 'pagerduty') return null
   if (!PAGERDUTY_TYPES.includes(type)) return false
   return PAGERDUTY_ENDS.includes(type) ? true : null
