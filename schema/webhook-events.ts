@@ -125,6 +125,24 @@ export const WEBHOOK_EVENTS = {
       flapping: z.boolean(),
     }),
   },
+  'webhook.failing': {
+    says: 'Nothing has got through to a webhook for so long that it will be switched off before long.',
+    data: z.strictObject({
+      webhook: thing,
+      /** Since when nothing has got through, and when it is switched off if that goes on. */
+      failingSinceMs: instantMs,
+      offAtMs: instantMs,
+      /** What became of the last attempt. */
+      detail: z.string(),
+    }),
+  },
+  'webhook.disabled': {
+    says: 'A webhook was switched off: it is told nothing until somebody switches it on again.',
+    data: z.strictObject({
+      webhook: thing,
+      why: z.string(),
+    }),
+  },
   'webhook.test': {
     says: 'Sent by `holdfast webhook test`: nothing has happened.',
     data: z.strictObject({ message: z.string() }),

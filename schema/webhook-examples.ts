@@ -9,6 +9,7 @@ const N1 = { id: '5d2f1f0a-8f0c-4a7e-8a53-6f0d1c9e4b11', name: 'n1' }
 const N4 = { id: '9e7b3c44-1a2d-4c5e-b6f7-0d8a9b1c2e34', name: 'n4' }
 const LEDGER = { id: 'c1f3a7de-52b4-4d36-9b0a-7e8c2d4f6a55', name: 'ledger' }
 const POSTGRES = { id: '3f8e6d21-7c4b-4e9a-8d15-2b6a9c0f7e88', name: 'postgres' }
+const PAGER = { id: 'e2b7c9d0-3a41-4f5b-8c6d-9e0f1a2b3c4d', name: 'pager' }
 const BOOT = '7a1d0c52-94e3-4b7f-a1c8-5e6f0b3d2a97'
 
 const REQUEST = `${BOOT.slice(0, 13)}.1796038278604.1`
@@ -182,6 +183,16 @@ export const WEBHOOK_EXAMPLES: Readonly<Record<WebhookEventType, WebhookEvent>> 
     sinceMs: ms('2026-11-30T10:12:09.400Z'),
     wellSinceMs: ms('2026-11-30T10:12:31.020Z'),
     flapping: true,
+  }),
+  'webhook.failing': event('webhook.failing', 172, '2026-11-30T12:00:00.500Z', {
+    webhook: PAGER,
+    failingSinceMs: ms('2026-11-28T00:00:00.000Z'),
+    offAtMs: ms('2026-12-03T00:00:00.000Z'),
+    detail: 'answered 503',
+  }),
+  'webhook.disabled': event('webhook.disabled', 191, '2026-12-03T00:00:04.120Z', {
+    webhook: PAGER,
+    why: 'nothing has got through since 2026-11-28T00:00:00.000Z; the last time: answered 503',
   }),
   'webhook.test': {
     ...event('webhook.test', 0, '2026-12-01T08:00:00.000Z', {

@@ -12,6 +12,7 @@ import type { ClusterRow } from './api-keys.ts'
 import { accountsOf, asking, type Call, notFound, open, settled, stubOf } from './calls.ts'
 import { textOf } from './d1-errors.ts'
 import { type EndpointRow, listOf, receiverOf } from './webhooks/endpoints.ts'
+import { offAtMs } from './webhooks/judge.ts'
 import { askedOf, lacking, placeOf, signsNothing } from './webhooks/places.ts'
 import { send } from './webhooks/send.ts'
 import { newWebhookSecret } from './webhooks/signing.ts'
@@ -227,6 +228,7 @@ function viewOf(row: EndpointRow, all: readonly ClusterRow[]): w.WebhookView {
   return {
     ...{ id, name, kind: kind as w.WebhookKind, url, createdAtMs, failingSinceMs },
     everyMs: row.intervalMs,
+    offAtMs: failingSinceMs === null || disabledAtMs !== null ? null : offAtMs(failingSinceMs),
     types: listOf(row.types)?.slice() ?? null,
     groups: listOf(row.groups)?.slice() ?? null,
     clusters:

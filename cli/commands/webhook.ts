@@ -125,10 +125,12 @@ function tellsText({ types, clusters, groups, everyMs }: WebhookView): string {
   return parts.join(' ')
 }
 
-function stateText({ disabled, failingSinceMs }: WebhookView): string {
+function stateText({ disabled, failingSinceMs, offAtMs }: WebhookView): string {
   const at = (ms: number) => formatInstant(ms, Date.now())
   if (disabled) return `off since ${at(disabled.atMs)}: ${disabled.why}`
-  return failingSinceMs === null ? 'on' : `on, failing since ${at(failingSinceMs)}`
+  if (failingSinceMs === null) return 'on'
+  const end = offAtMs === null ? '' : `, switched off at ${at(offAtMs)} if that goes on`
+  return `on, failing since ${at(failingSinceMs)}${end}`
 }
 
 interface Filter {

@@ -75,6 +75,8 @@ export const webhookView = z.object({
   createdAtMs: instantMs,
   /** Since when nothing has got through; null: the last attempt did. */
   failingSinceMs: instantMs.nullable(),
+  /** When it is switched off if nothing gets through by then; null: nothing is wrong, or it is off. */
+  offAtMs: instantMs.nullable(),
   /** Null: it is on. */
   disabled: z.object({ atMs: instantMs, why: z.string() }).nullable(),
 })

@@ -64,8 +64,9 @@ describe.each(webhookEventType.options)('%s', (type) => {
 
   test('has words that name what it is about', () => {
     const { headline, lines } = wordsOf(example)
-    const { group, node } = example.data as { group?: { name: string }; node?: { name: string } }
-    expect(headline).toContain(group?.name ?? node?.name ?? 'test')
+    const data = example.data as Partial<Record<'group' | 'node' | 'webhook', { name: string }>>
+    const about = data.group ?? data.node ?? data.webhook
+    expect(headline).toContain(about?.name ?? 'test')
     expect(lines.every((line) => line !== '')).toBe(true)
   })
 

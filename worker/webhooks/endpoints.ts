@@ -1,7 +1,8 @@
 /** Webhook endpoints in D1, as the objects of clusters see them. */
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import type { WebhookKind } from '../../schema/api/webhooks.ts'
+import { members, persons } from '../../schema/tables/accounts.ts'
 import { clusters, webhookEndpoints } from '../../schema/tables/tenants.ts'
 import type { WebhookEventType } from '../../schema/webhook-events.ts'
 import { type Receiver, toldTo } from './kinds/kinds.ts'
@@ -11,6 +12,7 @@ export type EndpointRow = typeof webhookEndpoints.$inferSelect
 export interface Endpoint extends Receiver {
   readonly id: string
   readonly failingSinceMs: number | null
+  readonly warnedAtMs: number | null
   /** Of a heartbeat: how often it is pinged. */
   readonly intervalMs: number | null
   wants(type: string, group: string | null): boolean
@@ -71,16 +73,45 @@ export class Endpoints {
   }
 
   async works(id: string): Promise<void> {
-    const set = { failingSinceMs: null }
+    const set = { failingSinceMs: null, warnedAtMs: null }
     await this.#db.update(webhookEndpoints).set(set).where(eq(webhookEndpoints.id, id))
     this.forget()
   }
 
-  async switchOff(id: string, why: string): Promise<void> {
+  /** @returns whether it was this call that has done so: then it is for its caller to tell */
+  async switchOff(id: string, why: string): Promise<boolean> {
     const on = and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.disabledAtMs))
-    const set = { disabledAtMs: Date.now(), disabledWhy: why }
-    await this.#db.update(webhookEndpoints).set(set).where(on)
+    return this.#once({ disabledAtMs: Date.now(), disabledWhy: why }, on)
+  }
+
+  /** That it has been failing since then is told. @returns whether it is for the caller to do so */
+  async warn(id: string, sinceMs: number): Promise<boolean> {
+    const { failingSinceMs, warnedAtMs, disabledAtMs } = webhookEndpoints
+    const still = and(eq(webhookEndpoints.id, id), eq(failingSinceMs, sinceMs))
+    return this.#once(
+      { warnedAtMs: Date.now() },
+      and(still, isNull(warnedAtMs), isNull(disabledAtMs)),
+    )
+  }
+
+  async #once(set: Partial<EndpointRow>, where: SQL | undefined): Promise<boolean> {
+    const done = await this.#db.update(webhookEndpoints).set(set).where(where).returning()
     this.forget()
+    return done.length > 0
+  }
+
+  /** Addresses of those who look after an organisation: its owners and admins. */
+  async lookedAfterBy(organisationId: string): Promise<readonly string[]> {
+    const rows = await this.#db
+      .select({ email: persons.email })
+      .from(members)
+      .innerJoin(persons, eq(members.personId, persons.id))
+      .where(
+        and(eq(members.organisationId, organisationId), inArray(members.role, ['owner', 'admin'])),
+      )
+      .orderBy(persons.email)
+      .all()
+    return rows.map(({ email }) => email)
   }
 }
 
@@ -90,7 +121,8 @@ export const listOf = (text: string | null): readonly string[] | null =>
 const includes = (list: string | null, one: string): boolean => listOf(list)?.includes(one) ?? true
 
 const endpointOf = (row: EndpointRow): Endpoint => ({
-  ...{ id: row.id, failingSinceMs: row.failingSinceMs, intervalMs: row.intervalMs },
+  ...{ id: row.id, failingSinceMs: row.failingSinceMs, warnedAtMs: row.warnedAtMs },
+  intervalMs: row.intervalMs,
   ...receiverOf(row, Date.now()),
   wants: wantsOf(row),
 })

@@ -62,6 +62,12 @@ export class Outbox {
     this.troubles.changed()
   }
 
+  /** What follows from no decision: in a transaction of its own. */
+  tell(told: readonly Told[], nowMs: number): void {
+    this.#storage.transactionSync(() => this.add(told, [], nowMs))
+    this.changed()
+  }
+
   /** Tells of trouble that is over by now: a while has passed in which nothing has come. */
   tellRecovered(state: ClusterState, nowMs: number): void {
     const dueMs = this.troubles.dueMs()

@@ -68,9 +68,9 @@ export class Webhooks {
     const factor = factorOf(around.env.WEBHOOK_RETRY_FACTOR)
     this.#outbox = new Outbox(around.store.db, around.ctx.storage, factor)
     this.#endpoints = new Endpoints(around.env.DB)
-    const { store } = around
-    this.#judge = new Judge({ store, endpoints: this.#endpoints, outbox: this.#outbox })
-    const [endpoints, judge] = [this.#endpoints, this.#judge]
+    const [endpoints, outbox] = [this.#endpoints, this.#outbox]
+    const judge = new Judge({ ...around, endpoints, outbox, told: () => void this.pump() })
+    this.#judge = judge
     this.#heartbeats = new Heartbeats({ ...around, endpoints, judge, factor })
   }
 

@@ -26,6 +26,8 @@ const words = (severity: Severity, headline: string, ...lines: string[]): Words 
   lines: lines.filter((line) => line !== ''),
 })
 
+const instant = (ms: number): string => new Date(ms).toISOString()
+
 const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`
 
 const away = ({ outage }: WebhookData<'group.failover.completed'>): string =>
@@ -82,6 +84,21 @@ const WORDS: Worded = {
       'warning',
       `${d.resource.name} of group ${d.group.name} has failed on ${d.node ?? 'its node'}`,
       d.detail ?? '',
+    ),
+  'webhook.failing': (d) =>
+    words(
+      'warning',
+      `nothing gets through to webhook ${d.webhook.name}`,
+      `Since ${instant(d.failingSinceMs)}; the last time: ${d.detail}.`,
+      `At ${instant(d.offAtMs)} it is switched off if nothing has got through by then.`,
+    ),
+  'webhook.disabled': (d) =>
+    words(
+      'error',
+      `webhook ${d.webhook.name} was switched off`,
+      `Because ${d.why}.`,
+      `Switch it on again: holdfast webhook change ${d.webhook.name} --on`,
+      `Then send what it has missed: holdfast webhook recover ${d.webhook.name} --since TIME`,
     ),
   'webhook.test': (d) => words('info', 'a test of Holdfast', d.message),
 }
