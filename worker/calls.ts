@@ -18,7 +18,7 @@ import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import type { Principal } from './principal.ts'
 import type { Lossy } from './survivability.ts'
 import type { Tenants } from './tenants.ts'
-import type { Webhooks } from './webhooks/webhooks.ts'
+import type { Webhooks, WebhooksAnswer, WebhooksAsk } from './webhooks/webhooks.ts'
 import { type Asked, type Before, type Dry, type Reply, replyBody, type Write } from './write.ts'
 
 export interface Call<B = unknown, Q = unknown> {
@@ -78,7 +78,7 @@ export interface Stub {
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
   applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<AppliedOrDry | { refused: Refusal }>
-  webhooksChanged(): Promise<void>
+  webhooks<A extends WebhooksAsk>(ask: A): Promise<WebhooksAnswer<A>>
   listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>
   replayWebhook(
     ...all: Parameters<Webhooks['replay']>

@@ -39,7 +39,7 @@ import { SoonTimer, soonest } from './soon-timer.ts'
 import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
-import { type ReplayAsk, type ReplayFor, Webhooks } from './webhooks/webhooks.ts'
+import { type ReplayAsk, type ReplayFor, Webhooks, type WebhooksAsk } from './webhooks/webhooks.ts'
 import { caughtUpTo, welcomeSession } from './welcome.ts'
 import type { Asked, Before, Write } from './write.ts'
 import { Writes } from './writes.ts'
@@ -361,8 +361,8 @@ export class Cluster extends DurableObject<Env> {
     return this.#controls.run(ask, () => (write ? this.#requests.attempt(write, ask) : null))
   }
 
-  webhooksChanged(): Promise<void> {
-    return this.#webhooks.changed()
+  webhooks(ask: WebhooksAsk) {
+    return this.#webhooks.answer(ask)
   }
 
   listDeliveries(...all: Parameters<Webhooks['list']>) {

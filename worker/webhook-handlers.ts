@@ -2,6 +2,7 @@
 import { and, asc, desc, eq, or } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import type * as z from 'zod'
+import { webhookExample } from '../schema/api/webhook-types.ts'
 import type * as w from '../schema/api/webhooks.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
@@ -112,17 +113,18 @@ export const webhookHandlers = {
     return { id, name }
   },
 
-  testWebhook: async (call: Call) => {
-    const row = await named(call)
-    const event: WebhookEvent = {
+  testWebhook: async (call: Call) =>
+    sendOne(call, {
       ...{ type: 'webhook.test', timestamp: new Date().toISOString(), cluster: null, sequence: 0 },
       data: { message: `Sent by ${call.by}. Nothing has happened.` },
-    }
-    const to = receiverOf(row, Date.now())
-    const answer = await send(to, `msg_${crypto.randomUUID()}`, event, call.env)
-    await commit(call, { row, before: null, after: null, answer, work: [] })
-    return answer
-  },
+    }),
+
+  triggerWebhook: async (call: Call<z.output<typeof w.triggerWebhook>>) =>
+    sendOne(call, webhookExample(call.body.type, Date.now())),
+
+  listWebhookEvents: async (
+    call: Call<unknown, { after?: number; limit?: number; waitMs?: number }>,
+  ) => open(call).stub.webhooks({ what: 'told', ...call.query }),
 
   listDeliveries: async (
     call: Call<unknown, { before?: number; limit?: number; state?: string }>,
@@ -146,6 +148,15 @@ export const webhookHandlers = {
       await stub.replayWebhook({ id, name, kind, types, groups }, call.body, call.write),
     )
   },
+}
+
+/** Whatever its filters are, and although it may be off: somebody wants to see whether it gets there. */
+async function sendOne(call: Call, event: WebhookEvent) {
+  const row = await named(call)
+  const to = receiverOf(row, Date.now())
+  const answer = await send(to, `msg_${crypto.randomUUID()}`, event, call.env)
+  await commit(call, { row, before: null, after: null, answer, work: [] })
+  return answer
 }
 
 type Asks = Pick<Call, 'env' | 'principal' | 'tenants' | 'params' | 'accounts' | 'write'>
@@ -200,7 +211,9 @@ async function commit(
   if (row.kind !== 'heartbeat' || work.length === 0 || call.write.dryRun) return
   // Nobody else tells them; who is not reached now reads it with the next event of the cluster.
   const all = await clustersOf(call)
-  await Promise.allSettled(all.map((one) => stubOf(call.env, one.objectId).webhooksChanged()))
+  await Promise.allSettled(
+    all.map((one) => stubOf(call.env, one.objectId).webhooks({ what: 'changed' })),
+  )
 }
 
 type Filter = Pick<z.output<typeof w.changeWebhook>, 'types' | 'clusters' | 'groups'>

@@ -14,11 +14,13 @@ import type { Session } from '../session.ts'
 import { nearest } from '../suggest.ts'
 import { table } from '../text.ts'
 import { addDeliveries } from './webhook-deliveries.ts'
+import { addListening } from './webhook-listen.ts'
 
 export function addWebhook(program: Command, runner: Runner): void {
   const webhook = noun('webhook', 'what is told by HTTP when something happens')
   addEndpoints(webhook, runner)
   addDeliveries(webhook, runner)
+  addListening(webhook, runner)
   program.addCommand(webhook)
 }
 

@@ -37,6 +37,7 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   },
   changeWebhook: { enabled: true },
   rotateWebhook: { overlapMs: 3_600_000 },
+  triggerWebhook: { type: 'group.failover.completed' },
   replayWebhook: { sinceMs: 1_793_000_000_000 },
   changeNode: { capacity: { mem: 64, cpu: 16 }, faultDomain: 'rack-1' },
   resumeNode: { failback: 'policy' },

@@ -87,7 +87,11 @@ const TAGS = [
     about: 'Health, metrics and usage',
   },
   { name: 'Keys', of: ['keys', 'whoami'], about: 'API keys of the organisation' },
-  { name: 'Webhooks', of: ['webhooks'], about: 'Being called when something happens' },
+  {
+    name: 'Webhooks',
+    of: ['webhooks', 'webhook-events'],
+    about: 'Being called when something happens',
+  },
   { name: 'Audit', of: ['audit'], about: 'Who has changed what' },
   { name: 'This document', of: ['openapi.json'], about: 'The API described' },
 ] as const

@@ -51,6 +51,29 @@ export const webhookRoutes = {
     summary: 'Sends a test event, and says what became of it',
     response: w.webhookTested,
   },
+  triggerWebhook: {
+    method: 'POST',
+    noDryRun: 'It sends.',
+    path: '/v1/webhooks/:webhook/trigger',
+    access: 'admin',
+    summary: 'Sends the example of a type of event, and says what became of it',
+    body: w.triggerWebhook,
+    response: w.webhookTested,
+  },
+  listWebhookEvents: {
+    method: 'GET',
+    path: '/v1/clusters/:cluster/webhook-events',
+    access: 'read',
+    summary: 'What webhooks tell of a cluster, in order, whoever is told; waits for what comes',
+    query: z.strictObject({
+      /** Only what came behind this sequence number; without it nothing, and from where to go on. */
+      after: z.coerce.number().int().nonnegative().optional(),
+      limit: z.coerce.number().int().min(1).max(LIMITS.pageSizeMax).optional(),
+      /** When there is nothing: how long to wait for it. */
+      waitMs: z.coerce.number().int().min(0).max(30_000).optional(),
+    }),
+    response: w.toldEvents,
+  },
   listDeliveries: {
     method: 'GET',
     path: '/v1/clusters/:cluster/webhooks/:webhook/deliveries',

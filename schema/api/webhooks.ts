@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { instantMs, name } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
-import { webhookEventType } from '../webhook-events.ts'
+import { webhookEvent, webhookEventType } from '../webhook-events.ts'
 import { reference } from './reference.ts'
 
 /** What it may point to is judged by worker/webhooks/target.ts. */
@@ -121,6 +121,17 @@ export const deliveryView = z.object({
   log: z.array(attempt),
 })
 export type DeliveryView = z.infer<typeof deliveryView>
+
+/** An example of the catalogue, sent as if it had happened. */
+export const triggerWebhook = z.strictObject({ type: webhookEventType })
+
+/** What webhooks tell of a cluster, as it is sent. */
+export const toldEvents = z.object({
+  events: z.array(z.object({ id: z.string(), event: webhookEvent })),
+  /** To go on behind them. */
+  next: z.int().nonnegative(),
+})
+export type ToldEvents = z.infer<typeof toldEvents>
 
 export const replayWebhook = z.union([
   /** One message, whatever has become of it. */

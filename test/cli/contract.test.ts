@@ -193,6 +193,8 @@ const CASES: readonly Case[] = [
   of('webhook change ops --all-types --only-cluster prod --on', 'webhook change ops', usage),
   of('webhook rotate ops --overlap 1h', 'webhook rotate nosuch', notFound),
   of('webhook test ops', 'webhook test nosuch', notFound),
+  of('webhook trigger node.up ops', 'webhook trigger node.up', usage),
+  on('webhook listen --forward-to @HOOK@ --after 0', 'webhook listen --forward-to nowhere', usage),
   of('webhook recover ops --since 1h', 'webhook recover ops', usage),
   of('webhook deliveries ops --limit 5', 'webhook deliveries ops --state lost', usage),
   of('webhook replay ops @MESSAGE@', 'webhook replay ops nosuch', notFound),

@@ -49,6 +49,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   rotateWebhook: ['admin', 404],
   deleteWebhook: ['admin', 404],
   testWebhook: ['admin', 404],
+  triggerWebhook: ['admin', 404],
+  listWebhookEvents: ['read', 200],
   listDeliveries: ['admin', 404],
   replayWebhook: ['admin', 404],
   listAudit: ['admin', 200],
@@ -273,7 +275,8 @@ function expected(name: string, asker: Asker): number {
  */
 const BODIES: Readonly<Record<string, object>> = {
   ...{ rotateKey: {}, changeWebhook: {}, rotateWebhook: {} },
-  ...{ replayWebhook: { message: 'nosuch' }, changeMember: { role: 'viewer' } },
+  ...{ triggerWebhook: { type: 'node.up' }, replayWebhook: { message: 'nosuch' } },
+  ...{ changeMember: { role: 'viewer' } },
 }
 
 let made = 0

@@ -23,6 +23,7 @@ const BODIES: Readonly<Record<string, object>> = {
   createKey: { name: 'not-made', scopes: [{ role: 'read' }] },
   createWebhook: { name: 'not-made', url: 'https://example.com/' },
   changeWebhook: { enabled: false },
+  triggerWebhook: { type: 'node.up' },
   replayWebhook: { sinceMs: 1 },
   inviteMember: { email: 'eve@example.com', role: 'viewer' },
   changeMember: { role: 'admin' },

@@ -105,6 +105,12 @@ export class Outbox {
     return this.newest > this.#spread
   }
 
+  /** Numbers of messages behind this one, the oldest first. */
+  behind(after: number, limit: number): number[] {
+    const rows = this.#sql.toSpread.all({ after, upTo: this.newest, limit })
+    return rows.map(({ n }) => n)
+  }
+
   /** A delivery for each endpoint that wants it, of so many at a time. */
   spread(endpoints: readonly Endpoint[], upTo: number): void {
     this.#storage.transactionSync(() => {

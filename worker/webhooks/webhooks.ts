@@ -3,7 +3,7 @@
  * behind it. What was committed is delivered at least once, whatever restarts; for each endpoint the first
  * attempts are made in order, and a retry holds up nothing. Whatever goes wrong here stops no decision.
  */
-import type { WebhookKind } from '../../schema/api/webhooks.ts'
+import type { ToldEvents, WebhookKind } from '../../schema/api/webhooks.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import type { WebhookData, WebhookEvent, WebhookEventType } from '../../schema/webhook-events.ts'
@@ -20,6 +20,7 @@ import { eventsOf, type Opened, type Told } from './events.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { GONE, Judge } from './judge.ts'
 import { lastWordCounts } from './kinds/kinds.ts'
+import { Listeners, type ToldAsk } from './listeners.ts'
 import { type Delivery, type Message, Outbox } from './outbox.ts'
 import { retryInMs } from './retries.ts'
 import { type Outcome, send } from './send.ts'
@@ -33,6 +34,10 @@ export interface WebhooksAround {
   /** Something is to be done later: the alarm has to stand for it. */
   arm(): void
 }
+
+/** That endpoints were made, changed or deleted; and what there is to tell behind a number. */
+export type WebhooksAsk = { what: 'changed' } | ({ what: 'told' } & ToldAsk)
+export type WebhooksAnswer<A extends WebhooksAsk> = A extends { what: 'told' } ? ToldEvents : null
 
 export type ReplayAsk = { message: string } | { sinceMs: number }
 export type ReplayFor = Pick<EndpointRow, 'id' | 'name' | 'kind' | 'types' | 'groups'>
@@ -50,6 +55,7 @@ export class Webhooks {
   readonly #endpoints: Endpoints
   readonly #judge: Judge
   readonly #heartbeats: Heartbeats
+  readonly #listeners: Listeners
   /** Endpoints to which first attempts are under way. */
   readonly #lanes = new Set<string>()
   /** How many retries are under way. */
@@ -71,6 +77,7 @@ export class Webhooks {
     const [endpoints, outbox] = [this.#endpoints, this.#outbox]
     const judge = new Judge({ ...around, endpoints, outbox, told: () => void this.pump() })
     this.#judge = judge
+    this.#listeners = new Listeners(outbox, (n) => this.#event({ n }))
     this.#heartbeats = new Heartbeats({ ...around, endpoints, judge, factor })
   }
 
@@ -126,10 +133,12 @@ export class Webhooks {
     return soonest(this.#nextAtMs, this.#outbox.troubles.dueMs())
   }
 
-  /** Endpoints were made, changed or deleted. */
-  async changed(): Promise<void> {
+  async answer<A extends WebhooksAsk>(ask: A): Promise<WebhooksAnswer<A>>
+  async answer(ask: WebhooksAsk): Promise<ToldEvents | null> {
+    if (ask.what === 'told') return this.#listeners.told(ask)
     this.#endpoints.forget()
     await this.#heartbeats.changed()
+    return null
   }
 
   list(...all: Parameters<Outbox['list']>) {
@@ -221,6 +230,7 @@ export class Webhooks {
       return
     }
     this.#pumping = true
+    this.#listeners.came()
     this.#around.arm()
     try {
       do {
@@ -254,6 +264,7 @@ export class Webhooks {
     while (this.#outbox.hasNew) {
       // Read behind the commit: an endpoint that was there before it is never missed.
       const upTo = this.#outbox.newest
+      this.#listeners.came()
       this.#endpoints.forget()
       endpoints = await this.#endpoints.of(cluster.id)
       this.#outbox.spread(endpoints, upTo)
@@ -338,7 +349,7 @@ export class Webhooks {
     await this.#judge.look(endpoint, outcome).catch(() => {})
   }
 
-  #event({ n }: Delivery): { id: string; event: WebhookEvent } | null {
+  #event({ n }: Pick<Delivery, 'n'>): { id: string; event: WebhookEvent } | null {
     const message = this.#outbox.message(n)
     const { cluster } = this.#around.state().hive
     if (!message || !cluster) return null
