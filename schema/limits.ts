@@ -167,6 +167,10 @@ export const LIMITS = {
   /** Messages of one cluster that are kept to be delivered or replayed, and attempts that are told. */
   webhookMessagesKept: 20_000,
   webhookAttemptsKept: 5_000,
+  /** Groups that a public status page names; and how long what it shows is kept, so that views wake no object. */
+  statusPageGroupsMax: 200,
+  statusPageKeptMs: 15_000,
+  statusPagesKept: 1_000,
   /** Mails about events: addresses of one endpoint, and mails an hour to one address and of one organisation. */
   webhookAddressesMax: 10,
   alertsToAddressPerHour: 30,

@@ -13,6 +13,7 @@ import { handlers } from './handlers.ts'
 import { problemResponse, refusalOf } from './problem.ts'
 import { type Bindings, parseCall, requestId } from './requests.ts'
 import { wantsEvents } from './sse.ts'
+import { serveBadge, serveStatusPage, serveStatusStyle } from './status-page/serve.ts'
 
 /** The HTTP side: every route of the table, validated by its schema, behind an API key. */
 export const app = new Hono<Bindings>()
@@ -62,6 +63,10 @@ for (const name of Object.keys(routes) as RouteName[]) {
     return c.json(answer as object, isIll ? 503 : 200, { ...headers, ...etag })
   })
 }
+
+app.get('/status/style.css', serveStatusStyle)
+app.get('/status/:page', (c) => serveStatusPage(c.env, c.req.param('page')))
+app.get('/status/:page/badge.svg', (c) => serveBadge(c.env, c.req.param('page')))
 
 app.get('/docs', servePage)
 app.get('/docs/style.css', serveStyle)

@@ -43,6 +43,7 @@ import { quotaReached } from './quotas.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
+import { statusPageHandlers } from './status-page/handlers.ts'
 import { webhookHandlers } from './webhook-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
@@ -164,6 +165,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...ruleHandlers,
   ...maintenanceHandlers,
   ...metricHandlers,
+  ...statusPageHandlers,
   ...simulateHandlers,
   ...configHandlers,
   ...operationHandlers,

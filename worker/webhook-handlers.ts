@@ -120,7 +120,7 @@ export const webhookHandlers = {
     }),
 
   triggerWebhook: async (call: Call<z.output<typeof w.triggerWebhook>>) =>
-    sendOne(call, webhookExample(call.body.type, Date.now())),
+    sendOne(call, webhookExample(call.body.type, new Date().toISOString())),
 
   listWebhookEvents: async (
     call: Call<unknown, { after?: number; limit?: number; waitMs?: number }>,

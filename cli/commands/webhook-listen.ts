@@ -56,7 +56,9 @@ async function listen(session: Session, options: Forwarding & { after?: number }
   const secret = await secretOf(session, options)
   try {
     let next = options.after ?? (await session.inCluster('listWebhookEvents')).next
-    session.out.note(`forwarding to ${url}, from event ${next + 1} on; end with Ctrl-C`)
+    const begun = { forwardingTo: url, after: next, ...(options.signingFile ? {} : { secret }) }
+    if (session.out.json) session.out.item(begun, () => '')
+    else session.out.note(`forwarding to ${url}, from event ${next + 1} on; end with Ctrl-C`)
     for (;;) {
       const query = { after: next, waitMs: WAIT_MS }
       const page = await untilBack(session, () => session.inCluster('listWebhookEvents', { query }))
@@ -90,7 +92,7 @@ async function trigger(
     const url = checked(forwardTo)
     const secret = await secretOf(session, options)
     const id = `msg_${randomBytes(16).toString('hex')}`
-    const event = webhookExample(type, Date.now())
+    const event = webhookExample(type, new Date().toISOString())
     return (await tell(session, url, secret, { id, event })) ? EXIT.done : EXIT.problems
   }
   const input = { params: { webhook: name ?? '' }, body: { type } }
@@ -120,7 +122,7 @@ const SECRET = /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/
 async function secretOf(session: Session, { signingFile }: Partial<Forwarding>): Promise<string> {
   if (signingFile === undefined) {
     const made = `whsec_${randomBytes(32).toString('base64')}`
-    session.out.note(`signed with ${made}, made for this run`)
+    if (!session.out.json) session.out.note(`signed with ${made}, made for this run`)
     return made
   }
   const remedy = 'Name the file with the signing secret of the receiver.'

@@ -6,6 +6,7 @@ type WithBody = { [N in RouteName]: Routes[N] extends { body: unknown } ? N : ne
 export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   createCluster: { name: 'prod', profile: 'standard' },
   changeCluster: { placement: 'least-active' },
+  publishStatusPage: { groups: ['web'] },
   createToken: { uses: 3, ttlMs: 3_600_000 },
   join: {
     token: 'hfj_0123456789abcdef',

@@ -83,8 +83,8 @@ const TAGS = [
   { name: 'Events', of: ['events', 'log'], about: 'What was committed, and the cluster log' },
   {
     name: 'Monitoring',
-    of: ['health', 'metrics', 'healthz', 'usage'],
-    about: 'Health, metrics and usage',
+    of: ['health', 'metrics', 'healthz', 'usage', 'status-page'],
+    about: 'Health, metrics, usage and the public status page',
   },
   { name: 'Keys', of: ['keys', 'whoami'], about: 'API keys of the organisation' },
   {

@@ -17,6 +17,7 @@ import { operationRoutes } from './operation-routes.ts'
 import { planningRoutes } from './planning-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Route } from './route.ts'
+import { statusPageRoutes } from './status-page-routes.ts'
 import * as t from './types.ts'
 import { upkeepRoutes } from './upkeep-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
@@ -101,6 +102,7 @@ export const routes = {
   ...memberRoutes,
   ...keyRoutes,
   ...auditRoutes,
+  ...statusPageRoutes,
   ...webhookRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,

@@ -15,7 +15,7 @@ export const WEBHOOK_TYPES: readonly WebhookEventType[] = webhookEventType.optio
 export const webhookTypeSays = (type: WebhookEventType): string => WEBHOOK_EVENTS[type].says
 
 /** What is sent of it where nothing has happened: the example of the catalogue, of now and without a number. */
-export const webhookExample = (type: WebhookEventType, nowMs: number): WebhookEvent => ({
+export const webhookExample = (type: WebhookEventType, timestamp: string): WebhookEvent => ({
   ...WEBHOOK_EXAMPLES[type],
-  ...{ timestamp: new Date(nowMs).toISOString(), sequence: 0 },
+  ...{ timestamp, sequence: 0 },
 })

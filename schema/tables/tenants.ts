@@ -164,7 +164,7 @@ export const webhookEndpoints = sqliteTable(
 export const statusPages = sqliteTable('status_pages', {
   clusterId: text('cluster_id')
     .primaryKey()
-    .references(() => clusters.id),
+    .references(() => clusters.id, { onDelete: 'cascade' }),
   /** In the link; nobody guesses it, and a new one ends the old. */
   publicId: text('public_id').notNull().unique(),
   /** JSON of GUIDs of groups that are named; null: all of them. */

@@ -76,7 +76,11 @@ test('what comes is forwarded as it comes; behind a number it goes on where it w
   await pause(true)
   const { stdout } = await first
   expect(types()).toEqual(['node.paused'])
-  const line = JSON.parse(stdout.trim().split('\n')[0] ?? '')
+  const [begun, line] = stdout
+    .trim()
+    .split('\n')
+    .map((one) => JSON.parse(one))
+  expect(begun).toEqual({ forwardingTo: hook(), after: next, secret: expect.any(String) })
   expect(line).toMatchObject({ sequence: next + 1, type: 'node.paused', status: 204 })
   await pause(false)
   await pause(true)
@@ -92,6 +96,7 @@ test('a receiver that fails, or is not there, is told of and stops nothing', asy
   const failed = await until(`listen --forward-to ${hook()} --after 0`, () => heard.length >= 4)
   expect(failed.stdout).toContain('answered 500')
   const gone = createServer().listen(0, '127.0.0.1')
+  await new Promise((done) => gone.once('listening', done))
   const { port } = gone.address() as AddressInfo
   await new Promise((done) => gone.close(done))
   const nowhere = await webhook(`trigger node.up --forward-to http://127.0.0.1:${port}/`)

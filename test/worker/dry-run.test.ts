@@ -23,6 +23,7 @@ const BODIES: Readonly<Record<string, object>> = {
   createKey: { name: 'not-made', scopes: [{ role: 'read' }] },
   createWebhook: { name: 'not-made', url: 'https://example.com/' },
   changeWebhook: { enabled: false },
+  publishStatusPage: { groups: ['web'] },
   triggerWebhook: { type: 'node.up' },
   replayWebhook: { sinceMs: 1 },
   inviteMember: { email: 'eve@example.com', role: 'viewer' },
@@ -57,7 +58,13 @@ const REFUSED: Readonly<Record<string, string>> = {
   confirmFence: 'FENCE_CONNECTED',
 }
 /** It is so already: nothing would be changed. */
-const NOTHING = ['resumeNode', 'removeFence', 'unstickGroup', 'endMaintenance']
+const NOTHING = [
+  'unpublishStatusPage',
+  'resumeNode',
+  'removeFence',
+  'unstickGroup',
+  'endMaintenance',
+]
 
 let cluster: TestCluster
 let boot: string
@@ -123,7 +130,7 @@ async function everything(): Promise<Kept> {
     'audit',
   ]
   const kept: Kept = {}
-  for (const one of [...tables, 'webhook_endpoints'])
+  for (const one of [...tables, 'webhook_endpoints', 'status_pages'])
     kept[`D1 ${one}`] = (await env.DB.prepare(`select * from ${one} order by 1, 2`).all()).results
   const columns = 'id, name, scopes, expires_at_ms, revoked_at_ms'
   const keys = await env.DB.prepare(`select ${columns} from api_keys order by id`).all()

@@ -3,7 +3,7 @@ CREATE TABLE `status_pages` (
 	`public_id` text NOT NULL,
 	`groups` text,
 	`created_at_ms` integer NOT NULL,
-	FOREIGN KEY (`cluster_id`) REFERENCES `clusters`(`id`) ON UPDATE no action ON DELETE no action
+	FOREIGN KEY (`cluster_id`) REFERENCES `clusters`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `status_pages_public_id_unique` ON `status_pages` (`public_id`);--> statement-breakpoint
