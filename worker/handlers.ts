@@ -8,7 +8,9 @@ import { HoldfastError } from '../schema/errors.ts'
 import type { Request, SingleRequest } from '../schema/event.ts'
 import { authHandlers } from './accounts/auth-handlers.ts'
 import { deviceHandlers } from './accounts/device.ts'
+import { loginHandlers } from './accounts/login-handlers.ts'
 import { memberHandlers } from './accounts/member-handlers.ts'
+import { secondFactorHandlers } from './accounts/second-factor-handlers.ts'
 import { auditHandlers } from './audit-handlers.ts'
 import {
   accountsOf,
@@ -155,6 +157,8 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   ...authHandlers,
+  ...loginHandlers,
+  ...secondFactorHandlers,
   ...deviceHandlers,
   ...memberHandlers,
   ...keyHandlers,
