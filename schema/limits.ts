@@ -9,6 +9,10 @@ export const LIMITS = {
   bodyBytesMax: 256 * 1024,
   /** A whole cluster's configuration. */
   configBytesMax: 4 * 1024 * 1024,
+  /** The hive of a backup that a cluster is made from; what is handed from Worker to object has at most 32 MiB. */
+  restoreBytesMax: 24 * 1024 * 1024,
+  /** Characters of the lines of a backup that are read at once. */
+  backupPageLengthMax: 1024 * 1024,
   /** Requests that are carried out as one, and their size in the journal, whose rows hold 2 MB. */
   batchMax: 1_000,
   batchBytesMax: 1024 * 1024,

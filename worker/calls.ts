@@ -9,6 +9,7 @@ import type { Request } from '../schema/event.ts'
 import type { AccountWrites } from './account-writes.ts'
 import type { Asker, Person } from './accounts/sessions.ts'
 import type { ClusterRow } from './api-keys.ts'
+import type { ClusterLife } from './cluster-life.ts'
 import type { AppliedOrDry, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
@@ -78,6 +79,10 @@ export interface Stub {
   exportConfig(): Promise<{ seq: number; config: unknown }>
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
   applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<AppliedOrDry | { refused: Refusal }>
+  restore(
+    ...all: Parameters<ClusterLife['restore']>
+  ): Promise<{ refused: Refusal } | { seq: number }>
+  takePlace(...all: Parameters<ClusterLife['takePlace']>): Promise<string | null>
   listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>
   replayWebhook(
     ...all: Parameters<Webhooks['replay']>

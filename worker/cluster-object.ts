@@ -6,15 +6,15 @@ import { DurableObject } from 'cloudflare:workers'
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
 import type { Refusal } from '../schema/errors.ts'
 import type { Event } from '../schema/event.ts'
-import type { HostClock } from '../schema/host-clock.ts'
 import { applyObservation } from '../schema/observed.ts'
 import { CLOSE, type NodeFrame } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
 import { aside } from './aside.ts'
+import { ClusterLife } from './cluster-life.ts'
 import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
-import { concernedBy, isRepeated } from './core/communications-manager.ts'
+import { concernedBy } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
@@ -26,12 +26,13 @@ import migrations from './hive-migrations/migrations.js'
 import { type Also, HiveStore } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
-import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
+import { ModuleRelay } from './module-relay.ts'
 import { MoveChecks, type Target } from './move-checks.ts'
-import { answerEvent, eventOf, parseFrame, reportedEvent } from './node-frames.ts'
+import { parseFrame, reportedEvent } from './node-frames.ts'
+import { NodeInbox } from './node-inbox.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { OperatorRequests } from './operator-requests.ts'
-import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
+import { Peers } from './peers.ts'
 import { checkReport } from './session-auth.ts'
 import { openSession } from './session-door.ts'
 import { type Attachment, Sockets } from './sockets.ts'
@@ -55,9 +56,11 @@ export class Cluster extends DurableObject<Env> {
   readonly #fenceTests: FenceTests
   readonly #controls: ControlCodes
   readonly #moveChecks: MoveChecks
+  readonly #life: ClusterLife
   readonly #config: Configurations
   readonly #losses: Survivability
   readonly #modules: ModuleRelay
+  readonly #inbox: NodeInbox
   readonly #writes: Writes
   readonly #requests: OperatorRequests
   readonly #webhooks: Webhooks
@@ -95,6 +98,14 @@ export class Cluster extends DurableObject<Env> {
     this.#fenceTests = new FenceTests(sockets, state)
     this.#controls = new ControlCodes(sockets, store, state)
     this.#moveChecks = new MoveChecks(sockets, state)
+    this.#life = new ClusterLife({
+      ...{ store, writes, state },
+      handle: (event) => this.#handle(event),
+      carry: (...all) => this.#carry(...all),
+      forget: () => {
+        this.#state = null
+      },
+    })
     this.#requests = new OperatorRequests({
       ...{ store, sockets, writes, state },
       handle: (event, also) => this.#handle(event, also),
@@ -114,6 +125,13 @@ export class Cluster extends DurableObject<Env> {
     this.#confirms = new Confirms(ctx.storage, store, sockets, (nodeId) =>
       this.#watch.confirmed(nodeId),
     )
+    this.#inbox = new NodeInbox({
+      ...{ store, sockets, state, confirms: this.#confirms, peers: this.#peers },
+      ...{ modules: this.#modules, fenceTests: this.#fenceTests, controls: this.#controls },
+      ...{ moveChecks: this.#moveChecks, watch: this.#watch, watchers: this.#watchers },
+      handle: (event, also) => this.#handle(event, also),
+      logged: () => this.#reads.wakeWaiters(),
+    })
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
     void ctx.blockConcurrencyWhile(() => this.#start())
   }
@@ -157,7 +175,12 @@ export class Cluster extends DurableObject<Env> {
     const state = this.#loaded()
     const over = saysOver(state, event)
     if (over) this.#watch.close(over)
-    const decision = step(state, event, nowMs)
+    return this.#carry(event, step(state, event, nowMs), nowMs, asked)
+  }
+
+  /** What was decided: committed, applied, and only then sent. */
+  #carry(event: Event, decision: Decision, nowMs: number, asked: Also | null): Decision {
+    const state = this.#loaded()
     const first = decision.updates[0]?.seq ?? state.hive.seq + 1
     const lines = decision.refused ? [] : linesOf(decision, state.hive, nowMs)
     const also: Also = (made) => {
@@ -231,11 +254,7 @@ export class Cluster extends DurableObject<Env> {
     if (frame.t === 'report') return this.#report(ws, attachment, frame)
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
-    if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
-    if (frame.t === 'clock') return this.#clockTold(ws, attachment, frame.clock)
-    if (isPeerFrame(frame)) return this.#heardOfPeer(ws, attachment, frame)
-    if (isModuleFrame(frame)) return this.#modules.frame(ws, attachment, frame)
-    this.#frame(ws, attachment, frame)
+    return this.#inbox.take(ws, attachment, frame)
   }
 
   #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
@@ -257,43 +276,6 @@ export class Cluster extends DurableObject<Env> {
     const { hive, hash } = this.#loaded()
     const [sockets, store, watch] = [this.#sockets, this.#store, this.#watch]
     welcomeSession({ sockets, store, watch, hive, hash }, nodeId, session)
-  }
-
-  /** S-17: needs no hive. What changed by it is what is shown, and when the alarm stands. */
-  #heardOfPeer(ws: WebSocket, a: Attachment, frame: PeerFrame): void {
-    this.#peers.frame(ws, a, frame)
-    this.#watch.arm()
-    if (frame.t !== 'peerAddress') this.#watchers.tell(true)
-  }
-
-  #clockTold(ws: WebSocket, a: Attachment, clock: HostClock): void {
-    this.#sockets.attach(ws, { ...a, clock })
-    this.#watchers.tell(true)
-  }
-
-  #frame(
-    ws: WebSocket,
-    a: Attachment,
-    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' | 'clock' } | PeerFrame | ModuleFrame>,
-  ): void {
-    const from = { nodeId: a.nodeId, session: a.session }
-    if (frame.t === 'log') {
-      const node = this.#loaded().hive.nodes.get(a.nodeId)?.name ?? a.nodeId
-      this.#store.appendLog(frame.entries.map((e) => ({ ...e, node })))
-      this.#reads.wakeWaiters()
-      return
-    }
-    if (frame.t === 'fenceTested') return this.#fenceTests.answered(a.nodeId, frame)
-    if (frame.t === 'controlled') return this.#controls.answered(a.nodeId, frame)
-    if (frame.t === 'couldTake') return this.#moveChecks.answered(a.nodeId, frame)
-    if (frame.t === 'accept' || frame.t === 'refuse' || frame.t === 'fenceBegun')
-      return void this.#handle(answerEvent(frame, from))
-    // S-16: numbered reports have their effect once, however often they come.
-    const known = this.#store.session(a.nodeId)
-    const repeated = known && isRepeated({ run: known.run, n: known.reportN }, a.run, frame.n)
-    const mark = { nodeId: a.nodeId, run: a.run, n: frame.n }
-    if (!repeated) this.#handle(eventOf(frame, from), () => this.#store.markReport(mark))
-    this.#sockets.send(ws, { t: 'ack', n: frame.n })
   }
 
   override async webSocketError(ws: WebSocket): Promise<void> {
@@ -386,6 +368,14 @@ export class Cluster extends DurableObject<Env> {
 
   applyConfig(ask: ApplyAsk, by: string, write: Write) {
     return this.#config.apply(ask, by, write)
+  }
+
+  restore(...all: Parameters<ClusterLife['restore']>) {
+    return this.#life.restore(...all)
+  }
+
+  takePlace(...all: Parameters<ClusterLife['takePlace']>) {
+    return this.#life.takePlace(...all)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

@@ -4,12 +4,12 @@ import type { changeSettings as changeSettingsBody } from '../schema/api/managem
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
 import { API_VERSION } from '../schema/api/version.ts'
-import { HoldfastError } from '../schema/errors.ts'
 import type { Request, SingleRequest } from '../schema/event.ts'
 import { authHandlers } from './accounts/auth-handlers.ts'
 import { deviceHandlers } from './accounts/device.ts'
 import { memberHandlers } from './accounts/member-handlers.ts'
 import { auditHandlers } from './audit-handlers.ts'
+import { backupHandlers } from './backup-handlers.ts'
 import {
   accountsOf,
   ask,
@@ -30,6 +30,7 @@ import {
   why,
   withIds,
 } from './calls.ts'
+import { clusterNameFree, clusterNameTaken, newObjectId } from './cluster-names.ts'
 import { configHandlers } from './config-handlers.ts'
 import { openApiText } from './docs/serve.ts'
 import { join } from './join.ts'
@@ -39,19 +40,12 @@ import { metricHandlers } from './metric-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
 import { roleIn } from './principal.ts'
-import { quotaReached } from './quotas.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
 import { webhookHandlers } from './webhook-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
-
-/** Where a cluster is kept and runs is part of its id, and stays so. */
-function newObjectId({ CLUSTER, JURISDICTION }: Env): DurableObjectId {
-  const where = JURISDICTION as DurableObjectJurisdiction | undefined
-  return CLUSTER.newUniqueId(where && { jurisdiction: where })
-}
 
 /** Accounts, keys and the list of clusters. Sessions of hosts go on without it. */
 async function accountsCheck(db: D1Database) {
@@ -89,10 +83,7 @@ export const handlers: Record<RouteName, Handler> = {
     const id = crypto.randomUUID()
     const objectId = newObjectId(call.env)
     const organisationId = asking(call).organisation.id
-    const most = call.write.quotas?.clusters ?? Number.POSITIVE_INFINITY
-    const known = await call.tenants.clusters(organisationId)
-    if (known.some((one) => one.name === name)) throw nameTaken(name)
-    if (known.length >= most) throw new HoldfastError(quotaReached('clusters', known.length, most))
+    await clusterNameFree(call, name)
     const row = {
       ...{ id, organisationId, name, profile },
       ...{ objectId: objectId.toString(), createdAtMs: Date.now() },
@@ -108,7 +99,7 @@ export const handlers: Record<RouteName, Handler> = {
     const done = await call.tenants.addCluster(row, (work) =>
       accountsOf(call).commit(call.write, told, summary(row), work),
     )
-    if (!done) throw nameTaken(name)
+    if (!done) throw clusterNameTaken(name)
     return summary(row)
   },
 
@@ -159,6 +150,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...memberHandlers,
   ...keyHandlers,
   ...auditHandlers,
+  ...backupHandlers,
   ...webhookHandlers,
   ...nodeHandlers,
   ...ruleHandlers,
@@ -290,10 +282,3 @@ function summary(row: { id: string; name: string; profile: string; createdAtMs: 
   const { id, name, profile, createdAtMs } = row
   return { id, name, profile, createdAtMs }
 }
-
-const nameTaken = (name: string) =>
-  new HoldfastError({
-    code: 'NAME_TAKEN',
-    message: `a cluster named "${name}" exists already`,
-    remedy: 'Choose another name.',
-  })

@@ -31,6 +31,8 @@ const TRIM_EVERY = 1_000
 /** Several entries may come for one update, so more of them are kept. */
 const JOURNAL_ENTRIES_KEPT = 10 * LIMITS.journalRowsKept
 
+const PLACE = 'place/'
+
 export const EMPTY_HASH = '0'.repeat(64)
 
 /** A log line as it is stored: with the clock and the place it was written at. */
@@ -150,6 +152,7 @@ export class HiveStore {
     if (change.table !== 'node') return
     if (change.value === null) {
       this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()
+      this.unmarkPlace(change.id)
       return
     }
     const { name, state, under, fence } = change.value
@@ -306,6 +309,22 @@ export class HiveStore {
   /** Whether the core has anything under way that a deadline belongs to. */
   hasDeadlines(): boolean {
     return this.#sql.anyDeadline.get() !== undefined
+  }
+
+  /** Nodes that the cluster was restored with, until a host has joined by their name. */
+  markPlaces(nodeIds: readonly string[]): void {
+    for (const id of nodeIds) this.#setMark(`${PLACE}${id}`, 1)
+  }
+
+  isPlace(nodeId: string): boolean {
+    return this.#mark(`${PLACE}${nodeId}`) === 1
+  }
+
+  unmarkPlace(nodeId: string): void {
+    this.db
+      .delete(t.meta)
+      .where(eq(t.meta.key, `${PLACE}${nodeId}`))
+      .run()
   }
 
   #mark(key: string): number {

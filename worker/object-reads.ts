@@ -13,6 +13,13 @@ import type { Family } from '../schema/open-metrics.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { AuditStore } from './audit-store.ts'
+import {
+  type BackupHead,
+  type BackupLines,
+  type BackupRead,
+  backupHead,
+  backupLines,
+} from './backup-reads.ts'
 import { clusterMetrics } from './core/cluster-metrics.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
@@ -51,6 +58,7 @@ export interface LogFilter {
 
 export type Read =
   | { what: 'cluster' }
+  | BackupRead
   /** `each`: also of single nodes, groups and resources. */
   | { what: 'metrics'; each: boolean }
   | { what: 'hive'; path?: string | undefined; version?: number | undefined }
@@ -69,6 +77,8 @@ export type Read =
   | ({ what: 'replay' } & ReplayAsk)
 
 interface ReadAnswers {
+  backup: BackupHead | null
+  backupLines: BackupLines
   cluster: ClusterView
   metrics: Family[]
   hive: { seq: number; hash: string; value: unknown } | null
@@ -125,6 +135,10 @@ export class ObjectReads {
     switch (r.what) {
       case 'cluster':
         return this.#cluster()
+      case 'backup':
+        return backupHead(this.#store, this.#state())
+      case 'backupLines':
+        return backupLines(this.#store, r)
       case 'metrics':
         return this.#metrics(r.each)
       case 'hive':

@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.ts'
 import { renderStatus } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
+import { addBackup } from './cluster-backup.ts'
 
 export function addCluster(program: Command, runner: Runner): void {
   const cluster = noun('cluster', 'clusters of this account')
@@ -54,6 +55,7 @@ export function addCluster(program: Command, runner: Runner): void {
       wholeNumber,
     )
     .action(runner.action(change))
+  addBackup(cluster, runner)
   program.addCommand(cluster)
 }
 

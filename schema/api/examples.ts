@@ -7,6 +7,11 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   createCluster: { name: 'prod', profile: 'standard' },
   changeCluster: { placement: 'least-active' },
   createToken: { uses: 3, ttlMs: 3_600_000 },
+  restoreCluster: {
+    name: 'prod2',
+    header: { t: 'header', format: 'holdfast-backup-1' },
+    hive: { seq: 120 },
+  },
   join: {
     token: 'hfj_0123456789abcdef',
     name: 'n1',

@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { authRoutes } from './auth-routes.ts'
+import { backupRoutes } from './backup-routes.ts'
 import * as b from './bodies.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
@@ -101,6 +102,7 @@ export const routes = {
   ...memberRoutes,
   ...keyRoutes,
   ...auditRoutes,
+  ...backupRoutes,
   ...webhookRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,

@@ -92,6 +92,8 @@ const CASES: readonly Case[] = [
   on('log -f', 'log -f --group nosuch', notFound),
   of('cluster list', 'cluster list extra', usage),
   of('cluster create other --profile fast', 'cluster create prod', conflict),
+  of('cluster backup prod --out @BACKUP@', 'cluster backup nosuch', notFound),
+  of('cluster restore @BACKUP@ --as prod2', 'cluster restore @CONFIG@ --as prod3', usage),
   of('cluster health prod', 'cluster health nosuch', notFound),
   of('cluster show prod', 'cluster show nosuch', notFound),
   of('node list --available', 'node list --avail', usage),
@@ -243,6 +245,7 @@ const run = async (
     .replace('@HOOK@', `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`)
     .replace('@MESSAGE@', line.includes('@MESSAGE@') ? await lastMessage() : '')
     .replace('@CIB@', join(real.folder, 'cib.xml'))
+    .replace('@BACKUP@', join(real.folder, 'prod.backup.jsonl'))
     .replace('@REPORT@', join(real.folder, 'report.json.gz'))
     .replace('@MOVE@', line.includes('@MOVE@') ? await lastMove() : '')
     .replace('@DRAIN@', line.includes('@DRAIN@') ? await openDrain() : '')

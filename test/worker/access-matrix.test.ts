@@ -25,6 +25,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   createCluster: ['admin', 400],
   getCluster: ['read', 200],
   changeCluster: ['admin', 400],
+  backupCluster: ['admin', 200],
+  restoreCluster: ['admin', 400],
   getHive: ['read', 200],
   createToken: ['admin', 400],
   join: ['joinToken', 400],

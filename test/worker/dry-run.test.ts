@@ -60,6 +60,7 @@ const NOTHING = ['resumeNode', 'removeFence', 'unstickGroup', 'endMaintenance']
 
 let cluster: TestCluster
 let boot: string
+let backup: object
 let pings: ReturnType<typeof setInterval>
 afterAll(() => clearInterval(pings))
 beforeAll(async () => {
@@ -84,6 +85,9 @@ beforeAll(async () => {
   ])
   await ok('inviteMember', { body: { email: 'ada@example.com', role: 'viewer' } })
   boot = (await cluster.view()).nodes[0]?.bootId ?? ''
+  const file = await (await fetchApi(`/v1/clusters/${cluster.name}/backup`)).bytes()
+  const [header = '', hive = ''] = new TextDecoder().decode(file).split('\n')
+  backup = { name: 'not-made', header: JSON.parse(header), hive: JSON.parse(hive).hive }
   await ok('createKey', { body: { name: 'there', scopes: [{ role: 'read' }] } })
   await ok('createWebhook', {
     body: { name: 'there', url: 'https://example.com/', types: ['node.removed'] },
@@ -100,7 +104,8 @@ function send(name: RouteName, query: string, headers: Record<string, string> = 
   const path = route.path.replace(/:([a-z]+)/g, (_, one: string) =>
     one === 'cluster' ? cluster.name : (THINGS[one] ?? ''),
   )
-  const body = name === 'confirmFence' ? { boot } : (BODIES[name] ?? {})
+  const made: Readonly<Record<string, object>> = { confirmFence: { boot }, restoreCluster: backup }
+  const body = made[name] ?? BODIES[name] ?? {}
   return fetchApi(`${path}${query}`, {
     ...{ method: route.method, headers },
     ...(route.body && { body: JSON.stringify(body) }),
