@@ -165,6 +165,8 @@ export const LIMITS = {
   auditPageLengthMax: 4 * 1024 * 1024,
   /** Refused writes of one caller that are entered in one audit log. */
   auditRefusalsPerHour: 100,
+  /** Types that one host registers or unregisters; more would push out of the audit log what others have done. */
+  typeAsksPerHour: 300,
   /** Webhook endpoints of one organisation, and what one of them may filter by. */
   webhooksMax: 50,
   webhookFilterMax: 100,
@@ -173,6 +175,11 @@ export const LIMITS = {
   webhookAttemptsKept: 5_000,
   /** How long a receiver may take to answer. */
   webhookTimeoutMs: 10_000,
+  /** Objects of clusters that are no more: deleted at once, and how often it is looked for them. */
+  objectsSweptAtOnce: 50,
+  /** An object whose cluster is not listed by then never will be. */
+  objectUnlistedMs: 3_600_000,
+  sweepEveryMs: 60_000,
   /** Requests of one cluster that are under way at the same time. */
   webhooksAtOnce: 16,
   /** An endpoint to which nothing has got through for so long is switched off. */

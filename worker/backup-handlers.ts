@@ -40,6 +40,7 @@ export const backupHandlers = {
       ...{ objectId: objectId.toString(), createdAtMs },
     }
     if (!call.write.dryRun) {
+      await call.tenants.reserve(row.objectId)
       const ask = { document, as, by: call.by }
       settled(await stubOf(call.env, row.objectId).restore(ask, { ...call.write, once: null }))
     }
@@ -60,7 +61,10 @@ export const backupHandlers = {
     const done = await call.tenants.addCluster(row, (work) =>
       accountsOf(call).commit(call.write, told, answer, work),
     )
-    if (!done) throw clusterNameTaken(name)
+    if (!done) {
+      await stubOf(call.env, row.objectId).destroy()
+      throw clusterNameTaken(name)
+    }
     return answer
   },
 }

@@ -8,6 +8,8 @@ import { gumUpdate } from './core/gum.ts'
 import { type Also, EMPTY_HASH, type HiveStore } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { RESTORE, type RestoreAs, restoredChanges } from './restored.ts'
+import type { Sockets } from './sockets.ts'
+import type { Watchers } from './watchers.ts'
 import type { Write } from './write.ts'
 import type { Writes } from './writes.ts'
 
@@ -31,6 +33,9 @@ export interface PlaceAsk {
   readonly name: string
   readonly publicKey: string
 }
+
+/** So long the last words to its sockets may take to leave. */
+const GOODBYE_MS = 100
 
 const NOTHING = { refused: null, observations: [], effects: [], log: [] } as const
 
@@ -82,6 +87,16 @@ export class ClusterLife {
     // Which groups have to wait for others is decided at once, and not with the first host.
     handle({ type: 'woke' })
     return { seq: state().hive.seq }
+  }
+
+  /** Nothing of it is left: not an alarm either. Hosts are told that they are no members any more. */
+  async end(ctx: DurableObjectState, sockets: Sockets, watchers: Watchers): Promise<void> {
+    sockets.endAll(this.#around.state().hive.cluster?.name ?? '')
+    watchers.endAll()
+    await ctx.storage.deleteAlarm()
+    await ctx.storage.deleteAll()
+    // Timers of this instance, and what is in its memory, go with it.
+    setTimeout(() => ctx.abort('the cluster was deleted'), GOODBYE_MS)
   }
 
   /**

@@ -7,7 +7,7 @@ import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
 import type { Refusal } from '../schema/errors.ts'
 import type { Event } from '../schema/event.ts'
 import { applyObservation } from '../schema/observed.ts'
-import { CLOSE, type NodeFrame } from '../schema/session.ts'
+import { CLOSE } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
 import { aside } from './aside.ts'
 import { ClusterLife } from './cluster-life.ts'
@@ -28,20 +28,20 @@ import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
 import { ModuleRelay } from './module-relay.ts'
 import { MoveChecks, type Target } from './move-checks.ts'
-import { parseFrame, reportedEvent } from './node-frames.ts'
+import { parseFrame } from './node-frames.ts'
 import { NodeInbox } from './node-inbox.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { OperatorRequests } from './operator-requests.ts'
 import { Peers } from './peers.ts'
-import { checkReport } from './session-auth.ts'
+import { NO_CLUSTER, refusedSession } from './session-auth.ts'
 import { openSession } from './session-door.ts'
-import { type Attachment, Sockets } from './sockets.ts'
+import { Sockets } from './sockets.ts'
 import { SoonTimer, soonest } from './soon-timer.ts'
 import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { type ReplayAsk, type ReplayFor, Webhooks } from './webhooks/webhooks.ts'
-import { caughtUpTo, welcomeSession } from './welcome.ts'
+import { welcomeSession } from './welcome.ts'
 import type { Asked, Before, Write } from './write.ts'
 import { Writes } from './writes.ts'
 
@@ -70,6 +70,8 @@ export class Cluster extends DurableObject<Env> {
     () => void this.#handle({ type: 'woke' }),
   )
   #state: (ClusterState & { hash: string }) | null = null
+  /** There is nothing in its storage. */
+  #vacant = false
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -141,7 +143,10 @@ export class Cluster extends DurableObject<Env> {
   /** A wake after hibernation finds its sockets and needs neither the hive nor the grace. */
   async #start(): Promise<void> {
     this.#enter('openStore')
-    await migrate(this.#store.db, migrations)
+    // Whoever knocks where there is no cluster, or no more, leaves nothing behind.
+    this.#vacant = !this.#store.exists
+    if (this.#vacant) return
+    await this.#openStore()
     this.#webhooks.wake()
     const missing = this.#store.nodesUp().filter((id) => !this.#sockets.welcomed(id))
     if (missing.length === 0) return
@@ -155,6 +160,11 @@ export class Cluster extends DurableObject<Env> {
     for (const nodeId of missing) this.#watch.waitFor(nodeId)
     this.#watch.suspectMissing()
     this.#watch.arm()
+  }
+
+  async #openStore(): Promise<void> {
+    await migrate(this.#store.db, migrations)
+    this.#vacant = false
   }
 
   #enter(phase: StartPhase): void {
@@ -235,12 +245,14 @@ export class Cluster extends DurableObject<Env> {
 
   /** The socket path: Worker → object only, so that D1 being away hurts no session. */
   override async fetch(request: Request): Promise<Response> {
+    if (this.#vacant) return refusedSession({ refused: NO_CLUSTER })
     if (new URL(request.url).pathname === WATCH_PATH) return this.#watchers.accept(request)
     const { hive } = this.#loaded()
     return openSession(request, { hive, ctx: this.ctx, store: this.#store, sockets: this.#sockets })
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    if (this.#vacant) return
     if (this.#watchers.owns(ws)) return this.#watchers.heard(ws)
     const attachment = this.#sockets.attachment(ws)
     if (!attachment) return
@@ -251,25 +263,10 @@ export class Cluster extends DurableObject<Env> {
       this.#sockets.close(ws, close, { code, detail })
       return
     }
-    if (frame.t === 'report') return this.#report(ws, attachment, frame)
+    if (frame.t === 'report') return this.#inbox.report(ws, attachment, frame)
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
     return this.#inbox.take(ws, attachment, frame)
-  }
-
-  #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
-    const { hive } = this.#loaded()
-    const newer = this.#sockets.hasNewer(a)
-    if (newer) {
-      const detail = 'a newer session of this node was begun (S2)'
-      this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
-      return
-    }
-    const problem = checkReport(frame, a, hive)
-    if (problem) return this.#sockets.close(ws, CLOSE.refused, problem)
-    const sentSeq = caughtUpTo(this.#store, hive.seq, frame.replica)
-    this.#sockets.attach(ws, { ...a, run: frame.run, version: frame.version, sentSeq })
-    this.#handle(reportedEvent(a.nodeId, frame))
   }
 
   #welcome(nodeId: string, session: number): void {
@@ -283,12 +280,13 @@ export class Cluster extends DurableObject<Env> {
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
-    if (this.#watchers.owns(ws)) return
+    if (this.#vacant || this.#watchers.owns(ws)) return
     this.#watch.closed(ws, 'socketClosed')
     this.#watchers.tell(true)
   }
 
   override async alarm(): Promise<void> {
+    if (this.#vacant) return
     const open = this.#sockets.allWelcomed().length
     this.#watch.fired()
     const lost = this.#sockets.allWelcomed().length < open
@@ -309,7 +307,9 @@ export class Cluster extends DurableObject<Env> {
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
 
-  ask(...all: Parameters<OperatorRequests['ask']>): { refused: Refusal } | Asked {
+  /** The first request of a cluster is the one that forms it. */
+  async ask(...all: Parameters<OperatorRequests['ask']>): Promise<{ refused: Refusal } | Asked> {
+    if (this.#vacant) await this.#openStore()
     return this.#requests.ask(...all)
   }
 
@@ -370,12 +370,20 @@ export class Cluster extends DurableObject<Env> {
     return this.#config.apply(ask, by, write)
   }
 
-  restore(...all: Parameters<ClusterLife['restore']>) {
+  async restore(...all: Parameters<ClusterLife['restore']>) {
+    if (this.#vacant) await this.#openStore()
     return this.#life.restore(...all)
   }
 
   takePlace(...all: Parameters<ClusterLife['takePlace']>) {
     return this.#life.takePlace(...all)
+  }
+
+  /** Its storage is empty then. What it may yet be asked finds no cluster. */
+  async destroy(): Promise<void> {
+    if (this.#vacant) return
+    this.#vacant = true
+    await this.#life.end(this.ctx, this.#sockets, this.#watchers)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

@@ -39,6 +39,7 @@ import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { metricHandlers } from './metric-handlers.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
+import { organisationHandlers } from './organisation-handlers.ts'
 import { roleIn } from './principal.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
@@ -91,6 +92,7 @@ export const handlers: Record<RouteName, Handler> = {
     // Formed first: what is in the list of clusters can be asked.
     const request = { type: 'formCluster' as const, clusterId: id, name, profile }
     const stub = stubOf(call.env, row.objectId)
+    if (!call.write.dryRun) await call.tenants.reserve(row.objectId)
     if (!call.write.dryRun)
       settled(await stub.ask(request, call.by, { ...call.write, once: null }, { fields: {} }))
     const about = { kind: 'cluster', id, name }
@@ -99,7 +101,11 @@ export const handlers: Record<RouteName, Handler> = {
     const done = await call.tenants.addCluster(row, (work) =>
       accountsOf(call).commit(call.write, told, summary(row), work),
     )
-    if (!done) throw clusterNameTaken(name)
+    if (!done) {
+      // Somebody else was faster: what was formed is nobody's.
+      await stub.destroy()
+      throw clusterNameTaken(name)
+    }
     return summary(row)
   },
 
@@ -148,6 +154,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...authHandlers,
   ...deviceHandlers,
   ...memberHandlers,
+  ...organisationHandlers,
   ...keyHandlers,
   ...auditHandlers,
   ...backupHandlers,

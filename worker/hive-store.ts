@@ -66,6 +66,12 @@ export class HiveStore {
     this.#sql = hiveStatements(this.db)
   }
 
+  /** Whether there is anything: tables are made with the cluster, and gone with it. */
+  get exists(): boolean {
+    const named = "select 1 from sqlite_master where name = '__drizzle_migrations'"
+    return this.#storage.sql.exec(named).toArray().length > 0
+  }
+
   /** Newest snapshot, and the updates behind it folded in. */
   load(): ClusterState & { hash: string } {
     const newest = this.db

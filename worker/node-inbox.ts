@@ -1,6 +1,6 @@
 /** What nodes say on welcomed sessions: each frame goes to whom it is for. */
 import type { Event } from '../schema/event.ts'
-import type { NodeFrame } from '../schema/session.ts'
+import { CLOSE, type NodeFrame } from '../schema/session.ts'
 import type { Confirms } from './confirms.ts'
 import type { ControlCodes } from './controls.ts'
 import { isRepeated } from './core/communications-manager.ts'
@@ -10,10 +10,12 @@ import type { Also, HiveStore } from './hive-store.ts'
 import type { LossWatch } from './loss-watch.ts'
 import { isModuleFrame, type ModuleRelay } from './module-relay.ts'
 import type { MoveChecks } from './move-checks.ts'
-import { answerEvent, eventOf } from './node-frames.ts'
+import { answerEvent, eventOf, reportedEvent } from './node-frames.ts'
 import { isPeerFrame, type PeerFrame, type Peers } from './peers.ts'
+import { checkReport } from './session-auth.ts'
 import type { Attachment, Sockets } from './sockets.ts'
 import type { Watchers } from './watchers.ts'
+import { caughtUpTo } from './welcome.ts'
 
 interface Around {
   readonly store: HiveStore
@@ -69,6 +71,21 @@ export class NodeInbox {
     const mark = { nodeId: a.nodeId, run: a.run, n: frame.n }
     if (!repeated) handle(eventOf(frame, from), () => store.markReport(mark))
     sockets.send(ws, { t: 'ack', n: frame.n })
+  }
+
+  /** What answers the challenge (S3). */
+  report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
+    const { store, sockets, state, handle } = this.#around
+    const { hive } = state()
+    if (sockets.hasNewer(a)) {
+      const detail = 'a newer session of this node was begun (S2)'
+      return sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
+    }
+    const problem = checkReport(frame, a, hive)
+    if (problem) return sockets.close(ws, CLOSE.refused, problem)
+    const sentSeq = caughtUpTo(store, hive.seq, frame.replica)
+    sockets.attach(ws, { ...a, run: frame.run, version: frame.version, sentSeq })
+    handle(reportedEvent(a.nodeId, frame), null)
   }
 
   /** S-17: needs no hive. What changed by it is what is shown, and when the alarm stands. */

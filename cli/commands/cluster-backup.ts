@@ -1,13 +1,11 @@
 /** A cluster into a file, and a new one from it. */
 import { createHash } from 'node:crypto'
-import { renameSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { readBackup } from '../../schema/api/backup.ts'
-import { HoldfastError } from '../../schema/errors.ts'
 import type { Runner } from '../command.ts'
 import { readText } from '../read-text.ts'
 import type { Session } from '../session.ts'
-import { fromRoot } from '../surroundings.ts'
+import { writeWhole } from '../write-whole.ts'
 
 export function addBackup(cluster: Command, runner: Runner): void {
   cluster
@@ -41,18 +39,7 @@ async function backup(
   const { header, updates, entries } = readBackup(text, hashOf)
   const { cluster, seq, hash, withheld } = header
   const file = out ?? `${cluster.name}-backup.jsonl`
-  const path = fromRoot(session.surroundings, file)
-  try {
-    // One that is there already stays until this one is whole.
-    writeFileSync(`${path}.part`, text, { mode: 0o600 })
-    renameSync(`${path}.part`, path)
-  } catch (error) {
-    throw new HoldfastError({
-      code: 'BAD_REQUEST',
-      message: `${file} cannot be written: ${(error as Error).message}`,
-      remedy: 'Name another place: --out FILE',
-    })
-  }
+  writeWhole(session.surroundings, file, text)
   const bytes = Buffer.byteLength(text)
   const said = { file, bytes, cluster: cluster.name, seq, hash, updates, entries, withheld }
   session.out.answer(said, () =>

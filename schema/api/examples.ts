@@ -27,6 +27,7 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   createOrganisation: { name: 'acme' },
   useOrganisation: { organisation: 'acme' },
   acceptInvitation: { token: 'hfi_0123456789abcdef' },
+  deleteOrganisation: { confirm: 'acme' },
   inviteMember: {
     email: 'ben@example.com',
     role: 'viewer',

@@ -80,7 +80,7 @@ const TAGS = [
   },
   {
     name: 'Accounts',
-    of: ['auth', 'organisations', 'members', 'invitations'],
+    of: ['auth', 'organisations', 'organisation', 'members', 'invitations'],
     about: 'People, how they get in, and where they belong',
   },
   { name: 'Maintenance', of: ['maintenance'], about: 'What is observed only' },

@@ -39,6 +39,7 @@ const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   acceptInvitation: ['TOKEN_INVALID', 'ALREADY_MEMBER', 'LIMIT_REACHED'],
   changeMember: ['LAST_OWNER'],
   removeMember: ['LAST_OWNER'],
+  deleteOrganisation: ['ORGANISATION_IN_USE'],
   inviteMember: ['ALREADY_MEMBER', 'LIMIT_REACHED'],
   createKey: ['NAME_TAKEN', 'LIMIT_REACHED'],
   revokeKey: ['KEY_IN_USE'],

@@ -15,6 +15,7 @@ import { memberRoutes } from './member-routes.ts'
 import { metricRoutes } from './metric-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { operationRoutes } from './operation-routes.ts'
+import { organisationRoutes } from './organisation-routes.ts'
 import { planningRoutes } from './planning-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Route } from './route.ts'
@@ -100,6 +101,7 @@ export const routes = {
   },
   ...authRoutes,
   ...memberRoutes,
+  ...organisationRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...backupRoutes,

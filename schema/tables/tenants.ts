@@ -152,3 +152,12 @@ export const webhookEndpoints = sqliteTable(
   },
   (t) => [uniqueIndex('webhook_endpoints_name').on(t.organisationId, t.name)],
 )
+
+/**
+ * Objects whose storage is to be deleted from then on, by whoever comes first: they belong to no cluster that
+ * is listed. Nothing here says whose they were.
+ */
+export const doomedObjects = sqliteTable('doomed_objects', {
+  objectId: text('object_id').primaryKey(),
+  dueMs: integer('due_ms').notNull(),
+})

@@ -26,6 +26,7 @@ const BODIES: Readonly<Record<string, object>> = {
   replayWebhook: { sinceMs: 1 },
   inviteMember: { email: 'eve@example.com', role: 'viewer' },
   changeMember: { role: 'admin' },
+  deleteOrganisation: { confirm: 'suite', force: true },
   changeNode: { faultDomain: 'rack-2' },
   setFence: { agent: 'fence_ipmilan' },
   startMaintenance: { scope: 'cluster', reason: 'test' },
@@ -54,6 +55,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   ...{ moveGroup: 'NO_ELIGIBLE_NODE', failoverGroup: 'NO_ELIGIBLE_NODE' },
   ...{ failbackGroup: 'NO_PREFERRED_OWNER', cancelOperation: 'NOT_FOUND', deleteRule: 'NOT_FOUND' },
   confirmFence: 'FENCE_CONNECTED',
+  // A key is no owner; see organisation.test.ts.
+  deleteOrganisation: 'FORBIDDEN',
 }
 /** It is so already: nothing would be changed. */
 const NOTHING = ['resumeNode', 'removeFence', 'unstickGroup', 'endMaintenance']
