@@ -175,6 +175,11 @@ export const LIMITS = {
   webhookAttemptsKept: 5_000,
   /** How long a receiver may take to answer. */
   webhookTimeoutMs: 10_000,
+  /** Days that usage is kept for, and how often a cluster and an isolate tell what they have counted. */
+  usageDaysKept: 400,
+  usageToldEveryMs: 3_600_000,
+  callsWrittenEveryMs: 60_000,
+  callsCountedMax: 200,
   /** Objects of clusters that are no more: deleted at once, and how often it is looked for them. */
   objectsSweptAtOnce: 50,
   /** An object whose cluster is not listed by then never will be. */

@@ -216,6 +216,7 @@ export class Cluster extends DurableObject<Env> {
     const seen = decision.observations.length
     if (decision.updates.length + seen > 0) this.#watchers.tell(seen > 0)
     aside('counters', () => this.#store.counters.write(state, tally, nowMs))
+    this.#store.usage.look(this.ctx, this.env.DB, () => state.hive)
     this.#webhooks.behind(tally?.touched ?? new Set())
     return decision
   }
@@ -293,6 +294,7 @@ export class Cluster extends DurableObject<Env> {
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
     this.#webhooks.wake()
+    this.#store.usage.look(this.ctx, this.env.DB, () => this.#loaded().hive)
     // The second line of what was to be told, and the moment for new keys.
     this.#peers.tell()
     this.#watch.arm()

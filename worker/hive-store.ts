@@ -25,6 +25,7 @@ import type { ClusterState, Decision, LogLine } from './core/decision.ts'
 import { Counters } from './counters.ts'
 import { hiveStatements } from './hive-statements.ts'
 import { forgetEvidence, storeEvidence } from './incident-store.ts'
+import { UsageMeter } from './usage-meter.ts'
 
 /** Old rows are looked for once in so many new ones. */
 const TRIM_EVERY = 1_000
@@ -55,6 +56,7 @@ interface ReportMark {
 export class HiveStore {
   readonly db: DrizzleSqliteDODatabase
   readonly counters: Counters
+  readonly usage: UsageMeter
   readonly #storage: DurableObjectStorage
   readonly #sql
   #timing: Timing | null = null
@@ -62,7 +64,8 @@ export class HiveStore {
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
     this.db = drizzle(storage)
-    this.counters = new Counters(this.db)
+    this.usage = new UsageMeter(this.db)
+    this.counters = new Counters(this.db, this.usage)
     this.#sql = hiveStatements(this.db)
   }
 
@@ -156,15 +159,18 @@ export class HiveStore {
     }
     if (change.table === 'resource' && change.value === null) forgetEvidence(this.db, change.id)
     if (change.table !== 'node') return
+    const was = this.session(change.id)?.up ?? 0
+    const isUp = change.value === null || change.value.state === 'down' ? 0 : 1
+    if (was !== isUp) this.usage.nodesUp(isUp - was, u.atMs)
     if (change.value === null) {
       this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()
       this.unmarkPlace(change.id)
       return
     }
-    const { name, state, under, fence } = change.value
+    const { name, under, fence } = change.value
     this.#sql.noteNode.run({
       ...{ nodeId: change.id, name },
-      up: state === 'down' ? 0 : 1,
+      up: isUp,
       underFence: under === 'fence' ? 1 : 0,
       fence: fence ? 1 : 0,
     })

@@ -188,6 +188,7 @@ const CASES: readonly Case[] = [
   of('webhook replay ops @MESSAGE@', 'webhook replay ops nosuch', notFound),
   of('webhook delete ops --yes', 'webhook delete nosuch --yes', notFound),
   of('usage', 'usage extra', usage),
+  of('usage --since 2d', 'usage --since 900d', usage),
   of('audit list --since 1h --by operator', 'audit list --cluster nosuch', notFound),
   of('audit export --organisation', 'audit export --cluster nosuch', notFound),
   of('audit verify @AUDIT@', 'audit verify @CONFIG@', unexpected),

@@ -49,6 +49,7 @@ export function organisationEnd(d1: D1Database, id: string, nowMs: number): Stat
       .where(and(inArray(sessions.userId, people), notInArray(sessions.userId, elsewhere))),
     db.update(sessions).set({ organisationId: null }).where(eq(sessions.organisationId, id)),
     db.delete(members).where(eq(members.organisationId, id)),
+    db.delete(t.usageDays).where(eq(t.usageDays.organisationId, id)),
     db.delete(t.audit).where(eq(t.audit.organisationId, id)),
     db.delete(t.auditBases).where(eq(t.auditBases.organisationId, id)),
     db.delete(t.clusters).where(eq(t.clusters.organisationId, id)),
