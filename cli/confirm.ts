@@ -16,7 +16,7 @@ export const yesOption = (): Option => new Option('-y, --yes', 'does it without 
  * @throws {HoldfastError} not confirmed; nothing was done
  */
 export async function confirm(session: Session, what: string, { yes }: YesOption): Promise<void> {
-  if (yes) return
+  if (yes || session.dryRun) return
   const { surroundings } = session
   if (!isInteractive(surroundings) || session.out.json)
     throw new HoldfastError({

@@ -27,8 +27,8 @@ const contextFile = z.object({
 })
 
 /**
- * Address and key come from the same place, so that the key of one control plane never goes to
- * another: a file's key is used only with the file's address.
+ * The key of one control plane never goes to another: a file's key is used only with the file's address, wherever
+ * that was said.
  *
  * @throws {HoldfastError} no address anywhere, or a file that cannot be read
  */
@@ -36,9 +36,14 @@ export function findContext(flags: ContextFlags, env: Environment, cwd: string):
   const url = flags.url ?? env['HOLDFAST_URL']
   const key = flags.key ?? env['HOLDFAST_API_KEY']
   const cluster = flags.cluster ?? env['HOLDFAST_CLUSTER']
-  if (url) return { url: checkUrl(url), key, cluster, source: flags.url ? '--url' : 'HOLDFAST_URL' }
-  const path = findFile(env, cwd)
-  if (!path) throw noContext(cwd)
+  const paths = findFiles(env, cwd)
+  if (url) {
+    const source = flags.url ? '--url' : 'HOLDFAST_URL'
+    const whole = { url: checkUrl(url), cluster, source }
+    return { ...whole, key: key ?? keyFor(url, paths) }
+  }
+  const [path] = paths
+  if (path === undefined) throw noContext(cwd)
   const file = readContextFile(path)
   return {
     url: file.url,
@@ -48,15 +53,15 @@ export function findContext(flags: ContextFlags, env: Environment, cwd: string):
   }
 }
 
-function findFile(env: Environment, cwd: string): string | null {
+/** The nearest first. */
+function findFiles(env: Environment, cwd: string): string[] {
+  const paths: string[] = []
   for (let folder = cwd; ; folder = dirname(folder)) {
-    const path = join(folder, '.holdfast', 'cli.json')
-    if (existsSync(path)) return path
+    paths.push(join(folder, '.holdfast', 'cli.json'))
     if (dirname(folder) === folder) break
   }
   const config = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')
-  const path = join(config, 'holdfast', 'config.json')
-  return existsSync(path) ? path : null
+  return [...paths, join(config, 'holdfast', 'config.json')].filter((path) => existsSync(path))
 }
 
 function readContextFile(path: string): z.infer<typeof contextFile> {
@@ -73,6 +78,18 @@ function readContextFile(path: string): z.infer<typeof contextFile> {
       { cause },
     )
   }
+}
+
+/** A file that cannot be used is no obstacle to who names an address: it is as if it were not there. */
+function keyFor(url: string, paths: readonly string[]): string | undefined {
+  for (const path of paths)
+    try {
+      const file = readContextFile(path)
+      if (new URL(file.url).href === new URL(url).href) return file.key
+    } catch {
+      // Said to who needs it.
+    }
+  return undefined
 }
 
 function checkUrl(text: string): string {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { Runner } from './command.ts'
+import { type Runner, wholeNumber } from './command.ts'
 import { addAccount } from './commands/account.ts'
 import { addApi } from './commands/api.ts'
 import { addAudit } from './commands/audit.ts'
@@ -49,6 +49,48 @@ Examples:
 /** Columns of help that goes to no terminal. */
 const WIDTH = 80
 
+/** As help lists them: what shows comes first. */
+const COMMANDS = [
+  addStatus,
+  addWhy,
+  addTimeline,
+  addDescribe,
+  addEvents,
+  addLog,
+  addCluster,
+  addNode,
+  addFence,
+  addGroup,
+  addRule,
+  addMaintenance,
+  addResource,
+  addVm,
+  addToken,
+  addKey,
+  addWhoami,
+  addLogin,
+  addAccount,
+  addMember,
+  addAudit,
+  addUsage,
+  addWebhook,
+  addMove,
+  addVerbs,
+  addOnline,
+  addWait,
+  addOperation,
+  addHive,
+  addReplay,
+  addReport,
+  addConfig,
+  addImport,
+  addSim,
+  addSimulate,
+  addExplain,
+  addApi,
+  addCompletion,
+]
+
 /** The whole command line. It throws CommanderError instead of ending the process. */
 export function makeProgram(runner: Runner): Command {
   const program = new Command('holdfast')
@@ -56,53 +98,20 @@ export function makeProgram(runner: Runner): Command {
     .option('--url <address>', 'control plane (HOLDFAST_URL)')
     .option('--key <key>', 'API key (better: HOLDFAST_API_KEY, which other users cannot see)')
     .option('--cluster <name>', 'cluster (HOLDFAST_CLUSTER)')
+    .option('--dry-run', 'only says what would be changed: nothing is')
+    .addOption(
+      new Option(
+        '--if-match <seq>',
+        'only if the cluster is still at this update (seq of status)',
+      ).argParser(wholeNumber),
+    )
     .option('--json', 'one JSON document on stdout; JSON Lines for --watch and -f')
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']))
     .option('--ascii', 'no signs beyond ASCII')
     .version(VERSION, '-V', 'version number (also --version, as the first word)')
     .addHelpText('after', EXAMPLES + EXIT_HELP)
     .showHelpAfterError('(--help shows what there is)')
-  for (const add of [
-    addStatus,
-    addWhy,
-    addTimeline,
-    addDescribe,
-    addEvents,
-    addLog,
-    addCluster,
-    addNode,
-    addFence,
-    addGroup,
-    addRule,
-    addMaintenance,
-    addResource,
-    addVm,
-    addToken,
-    addKey,
-    addWhoami,
-    addLogin,
-    addAccount,
-    addMember,
-    addAudit,
-    addUsage,
-    addWebhook,
-    addMove,
-    addVerbs,
-    addOnline,
-    addWait,
-    addOperation,
-    addHive,
-    addReplay,
-    addReport,
-    addConfig,
-    addImport,
-    addSim,
-    addSimulate,
-    addExplain,
-    addApi,
-    addCompletion,
-  ])
-    add(program, runner)
+  for (const add of COMMANDS) add(program, runner)
   const { stdout } = runner.surroundings
   const width = () => (stdout.isTTY ? (stdout.columns ?? WIDTH) : WIDTH)
   const output = {

@@ -1,10 +1,12 @@
 import { CommanderError } from 'commander'
 import { usageFailure } from '../schema/api/failure.ts'
 import { Runner } from './command.ts'
+import { dryRunText } from './dry-run-text.ts'
 import { EXIT } from './exit-codes.ts'
 import { Output } from './output.ts'
 import { makeProgram, VERSION } from './program.ts'
 import { docsOf, type Failure, failureOf, renderFailure } from './render-error.ts'
+import { DryRunDone } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** Runs one command line; returns the exit code. */
@@ -24,6 +26,10 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     await program.parseAsync(args, { from: 'user' })
     return runner.exitCode
   } catch (error) {
+    if (error instanceof DryRunDone) {
+      runner.session?.out.answer(error.found, () => dryRunText(error.found))
+      return EXIT.done
+    }
     const failure =
       error instanceof CommanderError ? usageFailure(error, EXIT.usage) : seen(error, runner)
     if (failure) show(failure, runner, args)

@@ -1,6 +1,15 @@
 /** What a command works with: a client that knows its cluster, output, and Ctrl-C. */
 import type { ClusterView } from '../schema/api/bodies.ts'
-import { type CallInput, type Client, callRaw, createClient } from '../schema/api/client.ts'
+import {
+  type CallInput,
+  type Client,
+  callRaw,
+  createClient,
+  type DryRun,
+  dryRunOf,
+} from '../schema/api/client.ts'
+import type { Route } from '../schema/api/route.ts'
+import { writes } from '../schema/api/route-errors.ts'
 import {
   type Body,
   type Params,
@@ -17,7 +26,14 @@ import { nearest } from './suggest.ts'
 import type { Surroundings } from './surroundings.ts'
 import { beginningWith, type Kind, namesOf, several, thingsIn } from './things.ts'
 
-export type GlobalFlags = ContextFlags & OutputOptions
+export type GlobalFlags = ContextFlags & OutputOptions & WriteFlags
+
+interface WriteFlags {
+  /** Of the write of a command only what it would change is wanted. */
+  readonly dryRun?: boolean | undefined
+  /** The update that the hive has to be at for the first write. */
+  readonly ifMatch?: number | undefined
+}
 
 /** Routes below a cluster, and their other parameters. */
 type ClusterRoute = { [N in RouteName]: 'cluster' extends keyof Params<N> ? N : never }[RouteName]
@@ -27,6 +43,21 @@ interface Input<N extends RouteName> {
   body?: Body<N>
 }
 
+/** Thrown where a command would have written: there is nothing for it to go on with. */
+export class DryRunDone {
+  readonly found: DryRun
+
+  constructor(found: DryRun) {
+    this.found = found
+  }
+}
+
+/** What is a question in its own words is asked as it is. */
+const isWrite = (name: RouteName, { body }: { body?: unknown }): boolean =>
+  routes[name].method !== 'GET' &&
+  routes[name].access !== 'read' &&
+  (body as { dryRun?: boolean } | undefined)?.dryRun !== true
+
 export class Session {
   readonly out: Output
   readonly surroundings: Surroundings
@@ -34,12 +65,18 @@ export class Session {
   readonly signal: AbortSignal
   readonly #flags: GlobalFlags
   #known: Connection | null = null
+  #hasWritten = false
 
   constructor(flags: GlobalFlags, surroundings: Surroundings, signal = surroundings.signal) {
     this.out = new Output(flags, surroundings)
     this.surroundings = surroundings
     this.signal = signal
     this.#flags = flags
+  }
+
+  /** Nothing will be changed: there is nothing to be sure about. */
+  get dryRun(): boolean {
+    return this.#flags.dryRun === true
   }
 
   /** The same for so long: calls that have not been answered by then are given up. */
@@ -50,7 +87,31 @@ export class Session {
 
   /** A call that belongs to no cluster. */
   async call<N extends RouteName>(name: N, input: CallInput<N> = {}): Promise<Response<N>> {
-    return this.#connection().client(name, { ...input, signal: this.signal })
+    const whole = { ...input, signal: this.signal }
+    if (this.#flags.dryRun && isWrite(name, input)) throw await this.#tried(name, whole)
+    const { ifMatch } = this.#flags
+    if (ifMatch === undefined || this.#hasWritten || !writes(name))
+      return this.#connection().client(name, whole)
+    // What it does next is about what it has changed itself.
+    this.#hasWritten = true
+    return this.#connection().client(name, { ...whole, ifMatch })
+  }
+
+  /** The command ends here: whatever it would do next is about what was changed. */
+  async #tried<N extends RouteName>(name: N, input: CallInput<N>): Promise<DryRunDone> {
+    const { noDryRun, access }: Route = routes[name]
+    if (noDryRun !== undefined || !writes(name))
+      throw new HoldfastError({
+        code: 'BAD_REQUEST',
+        message: 'this cannot be tried without being done',
+        why: `${noDryRun ?? (access === 'person' ? 'It is about a person, not about an organisation.' : 'It changes nothing that has an owner yet.')} Nothing was done.`,
+        remedy: 'Leave --dry-run away to have it done.',
+      })
+    const { url, key } = this.#connection()
+    const { ifMatch } = this.#flags
+    return new DryRunDone(
+      await dryRunOf({ url, key }, name, { ...input, ...(ifMatch !== undefined && { ifMatch }) }),
+    )
   }
 
   /**

@@ -5,18 +5,17 @@ import { join } from 'node:path'
 import type { Database } from './operator-key.ts'
 
 /** As the Worker reads them; see worker/env.d.ts. */
-export interface AccountSettings {
-  readonly SIGN_UP?: string | undefined
-  readonly PUBLIC_URL?: string | undefined
-  readonly MAIL?: string | undefined
-  readonly MAIL_WEBHOOK_TOKEN?: string | undefined
+const SETTINGS = [
+  ...(['SIGN_UP', 'PUBLIC_URL', 'MAIL', 'MAIL_WEBHOOK_TOKEN'] as const),
+  ...(['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'OIDC_NAME'] as const),
+]
+export type AccountSettings = {
+  readonly [Name in (typeof SETTINGS)[number]]?: string | undefined
 }
 
 /** Those that the environment of this process says. */
-export const settingsOf = (env: NodeJS.ProcessEnv): AccountSettings => {
-  const { SIGN_UP, PUBLIC_URL, MAIL, MAIL_WEBHOOK_TOKEN } = env
-  return { SIGN_UP, PUBLIC_URL, MAIL, MAIL_WEBHOOK_TOKEN }
-}
+export const settingsOf = (env: NodeJS.ProcessEnv): AccountSettings =>
+  Object.fromEntries(SETTINGS.map((name) => [name, env[name]]))
 
 const OWNER_LINK_MS = 24 * 3_600_000
 

@@ -38,6 +38,9 @@ export interface DemoOptions {
   log?(level: string, message: string): void
 }
 
+/** Pause between two looks: soon at first, and for what takes long not so often that looking is what keeps it. */
+export const pollMs = (waitedMs: number): number => Math.min(100, Math.max(10, waitedMs / 10))
+
 export class Demo {
   readonly folder: string
   readonly control: ControlPlane
@@ -150,13 +153,13 @@ export class Demo {
     check: (view: ClusterView) => T | false | null | undefined,
     timeoutMs = 30_000,
   ): Promise<T> {
-    const end = performance.now() + timeoutMs
+    const begun = performance.now()
     let last: ClusterView | null = null
-    while (performance.now() < end) {
+    for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs = performance.now() - begun) {
       last = await this.view().catch(() => last)
       const found = last && check(last)
       if (found) return found
-      await sleep(20)
+      await sleep(pollMs(waitedMs))
     }
     throw new Error(`waited ${timeoutMs} ms in vain until ${what}: ${brief(last)}`)
   }

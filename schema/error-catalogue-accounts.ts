@@ -10,6 +10,21 @@ export const ACCOUNT_ERRORS = {
       'This control plane takes no new accounts (SIGN_UP=closed), only those of invited people (SIGN_UP=invited), or organisations are made by its operator alone.',
     remedy: 'Ask whoever runs it; in a control plane of your own, set SIGN_UP.',
   },
+  SECOND_FACTOR_NEEDED: {
+    http: 401,
+    exit: 6,
+    title: 'A code is asked for as well',
+    cause: 'The password is right, and the account has a second factor.',
+    remedy: 'Send `code` as well: what the app shows, or one of the recovery codes.',
+  },
+  SECOND_FACTOR_THERE: {
+    http: 409,
+    exit: 7,
+    title: 'There is a second factor already',
+    cause:
+      'An account has one second factor, and a new one takes its place only when it was removed.',
+    remedy: 'Remove the one before: `holdfast second-factor remove`.',
+  },
   ACCOUNT_EXISTS: {
     http: 409,
     exit: 7,

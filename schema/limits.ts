@@ -145,6 +145,16 @@ export const LIMITS = {
   attemptsOfAddressAtAccount: 10,
   /** Where addresses are not known, which is behind no edge, all callers count as one. */
   attemptsOfAll: 1_000,
+  /** Codes of a second factor, whoever tries them: six digits are soon guessed otherwise. */
+  attemptsOfCode: 10,
+  recoveryCodes: 10,
+  /** How long somebody may take at a provider of logins. */
+  oidcFlowMs: 10 * 60_000,
+  oidcTimeoutMs: 10_000,
+  /** Of what a provider answers. */
+  oidcBytesMax: 256 * 1_024,
+  /** How long a provider's description of itself is taken for true. */
+  oidcKnownMs: 60 * 60_000,
   /** Mails to one address within an hour. */
   mailsPerHour: 5,
   mailTimeoutMs: 10_000,

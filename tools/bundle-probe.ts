@@ -1,7 +1,8 @@
 /** The probe as three files of JavaScript: a host needs Node.js and nothing from npm. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { build, type OutputFile } from 'esbuild'
+import { build } from 'esbuild'
+import { madeOnce } from './made-once.ts'
 
 export interface ProbeFiles {
   readonly probe: string
@@ -10,18 +11,18 @@ export interface ProbeFiles {
 }
 
 /** By the entry of the resource monitors, once in a process. */
-const made = new Map<string, Promise<readonly OutputFile[]>>()
+const made = new Map<string, Promise<string>>()
 
 /**
  * @param rhs entry of the resource monitors; a test may have one with a module of its own
  * @returns the paths of the files in `folder`
  */
 export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): Promise<ProbeFiles> {
-  const texts = made.get(rhs) ?? make(rhs)
-  made.set(rhs, texts)
+  const all = made.get(rhs) ?? madeOnce(`probe-with-${rhs}.json`, () => make(rhs))
+  made.set(rhs, all)
   mkdirSync(folder, { recursive: true })
-  for (const { path, contents } of await texts)
-    writeFileSync(`${folder}/${basename(path)}`, contents)
+  for (const [name, text] of Object.entries(JSON.parse(await all) as Record<string, string>))
+    writeFileSync(`${folder}/${name}`, text)
   const files = {
     probe: `${folder}/holdfast-probe.js`,
     agent: `${folder}/holdfast-agent.js`,
@@ -33,7 +34,8 @@ export async function bundleProbe(folder: string, rhs = 'probe/entry-rhs.ts'): P
   return files
 }
 
-async function make(rhs: string): Promise<readonly OutputFile[]> {
+/** @returns JSON: the text of each file by its name */
+async function make(rhs: string): Promise<string> {
   const result = await build({
     entryPoints: {
       'holdfast-probe': 'probe/main.ts',
@@ -58,5 +60,7 @@ async function make(rhs: string): Promise<readonly OutputFile[]> {
     logLevel: 'silent',
   })
   if (result.errors.length > 0) throw new Error(result.errors[0]?.text ?? 'esbuild failed')
-  return result.outputFiles
+  return JSON.stringify(
+    Object.fromEntries(result.outputFiles.map(({ path, text }) => [basename(path), text])),
+  )
 }

@@ -1,5 +1,6 @@
 /** The control plane as one file of JavaScript, as Cloudflare and Miniflare take it. */
 import { build, type Plugin } from 'esbuild'
+import { madeOnce } from './made-once.ts'
 
 export interface WorkerParts {
   /** Management extensions of resource types. Default: those in the registry. */
@@ -10,7 +11,8 @@ const made = new Map<boolean, Promise<string>>()
 
 /** Once in a process. @returns the text of the module whose default export is the Worker */
 export function bundleWorker({ extensions = true }: WorkerParts = {}): Promise<string> {
-  const text = made.get(extensions) ?? makeWorker(extensions)
+  const name = extensions ? 'worker.js' : 'worker-without-extensions.js'
+  const text = made.get(extensions) ?? madeOnce(name, () => makeWorker(extensions))
   made.set(extensions, text)
   return text
 }

@@ -36,7 +36,11 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export type OperationName = keyof Operations
 
 /** What has to be given has to be given: the input may be left out where nothing has. */
-export type Input<N extends OperationName> = Operations[N]['input'] & { signal?: AbortSignal }
+export type Input<N extends OperationName> = Operations[N]['input'] & {
+  signal?: AbortSignal
+  /** Of a write about a cluster: only if its hive is still at this update (seq). */
+  ifMatch?: number
+}
 export type Answer<N extends OperationName> = Operations[N]['answer']
 
 export type Client = <N extends OperationName>(
@@ -46,6 +50,13 @@ export type Client = <N extends OperationName>(
 
 /** Its calls throw a HoldfastError when the control plane refuses, or cannot be reached (UNAVAILABLE). */
 export declare function createClient(options: ClientOptions): Client
+
+/** A write that is only tried: the same checks and decision, and nothing is changed. */
+export declare function dryRunOf<N extends OperationName>(
+  options: ClientOptions,
+  name: N,
+  input?: Input<N>,
+): Promise<DryRun>
 
 export interface Refusal {
   readonly code: ErrorCode

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { bundleCli } from './bundle-cli.ts'
 import { lint, printChecks, ROOT, typecheck } from './checks.ts'
+import { madeIn } from './made-once.ts'
 import type { TestSummary } from './summary-reporter.ts'
 
 const FAST_PROJECTS = ['unit', 'shells', 'cli', 'worker']
@@ -31,6 +32,8 @@ const ASIDE: Lane = { nice: 0 }
 const BEHIND: Lane = { nice: constants.priority.PRIORITY_LOW }
 
 const args = process.argv.slice(2)
+const bundles = mkdtempSync(join(tmpdir(), 'holdfast-bundles-'))
+process.once('exit', () => rmSync(bundles, { recursive: true, force: true }))
 const fast = args.includes('--fast')
 // What users run, and in half the time.
 await bundleCli()
@@ -80,7 +83,7 @@ async function runVitest(
       stdio: ['inherit', apart ? 'pipe' : 'inherit', 'inherit'],
       // A session of its own: see yieldToOthers.
       detached: apart,
-      env: { ...process.env, HOLDFAST_TEST_SUMMARY: summaryPath },
+      env: { ...process.env, ...madeIn(bundles), HOLDFAST_TEST_SUMMARY: summaryPath },
     })
     if (lane.nice > 0 && child.pid) yieldToOthers(child.pid, lane.nice)
     const endWithUs = () => (apart ? endGroup(child.pid) : child.kill())

@@ -39,9 +39,10 @@ export class ApiKeys {
     // Compared with something in any case: that a beginning is known takes no other time.
     if (!sameHash(hash, found?.secret.hash ?? NO_HASH) || !found) throw unknownKey()
     checkValid(found.key, found.secret.expiresAtMs, nowMs)
-    if (!known) lately.add(hash, reference, found, nowMs)
+    const principal = known?.principal ?? principalOf(found.key, found.organisation)
+    if (!known) lately.add(hash, reference, { ...found, principal }, nowMs)
     return {
-      principal: principalOf(found.key, found.organisation),
+      principal,
       cluster: found.cluster,
       validUntilMs: earlier(found.key.expiresAtMs, found.secret.expiresAtMs),
       /** Whether it is time to note that it is used. */

@@ -15,6 +15,7 @@ import type { ControlAsk, Controlled } from './controls.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
 import type { Tested } from './fence-tests.ts'
 import type { Target } from './move-checks.ts'
+import type { Kind, Named, Shown } from './named-things.ts'
 import type { AnswerTo, Read, Waiter } from './object-reads.ts'
 import type { Principal } from './principal.ts'
 import type { Lossy } from './survivability.ts'
@@ -148,52 +149,55 @@ export function settled<A extends object>(answer: { refused: Refusal } | A): A {
   return answer
 }
 
-export type Kind = 'node' | 'group' | 'resource'
-
 /** A request about one thing that the path names. */
 export async function onThing(
   call: Call,
   kind: Kind,
-  make: (id: string, cluster: b.ClusterView) => Request,
+  make: (id: string, stub: Stub) => Request | Promise<Request>,
 ) {
   const { stub } = open(call)
-  const cluster = await view(stub)
-  const { id } = find(cluster, kind, call)
-  return ask(call, make(id, cluster), { fields: { id } })
+  const { id } = await find(call, kind)
+  return ask(call, await make(id, stub), { fields: { id } })
 }
 
-function things(cluster: b.ClusterView, kind: Kind): readonly { id: string; name: string }[] {
-  if (kind === 'node') return cluster.nodes
-  return kind === 'group' ? cluster.groups : cluster.groups.flatMap((g) => g.resources)
-}
-
-export function find(cluster: b.ClusterView, kind: Kind, call: Call) {
-  const reference = call.params[kind] ?? ''
-  const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
-  if (!found) throw notFound(kind, reference)
-  return found
-}
-
-export function ids(cluster: b.ClusterView, kind: Kind, references: readonly string[]): string[] {
-  return references.map((reference) => {
-    const found = things(cluster, kind).find((x) => x.id === reference || x.name === reference)
-    if (!found) throw notFound(kind, reference)
-    return found.id
+/** What is meant by names or GUIDs. @throws {HoldfastError} NOT_FOUND */
+export async function named(stub: Stub, kind: Kind, references: readonly string[]) {
+  const found = await stub.read({ what: 'named', kind, references })
+  return found.map((one, i) => {
+    if (!one) throw notFound(kind, references[i] ?? '')
+    return one
   })
 }
 
-interface Named {
+/** The one thing that the path names. @throws {HoldfastError} NOT_FOUND */
+export async function find(call: Call, kind: Kind): Promise<Named> {
+  const [found] = await named(open(call).stub, kind, [call.params[kind] ?? ''])
+  return found as Named
+}
+
+/** The same, with all that is shown of it. @throws {HoldfastError} NOT_FOUND */
+export async function thing<K extends Kind>(call: Call, kind: K): Promise<Shown[K]> {
+  const reference = call.params[kind] ?? ''
+  const found = await open(call).stub.read({ what: 'thing', kind, reference })
+  if (!found) throw notFound(kind, reference)
+  return found as Shown[K]
+}
+
+export const ids = async (stub: Stub, kind: Kind, references: readonly string[]) =>
+  (await named(stub, kind, references)).map(({ id }) => id)
+
+interface NamedResource {
   dependsOn?: string[] | string | undefined
   possibleOwners?: string[] | null | undefined
 }
 
-export function withIds<T extends Named>(cluster: b.ClusterView, settings: T) {
+export async function withIds<T extends NamedResource>(stub: Stub, settings: T) {
   const { dependsOn, possibleOwners, ...rest } = settings
   return {
     ...rest,
-    ...(dependsOn !== undefined && needed(cluster, dependsOn)),
+    ...(dependsOn !== undefined && (await needed(stub, dependsOn))),
     ...(possibleOwners !== undefined && {
-      possibleOwners: possibleOwners && ids(cluster, 'node', possibleOwners),
+      possibleOwners: possibleOwners && (await ids(stub, 'node', possibleOwners)),
     }),
   }
 }
@@ -204,18 +208,18 @@ interface NamedGroup {
   onlyWhile?: string[] | undefined
 }
 
-export function groupWithIds<T extends NamedGroup>(cluster: b.ClusterView, settings: T): T {
+export async function groupWithIds<T extends NamedGroup>(stub: Stub, settings: T): Promise<T> {
   const { preferredOwners, after, onlyWhile } = settings
   return {
     ...settings,
-    ...(preferredOwners && { preferredOwners: ids(cluster, 'node', preferredOwners) }),
-    ...(after && { after: ids(cluster, 'group', after) }),
-    ...(onlyWhile && { onlyWhile: ids(cluster, 'group', onlyWhile) }),
+    ...(preferredOwners && { preferredOwners: await ids(stub, 'node', preferredOwners) }),
+    ...(after && { after: await ids(stub, 'group', after) }),
+    ...(onlyWhile && { onlyWhile: await ids(stub, 'group', onlyWhile) }),
   }
 }
 
-function needed(cluster: b.ClusterView, said: string[] | string) {
-  if (typeof said !== 'string') return { dependsOn: ids(cluster, 'resource', said) }
+async function needed(stub: Stub, said: string[] | string) {
+  if (typeof said !== 'string') return { dependsOn: await ids(stub, 'resource', said) }
   const parsed = parseNeeds(said)
   if ('problem' in parsed)
     throw new HoldfastError({
@@ -225,7 +229,7 @@ function needed(cluster: b.ClusterView, said: string[] | string) {
       remedy: 'Write names joined by "and" or "or", with parentheses: (a or b) and c',
       errors: [{ pointer: '/dependsOn', message: parsed.problem }],
     })
-  return neededFields(parsed.needs.map((some) => ids(cluster, 'resource', some)))
+  return neededFields(await Promise.all(parsed.needs.map((some) => ids(stub, 'resource', some))))
 }
 
 export function notFound(
@@ -242,7 +246,7 @@ export function notFound(
 
 export async function why(call: Call<unknown, { atMs?: number }>, kind: Kind): Promise<WhyView> {
   const { stub } = open(call)
-  const { id, name } = find(await view(stub), kind, call)
+  const { id, name } = await find(call, kind)
   const { atMs } = call.query
   const answer = await stub.read({ what: 'why', kind, id, atMs })
   if (answer) return answer

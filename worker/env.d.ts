@@ -11,6 +11,13 @@ interface WorkerEnv {
   PUBLIC_URL?: string
   /** `open`, `invited` or `closed`; default `closed`. */
   SIGN_UP?: string
+  /** Who else says who somebody is: the issuer's URL, and what this control plane is to it (OpenID Connect). */
+  OIDC_ISSUER?: string
+  OIDC_CLIENT_ID?: string
+  /** Unset: a public client, which proves itself by PKCE alone. */
+  OIDC_CLIENT_SECRET?: string
+  /** What people call the provider. Unset: its host's name. */
+  OIDC_NAME?: string
   /** URL that mails are handed to, or `console`; without it none is sent. */
   MAIL?: string
   /** Bearer token for that URL. */

@@ -7,7 +7,9 @@ import { API_VERSION } from '../schema/api/version.ts'
 import type { Request, SingleRequest } from '../schema/event.ts'
 import { authHandlers } from './accounts/auth-handlers.ts'
 import { deviceHandlers } from './accounts/device.ts'
+import { loginHandlers } from './accounts/login-handlers.ts'
 import { memberHandlers } from './accounts/member-handlers.ts'
+import { secondFactorHandlers } from './accounts/second-factor-handlers.ts'
 import { auditHandlers } from './audit-handlers.ts'
 import { backupHandlers } from './backup-handlers.ts'
 import {
@@ -18,7 +20,6 @@ import {
   find,
   groupWithIds,
   ids,
-  type Kind,
   kept,
   notFound,
   onThing,
@@ -26,6 +27,7 @@ import {
   type Stub,
   settled,
   stubOf,
+  thing,
   view,
   why,
   withIds,
@@ -37,6 +39,7 @@ import { join } from './join.ts'
 import { keyHandlers } from './key-handlers.ts'
 import { maintenanceHandlers } from './maintenance-handlers.ts'
 import { metricHandlers } from './metric-handlers.ts'
+import type { Kind } from './named-things.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
 import { organisationHandlers } from './organisation-handlers.ts'
@@ -152,6 +155,8 @@ export const handlers: Record<RouteName, Handler> = {
   },
 
   ...authHandlers,
+  ...loginHandlers,
+  ...secondFactorHandlers,
   ...deviceHandlers,
   ...memberHandlers,
   ...organisationHandlers,
@@ -168,23 +173,23 @@ export const handlers: Record<RouteName, Handler> = {
   ...operationHandlers,
 
   listGroups: async (call: Call) => ({ groups: (await view(open(call).stub)).groups }),
-  getGroup: async (call: Call) => find(await view(open(call).stub), 'group', call),
+  getGroup: async (call: Call) => thing(call, 'group'),
   whyGroup: async (call: Call<unknown, { atMs?: number }>) => why(call, 'group'),
   createGroup: async (call: Call<z.output<typeof b.createGroup>>) => {
     const { stub } = open(call)
     const { name, ...rest } = call.body
     const groupId = crypto.randomUUID()
-    const settings = groupWithIds(await view(stub), rest)
+    const settings = await groupWithIds(stub, rest)
     const request = { type: 'createGroup' as const, groupId, name, settings }
     return ask(call, request, { fields: { id: groupId } })
   },
   changeGroup: async (call: Call<z.output<typeof b.changeGroup>>) => {
     const { name, ...rest } = call.body
-    return onThing(call, 'group', (groupId, cluster) => ({
+    return onThing(call, 'group', async (groupId, stub) => ({
       type: 'changeGroup',
       groupId,
       ...(name !== undefined && { name }),
-      settings: groupWithIds(cluster, rest),
+      settings: await groupWithIds(stub, rest),
     }))
   },
   deleteGroup: async (call: Call) =>
@@ -195,47 +200,46 @@ export const handlers: Record<RouteName, Handler> = {
   listResources: async (call: Call) => ({
     resources: (await view(open(call).stub)).groups.flatMap((g) => g.resources),
   }),
-  getResource: async (call: Call) => find(await view(open(call).stub), 'resource', call),
+  getResource: async (call: Call) => thing(call, 'resource'),
   whyResource: async (call: Call<unknown, { atMs?: number }>) => why(call, 'resource'),
   getEvidence: async (call: Call) => {
     const { stub } = open(call)
-    const { id } = find(await view(stub), 'resource', call)
+    const { id } = await find(call, 'resource')
     return stub.read({ what: 'evidence', resourceId: id })
   },
   controlResource: async (call: Call<z.output<typeof controlResource>>) => {
     const { stub } = open(call)
-    const { id } = find(await view(stub), 'resource', call)
+    const { id } = await find(call, 'resource')
     const done = await stub.control({ resourceId: id, ...call.body, by: call.by }, call.write)
     return kept(call, stub, settled(done))
   },
   createResource: async (call: Call<z.output<typeof b.createResource>>) => {
     const { stub } = open(call)
-    const cluster = await view(stub)
     const { name, group, type, persistentState, ...rest } = call.body
     const resourceId = crypto.randomUUID()
     const request: Request = {
       type: 'createResource',
       resourceId,
-      groupId: ids(cluster, 'group', [group])[0] as string,
+      groupId: (await ids(stub, 'group', [group]))[0] as string,
       name,
       resourceType: type,
       persistentState,
-      settings: withIds(cluster, rest),
+      settings: await withIds(stub, rest),
     }
     return ask(call, request, { fields: { id: resourceId } })
   },
   changeResource: async (call: Call<z.output<typeof b.changeResource>>) => {
     const { name, ...rest } = call.body
-    return onThing(call, 'resource', (resourceId, cluster) => ({
+    return onThing(call, 'resource', async (resourceId, stub) => ({
       type: 'changeResource',
       resourceId,
       ...(name !== undefined && { name }),
-      settings: withIds(cluster, rest),
+      settings: await withIds(stub, rest),
     }))
   },
   getSettings: async (call: Call) => {
     const { stub } = open(call)
-    const resource = find(await view(stub), 'resource', call) as b.ResourceView
+    const resource = await thing(call, 'resource')
     return readSettings(resource, (code) =>
       stub.control({ resourceId: resource.id, code, input: {}, by: call.by }, null),
     )
@@ -243,7 +247,7 @@ export const handlers: Record<RouteName, Handler> = {
   changeSettings: async (call: Call<z.output<typeof changeSettingsBody>>) => {
     const { stub } = open(call)
     const answer = await changeSettings(call.body, {
-      resource: async () => find(await view(stub), 'resource', call) as b.ResourceView,
+      resource: () => thing(call, 'resource'),
       ask: (request, fields) => stub.ask(request, call.by, call.write, { fields }),
       // Committed with the change that it follows: it may be tried again, and is no write of its own.
       control: (resourceId, code, input) =>
@@ -282,7 +286,7 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** A GUID stands for itself: the log is also read for what has been deleted (S-98). */
 async function loggedId(stub: Stub, kind: Kind, reference: string | undefined) {
   if (reference === undefined || GUID.test(reference)) return reference
-  return ids(await view(stub), kind, [reference])[0]
+  return (await ids(stub, kind, [reference]))[0]
 }
 
 function summary(row: { id: string; name: string; profile: string; createdAtMs: number }) {

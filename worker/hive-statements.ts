@@ -1,7 +1,7 @@
 /**
  * The statements that run with every event, built once: making SQL anew takes longer than running it.
  */
-import { and, asc, eq, gte, inArray, lte, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gte, inArray, lte, or, sql } from 'drizzle-orm'
 import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import * as t from '../schema/tables/durable.ts'
 import { lazily } from './lazily.ts'
@@ -147,6 +147,13 @@ function ofCommits(db: DrizzleSqliteDODatabase) {
         })
         .prepare(),
     forget: () => db.delete(t.observed).where(observedRow).prepare(),
+    last: () =>
+      db
+        .select({ seq: t.updates.seq, hash: t.updates.hash })
+        .from(t.updates)
+        .orderBy(desc(t.updates.seq))
+        .limit(1)
+        .prepare(),
     hashAt: () =>
       db
         .select({ hash: t.updates.hash })

@@ -263,9 +263,7 @@ export class HiveStore {
 
   /** The last update that is stored, and the hash of the chain up to it. */
   last(): { seq: number; hash: string } {
-    const fields = { seq: t.updates.seq, hash: t.updates.hash }
-    const newest = this.db.select(fields).from(t.updates).orderBy(desc(t.updates.seq)).limit(1)
-    return newest.get() ?? { seq: 0, hash: EMPTY_HASH }
+    return this.#sql.last.get() ?? { seq: 0, hash: EMPTY_HASH }
   }
 
   /** The hash of the chain at `seq`, or null when the journal no longer has it. */

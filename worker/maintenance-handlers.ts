@@ -1,6 +1,5 @@
 /** Maintenance of a cluster, node, group or resource. */
 import type * as z from 'zod'
-import type { ClusterView } from '../schema/api/bodies.ts'
 import type { maintenanceSubject, startMaintenance } from '../schema/api/maintenance.ts'
 import { ask, type Call, ids, open, view } from './calls.ts'
 
@@ -22,11 +21,9 @@ export const maintenanceHandlers = {
 }
 
 async function set(call: Call<Subject>, on: { reason: string; forMs: number } | null) {
-  const { stub } = open(call)
-  const id = subjectId(await view(stub), call.body)
-  const request = { type: 'setMaintenance' as const, scope: call.body.scope, id, on }
+  const { stub, row } = open(call)
+  const { scope, name = '' } = call.body
+  const id = scope === 'cluster' ? row.id : ((await ids(stub, scope, [name]))[0] as string)
+  const request = { type: 'setMaintenance' as const, scope, id, on }
   return ask(call, request, { fields: { id } })
 }
-
-export const subjectId = (cluster: ClusterView, { scope, name }: Subject): string =>
-  scope === 'cluster' ? cluster.id : (ids(cluster, scope, [name ?? ''])[0] as string)

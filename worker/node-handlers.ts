@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import type * as f from '../schema/api/fencing.ts'
 import type { changeNode, resumeNode } from '../schema/api/placement.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { type Call, find, ids, kept, onThing, open, view, why } from './calls.ts'
+import { type Call, ids, kept, onThing, open, thing, view, why } from './calls.ts'
 
 export const nodeHandlers = {
   listNodes: async (call: Call<unknown, { available?: 'true' | 'false' }>) => {
@@ -15,7 +15,7 @@ export const nodeHandlers = {
           : nodes,
     }
   },
-  getNode: async (call: Call) => find(await view(open(call).stub), 'node', call),
+  getNode: async (call: Call) => thing(call, 'node'),
   changeNode: async (call: Call<z.output<typeof changeNode>>) =>
     onThing(call, 'node', (nodeId) => ({ type: 'changeNode', nodeId, ...call.body })),
   pauseNode: async (call: Call) =>
@@ -37,10 +37,10 @@ export const nodeHandlers = {
 
   setFence: async (call: Call<z.output<typeof f.setFence>>) => {
     const { helpers, ...rest } = call.body
-    return onThing(call, 'node', (nodeId, cluster) => ({
+    return onThing(call, 'node', async (nodeId, stub) => ({
       type: 'setFence',
       nodeId,
-      fence: { ...rest, helpers: helpers && ids(cluster, 'node', helpers) },
+      fence: { ...rest, helpers: helpers && (await ids(stub, 'node', helpers)) },
     }))
   },
   removeFence: async (call: Call) =>
@@ -49,13 +49,11 @@ export const nodeHandlers = {
     onThing(call, 'node', (nodeId) => ({ type: 'confirmFence', nodeId, ...call.body })),
   testFence: async (call: Call<z.output<typeof f.testFence>>) => {
     const { stub } = open(call)
-    const cluster = await view(stub)
-    const { id, name } = find(cluster, 'node', call)
+    const { id, name, fence } = await thing(call, 'node')
     const { helper } = call.body
-    const only = helper === undefined ? null : (ids(cluster, 'node', [helper])[0] as string)
+    const only = helper === undefined ? null : ((await ids(stub, 'node', [helper]))[0] as string)
     const tested = await stub.testFence(id, only, call.write)
     if ('refused' in tested) throw new HoldfastError(tested.refused)
-    const agent = cluster.nodes.find((n) => n.id === id)?.fence?.agent ?? ''
-    return kept(call, stub, { node: name, agent, ...tested })
+    return kept(call, stub, { node: name, agent: fence?.agent ?? '', ...tested })
   },
 }

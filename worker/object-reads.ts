@@ -29,6 +29,7 @@ import { type SessionInfo, viewCluster } from './core/view.ts'
 import { whatIf } from './core/what-if.ts'
 import type { HiveStore } from './hive-store.ts'
 import { readEvidence } from './incident-store.ts'
+import { type Kind, type Named, namedIn, type Shown, thingIn } from './named-things.ts'
 import { listOperations, type OperationsAsk, readOperation } from './operation-reads.ts'
 import { stateAt } from './past.ts'
 import { type ReplayAsk, replayJournal } from './replay-reads.ts'
@@ -59,6 +60,8 @@ export interface LogFilter {
 export type Read =
   | { what: 'cluster' }
   | BackupRead
+  | { what: 'named'; kind: Kind; references: readonly string[] }
+  | { what: 'thing'; kind: Kind; reference: string }
   /** `each`: also of single nodes, groups and resources. */
   | { what: 'metrics'; each: boolean }
   | { what: 'hive'; path?: string | undefined; version?: number | undefined }
@@ -80,6 +83,8 @@ interface ReadAnswers {
   backup: BackupHead | null
   backupLines: BackupLines
   cluster: ClusterView
+  named: (Named | null)[]
+  thing: Shown[Kind] | null
   metrics: Family[]
   hive: { seq: number; hash: string; value: unknown } | null
   events: { events: EventView[]; next: number; observed: number }
@@ -139,6 +144,10 @@ export class ObjectReads {
         return backupHead(this.#store, this.#state())
       case 'backupLines':
         return backupLines(this.#store, r)
+      case 'named':
+        return namedIn(this.#state(), r.kind, r.references)
+      case 'thing':
+        return thingIn(this.#state(), () => this.#sessions(), { ...r, nowMs: Date.now() })
       case 'metrics':
         return this.#metrics(r.each)
       case 'hive':

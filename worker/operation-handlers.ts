@@ -4,17 +4,17 @@ import type * as b from '../schema/api/bodies.ts'
 import type { cancelOperation, operationsQuery } from '../schema/api/operations.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
-import { ask, type Call, find, ids, type Kind, noteDry, open, settled, view } from './calls.ts'
+import { ask, type Call, find, ids, noteDry, open, settled } from './calls.ts'
+import type { Kind } from './named-things.ts'
 import { unknownOperation } from './operation-reads.ts'
 import { replyBody } from './write.ts'
 
 export const operationHandlers = {
   moveGroup: async (call: Call<z.output<typeof b.moveGroup>>) => {
     const { stub } = open(call)
-    const cluster = await view(stub)
-    const { id: groupId } = find(cluster, 'group', call)
+    const { id: groupId } = await find(call, 'group')
     const { to: wanted, method, stick } = call.body
-    const named = wanted === undefined ? null : (ids(cluster, 'node', [wanted])[0] as string)
+    const named = wanted === undefined ? null : ((await ids(stub, 'node', [wanted]))[0] as string)
     const target = await stub.targetOf(groupId, named)
     if ('refused' in target) throw new HoldfastError(target.refused)
     const { to } = target
@@ -59,8 +59,7 @@ export const operationHandlers = {
 
 /** A request about one thing that the path names, with the id of its operation. */
 async function begin(call: Call, kind: Kind, make: (id: string) => Request) {
-  const { stub } = open(call)
-  const { id } = find(await view(stub), kind, call)
+  const { id } = await find(call, kind)
   return ask(call, make(id), { begins: true, fields: { id } })
 }
 

@@ -9,7 +9,7 @@ export const ruleHandlers = {
     const { stub } = open(call)
     const { groups, ...rest } = call.body
     const ruleId = crypto.randomUUID()
-    const named = ids(await view(stub), 'group', groups)
+    const named = await ids(stub, 'group', groups)
     const request = { type: 'createRule' as const, ruleId, groups: named, ...rest }
     return ask(call, request, { fields: { id: ruleId } })
   },

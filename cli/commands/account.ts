@@ -32,6 +32,29 @@ export function addAccount(program: Command, runner: Runner): void {
     .addOption(passwordFile())
     .action(runner.action(reset))
   program.addCommand(account)
+  addSecondFactor(program, runner)
+}
+
+/** Codes of an app, asked for beside the password. */
+function addSecondFactor(program: Command, runner: Runner): void {
+  const factor = noun('second-factor', 'codes of an app (TOTP), asked for beside your password')
+  factor
+    .command('begin')
+    .description('shows what an app makes codes of; asked for from its first code on')
+    .addOption(passwordFile())
+    .action(runner.action(begin))
+  factor
+    .command('confirm')
+    .description('takes the first code, and shows recovery codes for when the app is lost')
+    .argument('<code>')
+    .action(runner.action(confirm))
+  factor
+    .command('remove')
+    .description('no code is asked for any more')
+    .argument('<code>', 'of the app, or a recovery code')
+    .addOption(passwordFile())
+    .action(runner.action(remove))
+  program.addCommand(factor)
 }
 
 interface Files {
@@ -69,4 +92,25 @@ async function reset(session: Session, options: Files): Promise<undefined> {
   const password = await readPassword(session, options.passwordFile)
   const done = await session.call('resetPassword', { body: { token, password } })
   session.out.answer(done, () => 'the new password is in use; all sessions have ended')
+}
+
+async function begin(session: Session, options: Files): Promise<undefined> {
+  const password = await readPassword(session, options.passwordFile)
+  const begun = await session.call('beginSecondFactor', { body: { password } })
+  session.out.answer(begun, () => `${begun.secret}\n${begun.uri}`)
+  session.out.note('Give it to your app, then: holdfast second-factor confirm CODE')
+}
+
+async function confirm(session: Session, _options: object, code: string): Promise<undefined> {
+  const done = await session.call('confirmSecondFactor', { body: { code } })
+  session.out.answer(done, () => done.recoveryCodes.join('\n'))
+  session.out.note(
+    'Keep these where your phone is not: each lets you in once, and none is shown again.',
+  )
+}
+
+async function remove(session: Session, options: Files, code: string): Promise<undefined> {
+  const password = await readPassword(session, options.passwordFile)
+  const done = await session.call('removeSecondFactor', { body: { password, code } })
+  session.out.answer(done, () => 'no code is asked for any more')
 }

@@ -51,7 +51,6 @@ export function addMaintenanceRun(maintenance: Command, runner: Runner): void {
     .addOption(duration('--drain-limit', 'how long a drain may take').default(600_000, '10m'))
     .addOption(duration('--back-limit', 'how long a host may be away').default(900_000, '15m'))
     .addOption(duration('--settle-limit', 'until all is online again').default(300_000, '5m'))
-    .option('--dry-run', 'only says what would move, and what is in the way')
     .addOption(yesOption())
     .addHelpText('after', ABOUT)
     .action(runner.action(run))

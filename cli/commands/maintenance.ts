@@ -28,7 +28,6 @@ export function addMaintenance(program: Command, runner: Runner): void {
     .command('off')
     .description('says what would be done, and ends it')
     .argument('<subject>', SUBJECT)
-    .option('--dry-run', 'only says what would be done')
     .addOption(yesOption())
     .action(runner.action(off))
   addMaintenanceRun(maintenance, runner)

@@ -23,7 +23,6 @@ export function addVm(program: Command, runner: Runner): void {
     )
     .argument('<resource>')
     .argument('<setting=value...>', 'e.g. memory=4G cpus=2 boot=vda,net0 disk.vda.source=/vm/a.img')
-    .option('--dry-run', 'says what would come of it, and does nothing')
     .option('--if-version <version>', 'only if nobody has changed it since (see: vm settings)')
     .addHelpText('after', `\n${VM_WORDS}`)
     .action(runner.action(set))

@@ -27,6 +27,8 @@ export const authInfo = z.object({
   signUp: z.enum(['open', 'invited', 'closed']),
   /** Whether mail can be sent: sign-up and forgotten passwords need it. */
   mail: z.boolean(),
+  /** Who else says who somebody is (OpenID Connect); null: nobody does. */
+  oidc: z.object({ name: z.string() }).nullable(),
 })
 
 export const signUp = z.strictObject({ email })
@@ -40,11 +42,43 @@ export const register = z.strictObject({
   /** With the owner link, which names none. */
   email: email.optional(),
 })
-export const logIn = z.strictObject({ email, password: z.string().max(LIMITS.passwordLengthMax) })
+
+/** Six digits that an app shows, or one of the codes for when it is lost; spaces and dashes do not count. */
+export const code = z
+  .string()
+  .max(32)
+  .transform((text) => text.replace(/[\s-]/g, '').toUpperCase())
+  .pipe(z.string().regex(/^(?:\d{6}|[A-Z2-7]{10})$/, 'this is not a code'))
+
+const passwordOfNow = z.string().max(LIMITS.passwordLengthMax)
+export const logIn = z.strictObject({
+  email,
+  password: passwordOfNow,
+  /** Where the account has a second factor. */
+  code: code.optional(),
+})
+export const beginSecondFactor = z.strictObject({ password: passwordOfNow })
+/** Shown this once: what an app is given, as text and as the link that is shown as a QR code. */
+export const secondFactorBegun = z.object({ secret: z.string(), uri: z.string() })
+export const confirmSecondFactor = z.strictObject({ code })
+/** Shown this once; each lets somebody in once who has lost the app. */
+export const secondFactorConfirmed = z.object({ recoveryCodes: z.array(z.string()) })
+export const removeSecondFactor = z.strictObject({ password: passwordOfNow, code })
+
+/** `flow` stays in the browser that began, and is presented by it again: nobody is logged in by somebody else's login. */
+export const oidcBegun = z.object({ url: z.string(), flow: z.string() })
+export const finishOidc = z.strictObject({
+  flow: z.string().max(4_096),
+  /** As the provider's answer has them, in the address that it leads back to. */
+  code: z.string().min(1).max(4_096),
+  state: z.string().min(1).max(256),
+  /** Where the provider says which one it is. */
+  iss: z.string().max(2_048).optional(),
+})
 export const forgotPassword = z.strictObject({ email })
 export const resetPassword = z.strictObject({ token, password })
 export const changePassword = z.strictObject({
-  current: z.string().max(LIMITS.passwordLengthMax),
+  current: passwordOfNow,
   password,
 })
 export const acceptInvitation = z.strictObject({ token })

@@ -1,6 +1,7 @@
 /** The one client of the API, made from the route table. Works in Node.js, browsers and workerd. */
 import type * as z from 'zod'
 import { ERRORS, type ErrorCode, HoldfastError } from '../errors.ts'
+import { dryRun } from './audit.ts'
 import { problem } from './bodies.ts'
 import {
   type Body,
@@ -26,6 +27,8 @@ export interface CallInput<N extends RouteName> {
   query?: Query<N>
   body?: Body<N>
   signal?: AbortSignal
+  /** Of a write about a cluster: only if its hive is still at this update (`seq`); else PRECONDITION_FAILED. */
+  ifMatch?: number
 }
 
 export type Client = <N extends RouteName>(name: N, input?: CallInput<N>) => Promise<Response<N>>
@@ -36,21 +39,49 @@ export type Client = <N extends RouteName>(name: N, input?: CallInput<N>) => Pro
 export function createClient(options: ClientOptions): Client {
   return async (name, input = {}) => {
     const route = routes[name]
-    const url = new URL(
-      route.path.replaceAll(/:([a-z]+)/g, (_, key: string) =>
-        encodeURIComponent((input.params as Record<string, string> | undefined)?.[key] ?? ''),
-      ),
-      options.url,
-    )
-    for (const [key, value] of Object.entries(input.query ?? {}))
-      if (value !== undefined) url.searchParams.set(key, String(value))
-    const body = 'body' in route ? JSON.stringify(input.body ?? {}) : undefined
-    const waitMs = Number((input.query as { waitMs?: number } | undefined)?.waitMs ?? 0)
-    const { method } = route
-    const text = await ask(options, url, { method, body, signal: input.signal, waitMs })
+    const text = await send(options, name, input)
     if ('produces' in route) return text as never
     return readAnswer(route.response, text, options.url) as never
   }
+}
+
+/** What a write would change, as the audit log would tell it. */
+export type DryRun = z.output<typeof dryRun>
+
+/**
+ * A write that is only tried: the same checks and decision, and nothing is changed (`?dry_run=true`).
+ *
+ * @throws {HoldfastError} what the write itself would be refused with; BAD_REQUEST where it cannot be tried
+ */
+export async function dryRunOf<N extends RouteName>(
+  options: ClientOptions,
+  name: N,
+  input: CallInput<N> = {},
+): Promise<DryRun> {
+  const text = await send(options, name, input, { dry_run: 'true' })
+  return readAnswer(dryRun, text, options.url) as DryRun
+}
+
+async function send<N extends RouteName>(
+  options: ClientOptions,
+  name: N,
+  input: CallInput<N>,
+  more: Record<string, string> = {},
+): Promise<string> {
+  const route = routes[name]
+  const url = new URL(
+    route.path.replaceAll(/:([a-z]+)/g, (_, key: string) =>
+      encodeURIComponent((input.params as Record<string, string> | undefined)?.[key] ?? ''),
+    ),
+    options.url,
+  )
+  for (const [key, value] of Object.entries({ ...(input.query as object | undefined), ...more }))
+    if (value !== undefined) url.searchParams.set(key, String(value))
+  const body = 'body' in route ? JSON.stringify(input.body ?? {}) : undefined
+  const waitMs = Number((input.query as { waitMs?: number } | undefined)?.waitMs ?? 0)
+  const { method } = route
+  const { signal, ifMatch } = input
+  return ask(options, url, { method, body, signal, waitMs, ifMatch })
 }
 
 export interface RawCall {
@@ -68,6 +99,7 @@ export async function callRaw(options: ClientOptions, call: RawCall): Promise<st
 
 interface Ask extends Omit<RawCall, 'path'> {
   readonly waitMs?: number
+  readonly ifMatch?: number | undefined
 }
 
 /** A write whose connection was lost is sent again so often, with these pauses. */
@@ -135,11 +167,12 @@ async function askOnce(
   call: Ask,
   once: string | null,
 ): Promise<string> {
-  const { method, body, waitMs = 0 } = call
+  const { method, body, waitMs = 0, ifMatch } = call
   const headers: Record<string, string> = { accept: 'application/json' }
   if (options.key) headers['authorization'] = `Bearer ${options.key}`
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (once !== null) headers['idempotency-key'] = once
+  if (ifMatch !== undefined) headers['if-match'] = `"${ifMatch}"`
   const timeout = AbortSignal.timeout((options.timeoutMs ?? 30_000) + waitMs)
   const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout
   const send = options.fetch ?? fetch

@@ -80,6 +80,20 @@ export const verifications = sqliteTable(
   (t) => [index('verifications_identifier').on(t.identifier)],
 )
 
+/** Codes that an app on somebody's phone makes, asked for beside the password (TOTP, RFC 6238). */
+export const secondFactors = sqliteTable('second_factors', {
+  personId: personId().primaryKey(),
+  /** What the codes are made of, sealed: see worker/sealing.ts. */
+  secret: text('secret_sealed').notNull(),
+  /** When a first code has shown that the app has it; null: it is not asked for yet. */
+  confirmedAtMs: integer('confirmed_at_ms'),
+  /** The time step of the last code that was taken: none is good twice. */
+  usedStep: integer('used_step').notNull(),
+  /** JSON: SHA-256 of each code for when the phone is lost, hex; each is good once. */
+  recovery: text('recovery').notNull(),
+  createdAtMs: integer('created_at_ms').notNull(),
+})
+
 /** Commands that wait for somebody to let them in (RFC 8628). */
 export const deviceCodes = sqliteTable('device_codes', {
   id: text('id').primaryKey(),

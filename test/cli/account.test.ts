@@ -133,7 +133,9 @@ test('every command of docs/accounts.md is one, with the options that it is give
   expect(lines.length).toBeGreaterThan(12)
   for (const line of lines) {
     const words = line.split(' ').filter((word) => /^[a-z-]+$/.test(word))
-    const command = words.slice(0, /^(account|member|org|session) /.test(line) ? 2 : 1).join(' ')
+    const command = words
+      .slice(0, /^(account|member|org|second-factor|session) /.test(line) ? 2 : 1)
+      .join(' ')
     const help = await cli(`${command} --help`)
     expect(help.stdout, line).toContain(`Usage: holdfast ${command}`)
     const globals = (await cli('--help')).stdout

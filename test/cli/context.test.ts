@@ -36,6 +36,20 @@ it('never gives the key of one control plane to another', () => {
   expect(findContext({}, { HOLDFAST_URL: URL_B }, folder)).toMatchObject({ key: undefined })
 })
 
+it('whoever has logged in at an address need not leave it unsaid', () => {
+  write('.holdfast/cli.json', { url: URL_A, key: 'hfk_of_a' })
+  write('config/holdfast/config.json', { url: URL_B, key: 'hfs_of_b' })
+  const env = { XDG_CONFIG_HOME: join(folder, 'config'), HOLDFAST_URL: URL_B }
+  expect(findContext({}, env, folder)).toMatchObject({ url: URL_B, key: 'hfs_of_b' })
+  expect(findContext({ url: `${URL_A}/` }, env, folder)).toMatchObject({ key: 'hfk_of_a' })
+  expect(findContext({ url: URL_A, key: 'hfk_said' }, {}, folder)).toMatchObject({
+    key: 'hfk_said',
+  })
+  // What cannot be read is somebody else's trouble.
+  write('.holdfast/cli.json', '{')
+  expect(findContext({}, env, folder)).toMatchObject({ key: 'hfs_of_b' })
+})
+
 it('looks into the settings of the user last', () => {
   write('config/holdfast/config.json', { url: URL_B })
   const env = { XDG_CONFIG_HOME: join(folder, 'config') }

@@ -50,8 +50,8 @@ const NOUNS = makeProgram(new Runner(surroundings()))
   .commands.filter((one) => one.commands.length > 0)
   .map((one) => one.name())
 
-/** Commands in texts for people: after `holdfast`, words in small letters; then what is put in. */
-const ADVICE = /\bholdfast ((?:[a-z]+)(?: [a-z]+)?)\b( [$…])?/g
+/** Commands in texts for people: after `holdfast`, words in small letters and dashes; then what is put in. */
+const ADVICE = /\bholdfast ((?:[a-z-]+)(?: [a-z][a-z-]*)?)\b( [$…])?/g
 
 it('finds a command that there is none of', () => {
   expect(commandOf(['group', 'delete'])).toBe('group delete')

@@ -1,6 +1,8 @@
 /** People of a real control plane: one owns the organisation, the other has an account and belongs to nothing. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { base32 } from '@better-auth/utils/base32'
+import { createOTP } from '@better-auth/utils/otp'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { run } from '../../cli/run.ts'
 import { createClient } from '../../schema/api/client.ts'
@@ -39,6 +41,17 @@ export const PEOPLE_LINES: readonly (readonly [string, string, number])[] = [
     'account reset --token-file nosuch',
     EXIT.usage,
   ],
+  [
+    'second-factor remove @RECOVERY@ --password-file @PASSWORD@',
+    'second-factor remove 000000 --password-file nosuch',
+    EXIT.usage,
+  ],
+  [
+    'second-factor begin --password-file @PASSWORD@',
+    'second-factor begin --password-file nosuch',
+    EXIT.usage,
+  ],
+  ['second-factor confirm @CODE@', 'second-factor confirm nosuch', EXIT.usage],
   ['login', 'login extra', EXIT.usage],
   ['logout', 'logout', EXIT.notAllowed],
 ]
@@ -86,7 +99,7 @@ export class People {
   /** Who runs a line, where that has to be a person. */
   envOf(line: string): Record<string, string> {
     if (/^(logout|member accept)/.test(line)) return { HOLDFAST_API_KEY: this.#ben }
-    if (!/^(login|org|session|account)/.test(line)) return {}
+    if (!/^(login|org|session|account|second-factor)/.test(line)) return {}
     const XDG_CONFIG_HOME = join(this.#real.folder, 'config')
     return { HOLDFAST_API_KEY: this.#owner, XDG_CONFIG_HOME }
   }
@@ -99,8 +112,10 @@ export class People {
 
   /** A line with what stands for something in it: files with tokens and passwords, a session. */
   async filled(line: string): Promise<string> {
-    const found = /@(INVITATION|MAILED|SESSION)@/.exec(line)?.[1]
+    const found = /@(CODE|INVITATION|MAILED|RECOVERY|SESSION)@/.exec(line)?.[1]
     const filled = line.replace('@PASSWORD@', this.#file('password', PASSWORD))
+    if (found === 'CODE') return filled.replace('@CODE@', await this.#code())
+    if (found === 'RECOVERY') return filled.replace('@RECOVERY@', await this.#recoveryCode())
     if (found === 'SESSION') return filled.replace('@SESSION@', await this.#lastSession())
     if (found === 'MAILED')
       return filled.replace(
@@ -137,6 +152,18 @@ export class People {
     await this.#real.api('logIn', { body: { email: OWNER, password: PASSWORD } })
     const { sessions } = await this.#asOwner()('listSessions')
     return sessions.find((one) => !one.current)?.id ?? ''
+  }
+
+  /** As an app makes it, of a factor that was just begun. */
+  async #code(): Promise<string> {
+    const { secret } = await this.#asOwner()('beginSecondFactor', { body: { password: PASSWORD } })
+    return createOTP(base32.decode(secret)).totp()
+  }
+
+  async #recoveryCode(): Promise<string> {
+    const code = await this.#code()
+    const { recoveryCodes } = await this.#asOwner()('confirmSecondFactor', { body: { code } })
+    return recoveryCodes[0] ?? ''
   }
 
   #asOwner() {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Demo, type DemoOptions } from '../../demo/cluster.ts'
+import { Demo, type DemoOptions, pollMs } from '../../demo/cluster.ts'
 import { PROFILES } from '../../schema/timing.ts'
 
 /** Of profile `standard`: what was not adopted is stopped by then. */
@@ -26,11 +26,12 @@ export const starts = (demo: Demo, name = 'ledger') =>
   demo.ledger(name).filter((line) => line.what === 'start')
 
 export async function eventually<T>(what: string, look: () => T | Promise<T>, timeoutMs = 10_000) {
-  const end = performance.now() + timeoutMs
+  const begun = performance.now()
   for (;;) {
     const found = await look()
     if (found) return found
-    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    const waitedMs = performance.now() - begun
+    if (waitedMs > timeoutMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, pollMs(waitedMs)))
   }
 }

@@ -37,6 +37,10 @@ export const countTry = (d1: D1Database, address: string | null, account: string
 export const countToken = (d1: D1Database, address: string | null): Promise<void> =>
   count(d1, ofCaller(address))
 
+/** One more code beside a right password. @throws {HoldfastError} RATE_LIMITED */
+export const countCode = (d1: D1Database, personId: string): Promise<void> =>
+  count(d1, [{ name: `code of ${personId}`, max: LIMITS.attemptsOfCode, windowMs: WINDOW_MS }])
+
 /** One more mail that somebody wants sent to an address. @throws {HoldfastError} RATE_LIMITED */
 export const countMail = (d1: D1Database, address: string | null, to: string): Promise<void> =>
   count(d1, [

@@ -10,7 +10,6 @@ import { organisations } from '../../schema/tables/tenants.ts'
 import { AccountWrites, type Statement } from '../account-writes.ts'
 import { type Call, notFound } from '../calls.ts'
 import { textOf } from '../d1-errors.ts'
-import { presentedSession } from '../secrets.ts'
 import { countMail, countToken, countTry } from './attempts.ts'
 import { authOf, RESET } from './auth.ts'
 import {
@@ -26,18 +25,14 @@ import { mailerOf, mailing, requireMailer } from './mail.ts'
 import { hashPassword } from './password.ts'
 import { roleOf } from './roles.ts'
 import { askingPerson, type Person, Sessions } from './sessions.ts'
-import { publicUrl, requireSecret, signUpOf } from './setting.ts'
-
-const WRONG = () =>
-  new HoldfastError({
-    code: 'UNAUTHENTICATED',
-    message: 'address or password is wrong',
-    why: 'Which of the two is not said, so that nobody learns who has an account.',
-    remedy: 'Try again, or ask for a new password: POST /v1/auth/password/forgot',
-  })
+import { providerOf, publicUrl, requireSecret, signUpClosed, signUpOf } from './setting.ts'
 
 export const authHandlers = {
-  authInfo: async ({ env }: Call) => ({ signUp: signUpOf(env), mail: mailerOf(env) !== null }),
+  authInfo: async ({ env }: Call) => {
+    const provider = providerOf(env)
+    const oidc = provider && { name: provider.name }
+    return { signUp: signUpOf(env), mail: mailerOf(env) !== null, oidc }
+  },
 
   signUp: async (call: Call<z.output<typeof a.signUp>>) => {
     const { env, asker, later } = call
@@ -85,22 +80,6 @@ export const authHandlers = {
     return { ...(await new Sessions(env.DB).make(person.id, asker)), person }
   },
 
-  logIn: async (call: Call<z.output<typeof a.logIn>>): Promise<a.SessionMade> => {
-    const { env, asker, body } = call
-    const { api, codeOf } = await authOf(call)
-    await countTry(env.DB, asker.address, body.email)
-    try {
-      const { token, user } = await api.signInEmail({ body })
-      const { id, email, name } = user
-      const presented = presentedSession(token)
-      const expiresAtMs = await new Sessions(env.DB).begun(id)
-      return { token: presented, expiresAtMs, person: { id, email, name } }
-    } catch (error) {
-      if (codeOf(error) === 'INVALID_EMAIL_OR_PASSWORD') throw WRONG()
-      throw error
-    }
-  },
-
   forgotPassword: async (call: Call<z.output<typeof a.forgotPassword>>) => {
     const { env, asker, body } = call
     requireMailer(env)
@@ -135,7 +114,8 @@ export const authHandlers = {
       const asked = { currentPassword: body.current, newPassword: body.password }
       await api.changePassword({ body: asked, headers })
     } catch (error) {
-      if (codeOf(error) !== 'INVALID_PASSWORD') throw error
+      const hasNone = codeOf(error) === 'CREDENTIAL_ACCOUNT_NOT_FOUND'
+      if (codeOf(error) !== 'INVALID_PASSWORD' && !hasNone) throw error
       throw new HoldfastError({
         ...{ code: 'FORBIDDEN', message: 'the password before is another one' },
         remedy: 'Give the one that you log in with; if it is lost, log out and ask for a new one.',
@@ -266,5 +246,3 @@ async function hasAccount(d1: D1Database, email: string): Promise<boolean> {
   const row = await drizzle(d1).select({ id: persons.id }).from(persons).where(of).get()
   return row !== undefined
 }
-
-const signUpClosed = (message: string) => new HoldfastError({ code: 'SIGN_UP_CLOSED', message })

@@ -83,6 +83,21 @@ export class Invitations {
       .all()
   }
 
+  /** Whether somebody has invited this address, wherever. */
+  async hasOpen(email: string): Promise<boolean> {
+    const row = await this.#db
+      .select({ id: invitations.id })
+      .from(invitations)
+      .where(
+        and(
+          ...[eq(invitations.email, email), isNotNull(invitations.organisationId), isOpen],
+          gt(invitations.expiresAtMs, Date.now()),
+        ),
+      )
+      .get()
+    return row !== undefined
+  }
+
   revocation({ id }: InvitationRow, revokedAtMs: number): Statement {
     return this.#db
       .update(invitations)

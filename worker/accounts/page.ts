@@ -17,7 +17,12 @@ code { font-size: 1.4rem; letter-spacing: .15em }
 
 const SCRIPT = `
 'use strict'
-const [kind, value] = decodeURIComponent(location.hash.slice(1)).split(/=(.*)/s)
+let [kind, value] = decodeURIComponent(location.hash.slice(1)).split(/=(.*)/s)
+// From a provider one comes back with its answer: to the page that was left for it, if that was in this tab.
+const said = new URLSearchParams(location.search)
+const left = said.has('state') ? JSON.parse(sessionStorage.getItem('holdfast login') || 'null') : null
+sessionStorage.removeItem('holdfast login')
+if (left) [kind, value] = ['device', left.device]
 const $ = (id) => document.getElementById(id)
 const say = (text) => { $('said').textContent = text }
 const show = (title, fields, buttons) => {
@@ -32,11 +37,27 @@ async function call(path, body, token) {
   const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body), credentials: 'omit', cache: 'no-store' })
   const answer = await response.json()
   if (response.ok) return answer
+  if (answer.code === 'SECOND_FACTOR_NEEDED') { $('otp-field').hidden = false; $('otp').required = true }
   throw new Error([answer.detail, answer.why, answer.remedy].filter(Boolean).join('\\n'))
 }
 const given = (id) => $(id).value
+const byPassword = () => {
+  const body = { email: given('email'), password: given('password') }
+  if (given('otp')) body.code = given('otp')
+  return call('/v1/auth/login', body)
+}
+const byProvider = () => {
+  const body = { flow: left.flow, code: said.get('code') || '', state: said.get('state') }
+  if (said.has('iss')) body.iss = said.get('iss')
+  return call('/v1/auth/oidc/finish', body)
+}
+const toProvider = async () => {
+  const { url, flow } = await call('/v1/auth/oidc/begin', {})
+  sessionStorage.setItem('holdfast login', JSON.stringify({ flow, device: value }))
+  location.assign(url)
+}
 const withSession = async (work) => {
-  const { token } = await call('/v1/auth/login', { email: given('email'), password: given('password') })
+  const { token } = await (left ? byProvider() : byPassword())
   try { return await work(token) } finally { await call('/v1/auth/logout', {}, token).catch(() => {}) }
 }
 const DONE = 'On a command line: holdfast login --url ' + location.origin
@@ -60,8 +81,15 @@ const pages = {
     }
   },
   device: () => {
-    show('Let a command in', ['code', 'email', 'password'], [['go', 'Let it in'], ['no', 'Refuse']])
+    show('Let a command in', left ? ['code'] : ['code', 'email', 'password'], [['go', 'Let it in'], ['no', 'Refuse']])
     $('code').textContent = value
+    if (left && said.has('error')) throw new Error('The provider says: ' + said.get('error') + '.\\nOpen the link of your terminal again.')
+    if (!left) fetch('/v1/auth').then((one) => one.json()).then(({ oidc }) => {
+      if (!oidc) return
+      $('other').hidden = false
+      $('other').textContent = 'Log in with ' + oidc.name
+      $('other').addEventListener('click', () => toProvider().catch((error) => say(error.message)))
+    }, () => {})
     return async (approve) => withSession(async (token) => {
       await call('/v1/auth/device/decide', { code: value, approve }, token)
       return approve ? 'It is let in. This page can be closed.' : 'It was refused. This page can be closed.'
@@ -70,7 +98,7 @@ const pages = {
 }
 const page = Object.hasOwn(pages, kind) && value ? pages[kind] : null
 if (!page) say('This page is opened by a link from Holdfast, and this one is not whole.')
-else {
+else try {
   const act = page()
   history.replaceState(null, '', location.pathname)
   $('form').hidden = false
@@ -86,7 +114,7 @@ else {
     for (const one of document.querySelectorAll('button')) one.disabled = false
     $('said').focus()
   })
-}
+} catch (error) { say(error.message) }
 `
 
 const BODY = `<main><h1 id="title">Holdfast</h1>
@@ -95,7 +123,8 @@ const BODY = `<main><h1 id="title">Holdfast</h1>
 <div id="email-field" hidden><label for="email">E-mail address</label><input id="email" type="email" autocomplete="username"></div>
 <div id="name-field" hidden><label for="name">Name</label><input id="name" maxlength="${LIMITS.nameLengthMax}" autocomplete="name"></div>
 <div id="password-field" hidden><label for="password">Password, ${LIMITS.passwordLengthMin} characters or more</label><input id="password" type="password" minlength="${LIMITS.passwordLengthMin}" autocomplete="current-password"></div>
-<button id="go" hidden></button><button id="no" hidden></button>
+<div id="otp-field" hidden><label for="otp">Code of your app, or a recovery code</label><input id="otp" maxlength="16" inputmode="numeric" autocomplete="one-time-code"></div>
+<button id="go" hidden></button><button id="no" hidden></button><button id="other" type="button" hidden></button>
 </form>
 <p id="said" role="status" tabindex="-1"></p>
 <noscript>This page needs JavaScript. The same can be done by the HTTP API.</noscript></main>`

@@ -130,6 +130,11 @@ export class Sessions {
     return (await this.#db.delete(sessions).where(mine).returning()).length === 1
   }
 
+  /** One that better-auth has made, and that nobody was given. @param token as it made it */
+  async forget(token: string): Promise<void> {
+    await this.#db.delete(sessions).where(eq(sessions.token, await sha256(token)))
+  }
+
   async endOthers(personId: string, id: string): Promise<void> {
     await this.#db.delete(sessions).where(and(eq(sessions.userId, personId), ne(sessions.id, id)))
   }

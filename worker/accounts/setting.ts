@@ -6,6 +6,37 @@ export type SignUp = 'open' | 'invited' | 'closed'
 export const signUpOf = ({ SIGN_UP }: Env): SignUp =>
   SIGN_UP === 'open' || SIGN_UP === 'invited' ? SIGN_UP : 'closed'
 
+export const signUpClosed = (message: string) =>
+  new HoldfastError({ code: 'SIGN_UP_CLOSED', message })
+
+/** What this control plane is to its provider of logins (OpenID Connect). */
+export interface Provider {
+  readonly issuer: URL
+  readonly name: string
+  readonly clientId: string
+  readonly clientSecret: string | undefined
+}
+
+/** @returns null: none is set up, or what is set is no issuer */
+export function providerOf(env: Env): Provider | null {
+  const { OIDC_ISSUER, OIDC_CLIENT_ID: clientId, OIDC_CLIENT_SECRET: clientSecret } = env
+  if (!OIDC_ISSUER || !clientId || !URL.canParse(OIDC_ISSUER)) return null
+  const issuer = new URL(OIDC_ISSUER)
+  return { issuer, name: env.OIDC_NAME || issuer.hostname, clientId, clientSecret }
+}
+
+/** @throws {HoldfastError} UNAVAILABLE */
+export function requireProvider(env: Env): Provider {
+  const provider = providerOf(env)
+  if (provider) return provider
+  throw new HoldfastError({
+    code: 'UNAVAILABLE',
+    message: 'nobody is logged in by another provider here',
+    why: 'OIDC_ISSUER or OIDC_CLIENT_ID is not set.',
+    remedy: 'Log in by address and password. Whoever runs it can set up OpenID Connect.',
+  })
+}
+
 const SECRET_LENGTH_MIN = 32
 
 /** @throws {HoldfastError} UNAVAILABLE */
