@@ -40,6 +40,23 @@ export const ACCOUNT_ERRORS = {
     cause: 'Somebody was to become a member of an organisation who is one already.',
     remedy: 'Change what they may do with `holdfast member role`.',
   },
+  ORGANISATION_IN_USE: {
+    http: 409,
+    exit: 8,
+    title: 'Groups of the organisation run',
+    cause:
+      'An organisation was to be deleted while groups of its clusters have owners, or while a cluster does not say. Nothing was deleted.',
+    remedy:
+      'Take the groups offline first, or delete it all the same: `holdfast org delete NAME --force`. Their hosts stop them when their leases end.',
+  },
+  EXPORT_INCOMPLETE: {
+    http: 502,
+    exit: 1,
+    title: 'The export of an organisation is not whole',
+    cause:
+      'What came of it has no last line, or a checksum that does not fit: it broke off on the way, or a journal was trimmed while it was read.',
+    remedy: 'Export it again: `holdfast org export`.',
+  },
   LAST_OWNER: {
     http: 409,
     exit: 8,

@@ -11,6 +11,14 @@ export const WRITE_ERRORS = {
     remedy:
       'Compare it with an export that was kept elsewhere, and find out who could write there.',
   },
+  BACKUP_UNREADABLE: {
+    http: 400,
+    exit: 2,
+    title: 'Not a whole backup',
+    cause:
+      'A cluster was to be made from a file that is no backup, or one that was cut off, damaged or edited (its checksum does not fit), or one of a version of Holdfast that is not known here. Nothing was changed.',
+    remedy: 'Use another copy of it, or the version of Holdfast that made it.',
+  },
   IDEMPOTENCY_KEY_REUSED: {
     http: 422,
     exit: 7,

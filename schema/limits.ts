@@ -9,6 +9,10 @@ export const LIMITS = {
   bodyBytesMax: 256 * 1024,
   /** A whole cluster's configuration. */
   configBytesMax: 4 * 1024 * 1024,
+  /** The hive of a backup that a cluster is made from; what is handed from Worker to object has at most 32 MiB. */
+  restoreBytesMax: 24 * 1024 * 1024,
+  /** Characters of the lines of a backup that are read at once. */
+  backupPageLengthMax: 1024 * 1024,
   /** Requests that are carried out as one, and their size in the journal, whose rows hold 2 MB. */
   batchMax: 1_000,
   batchBytesMax: 1024 * 1024,
@@ -171,6 +175,8 @@ export const LIMITS = {
   auditPageLengthMax: 4 * 1024 * 1024,
   /** Refused writes of one caller that are entered in one audit log. */
   auditRefusalsPerHour: 100,
+  /** Types that one host registers or unregisters; more would push out of the audit log what others have done. */
+  typeAsksPerHour: 300,
   /** Webhook endpoints of one organisation, and what one of them may filter by. */
   webhooksMax: 50,
   webhookFilterMax: 100,
@@ -198,6 +204,16 @@ export const LIMITS = {
   flappingWindowMs: 30 * 60_000,
   /** How long a receiver may take to answer. */
   webhookTimeoutMs: 10_000,
+  /** Days that usage is kept for, and how often a cluster and an isolate tell what they have counted. */
+  usageDaysKept: 400,
+  usageToldEveryMs: 3_600_000,
+  callsWrittenEveryMs: 60_000,
+  callsCountedMax: 200,
+  /** Objects of clusters that are no more: deleted at once, and how often it is looked for them. */
+  objectsSweptAtOnce: 50,
+  /** An object whose cluster is not listed by then never will be. */
+  objectUnlistedMs: 3_600_000,
+  sweepEveryMs: 60_000,
   /** Requests of one cluster that are under way at the same time. */
   webhooksAtOnce: 16,
   /** An endpoint to which nothing has got through for so long is switched off. */

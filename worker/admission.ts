@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { Access, Role } from '../schema/api/access.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { type Person, Sessions } from './accounts/sessions.ts'
+import { countCall } from './api-calls.ts'
 import { ApiKeys, type ClusterRow, unknownKey } from './api-keys.ts'
 import { notFound } from './calls.ts'
 import { type Principal, requireRole, roleIn } from './principal.ts'
@@ -49,6 +50,8 @@ export async function identify(c: Context<Bindings>, looks = false): Promise<Ide
   const secret = presented(c)
   const found = isSession(secret) ? await ofMember(c, secret) : await ofKey(c, secret, looks)
   const { principal, cluster } = found
+  const counted = countCall(c.env.DB, principal.organisation.id, cluster?.id ?? null)
+  if (counted) c.executionCtx.waitUntil(counted)
   const known = cluster && roleIn(principal, cluster.id) !== null
   return { ...found, cluster: known ? cluster : null, secret }
 }

@@ -56,7 +56,10 @@ for (const name of Object.keys(routes) as RouteName[]) {
     const answer = await guessing(c, () => handler(call))
     const headers = { 'x-request-id': write.request }
     if ('produces' in route)
-      return c.body(answer as string, 200, { ...headers, 'content-type': route.produces })
+      return c.body(answer as string | ReadableStream, 200, {
+        ...headers,
+        'content-type': route.produces,
+      })
     const etag = 'versioned' in route ? { etag: `"${(answer as { seq: number }).seq}"` } : {}
     // For who looks at the status alone.
     const isIll = name === 'health' && !(answer as z.output<typeof routes.health.response>).ok

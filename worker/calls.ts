@@ -9,6 +9,7 @@ import type { Request } from '../schema/event.ts'
 import type { AccountWrites } from './account-writes.ts'
 import type { Asker, Person } from './accounts/sessions.ts'
 import type { ClusterRow } from './api-keys.ts'
+import type { ClusterLife } from './cluster-life.ts'
 import type { AppliedOrDry, ApplyAsk, PlanAsk } from './configurations.ts'
 import type { ControlAsk, Controlled } from './controls.ts'
 import type { CancelAsk } from './core/operations/cancel.ts'
@@ -80,6 +81,12 @@ export interface Stub {
   planConfig(ask: PlanAsk): Promise<PlanView | { refused: Refusal }>
   applyConfig(ask: ApplyAsk, by: string, write: Write): Promise<AppliedOrDry | { refused: Refusal }>
   webhooks<A extends WebhooksAsk>(ask: A): Promise<WebhooksAnswer<A>>
+  restore(
+    ...all: Parameters<ClusterLife['restore']>
+  ): Promise<{ refused: Refusal } | { seq: number }>
+  takePlace(...all: Parameters<ClusterLife['takePlace']>): Promise<string | null>
+  /** Deletes all there is of it, and ends its sessions. Done again it changes nothing. */
+  destroy(): Promise<void>
   listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>
   replayWebhook(
     ...all: Parameters<Webhooks['replay']>

@@ -13,6 +13,7 @@ import { LIMITS } from '../schema/limits.ts'
 import { AccountWrites } from './account-writes.ts'
 import { identify, permit } from './admission.ts'
 import { type Call, stubOf } from './calls.ts'
+import { sweepSometimes } from './doomed-objects.ts'
 import { handlers } from './handlers.ts'
 import type { Principal } from './principal.ts'
 import { quotasFor } from './quotas.ts'
@@ -49,6 +50,7 @@ export async function carryOut(c: Context<Bindings>, name: RouteName): Promise<R
     if (before) return replayed(before.answer)
     write = first
     const call = await parseCall(c, name, identified, { write, accounts })
+    c.executionCtx.waitUntil(sweepSometimes(c.env).catch(() => {}))
     const answer = await (handlers[name] as (call: Call) => Promise<unknown>)(call)
     const headers = { 'x-request-id': write.request }
     if (write.dryRun) return c.json(triedOf(call.dry, accounts), 200, headers)

@@ -6,15 +6,15 @@ import { DurableObject } from 'cloudflare:workers'
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
 import type { Refusal } from '../schema/errors.ts'
 import type { Event } from '../schema/event.ts'
-import type { HostClock } from '../schema/host-clock.ts'
 import { applyObservation } from '../schema/observed.ts'
-import { CLOSE, type NodeFrame } from '../schema/session.ts'
+import { CLOSE } from '../schema/session.ts'
 import { applyUpdate } from '../schema/update.ts'
 import { aside } from './aside.ts'
+import { ClusterLife } from './cluster-life.ts'
 import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts'
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
-import { concernedBy, isRepeated } from './core/communications-manager.ts'
+import { concernedBy } from './core/communications-manager.ts'
 import { nextDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
@@ -26,21 +26,22 @@ import migrations from './hive-migrations/migrations.js'
 import { type Also, HiveStore } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { LossWatch } from './loss-watch.ts'
-import { isModuleFrame, type ModuleFrame, ModuleRelay } from './module-relay.ts'
+import { ModuleRelay } from './module-relay.ts'
 import { MoveChecks, type Target } from './move-checks.ts'
-import { answerEvent, eventOf, parseFrame, reportedEvent } from './node-frames.ts'
+import { parseFrame } from './node-frames.ts'
+import { NodeInbox } from './node-inbox.ts'
 import { type AnswerTo, ObjectReads, type Read, type Waiter } from './object-reads.ts'
 import { OperatorRequests } from './operator-requests.ts'
-import { isPeerFrame, type PeerFrame, Peers } from './peers.ts'
-import { checkReport } from './session-auth.ts'
+import { Peers } from './peers.ts'
+import { NO_CLUSTER, refusedSession } from './session-auth.ts'
 import { openSession } from './session-door.ts'
-import { type Attachment, Sockets } from './sockets.ts'
+import { Sockets } from './sockets.ts'
 import { SoonTimer, soonest } from './soon-timer.ts'
 import { Survivability } from './survivability.ts'
 import { outagesOf } from './timeline-reads.ts'
 import { WATCH_PATH, Watchers } from './watchers.ts'
 import { type ReplayAsk, type ReplayFor, Webhooks, type WebhooksAsk } from './webhooks/webhooks.ts'
-import { caughtUpTo, welcomeSession } from './welcome.ts'
+import { welcomeSession } from './welcome.ts'
 import type { Asked, Before, Write } from './write.ts'
 import { Writes } from './writes.ts'
 
@@ -55,9 +56,11 @@ export class Cluster extends DurableObject<Env> {
   readonly #fenceTests: FenceTests
   readonly #controls: ControlCodes
   readonly #moveChecks: MoveChecks
+  readonly #life: ClusterLife
   readonly #config: Configurations
   readonly #losses: Survivability
   readonly #modules: ModuleRelay
+  readonly #inbox: NodeInbox
   readonly #writes: Writes
   readonly #requests: OperatorRequests
   readonly #webhooks: Webhooks
@@ -67,6 +70,8 @@ export class Cluster extends DurableObject<Env> {
     () => void this.#handle({ type: 'woke' }),
   )
   #state: (ClusterState & { hash: string }) | null = null
+  /** There is nothing in its storage. */
+  #vacant = false
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -95,6 +100,14 @@ export class Cluster extends DurableObject<Env> {
     this.#fenceTests = new FenceTests(sockets, state)
     this.#controls = new ControlCodes(sockets, store, state)
     this.#moveChecks = new MoveChecks(sockets, state)
+    this.#life = new ClusterLife({
+      ...{ store, writes, state },
+      handle: (event) => this.#handle(event),
+      carry: (...all) => this.#carry(...all),
+      forget: () => {
+        this.#state = null
+      },
+    })
     this.#requests = new OperatorRequests({
       ...{ store, sockets, writes, state },
       handle: (event, also) => this.#handle(event, also),
@@ -114,6 +127,13 @@ export class Cluster extends DurableObject<Env> {
     this.#confirms = new Confirms(ctx.storage, store, sockets, (nodeId) =>
       this.#watch.confirmed(nodeId),
     )
+    this.#inbox = new NodeInbox({
+      ...{ store, sockets, state, confirms: this.#confirms, peers: this.#peers },
+      ...{ modules: this.#modules, fenceTests: this.#fenceTests, controls: this.#controls },
+      ...{ moveChecks: this.#moveChecks, watch: this.#watch, watchers: this.#watchers },
+      handle: (event, also) => this.#handle(event, also),
+      logged: () => this.#reads.wakeWaiters(),
+    })
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
     void ctx.blockConcurrencyWhile(() => this.#start())
   }
@@ -123,7 +143,10 @@ export class Cluster extends DurableObject<Env> {
   /** A wake after hibernation finds its sockets and needs neither the hive nor the grace. */
   async #start(): Promise<void> {
     this.#enter('openStore')
-    await migrate(this.#store.db, migrations)
+    // Whoever knocks where there is no cluster, or no more, leaves nothing behind.
+    this.#vacant = !this.#store.exists
+    if (this.#vacant) return
+    await this.#openStore()
     this.#webhooks.wake()
     const missing = this.#store.nodesUp().filter((id) => !this.#sockets.welcomed(id))
     if (missing.length === 0) return
@@ -137,6 +160,11 @@ export class Cluster extends DurableObject<Env> {
     for (const nodeId of missing) this.#watch.waitFor(nodeId)
     this.#watch.suspectMissing()
     this.#watch.arm()
+  }
+
+  async #openStore(): Promise<void> {
+    await migrate(this.#store.db, migrations)
+    this.#vacant = false
   }
 
   #enter(phase: StartPhase): void {
@@ -157,7 +185,12 @@ export class Cluster extends DurableObject<Env> {
     const state = this.#loaded()
     const over = saysOver(state, event)
     if (over) this.#watch.close(over)
-    const decision = step(state, event, nowMs)
+    return this.#carry(event, step(state, event, nowMs), nowMs, asked)
+  }
+
+  /** What was decided: committed, applied, and only then sent. */
+  #carry(event: Event, decision: Decision, nowMs: number, asked: Also | null): Decision {
+    const state = this.#loaded()
     const first = decision.updates[0]?.seq ?? state.hive.seq + 1
     const lines = decision.refused ? [] : linesOf(decision, state.hive, nowMs)
     const also: Also = (made) => {
@@ -183,6 +216,7 @@ export class Cluster extends DurableObject<Env> {
     const seen = decision.observations.length
     if (decision.updates.length + seen > 0) this.#watchers.tell(seen > 0)
     aside('counters', () => this.#store.counters.write(state, tally, nowMs))
+    this.#store.usage.look(this.ctx, this.env.DB, () => state.hive)
     this.#webhooks.behind(tally?.touched ?? new Set())
     return decision
   }
@@ -212,85 +246,31 @@ export class Cluster extends DurableObject<Env> {
 
   /** The socket path: Worker → object only, so that D1 being away hurts no session. */
   override async fetch(request: Request): Promise<Response> {
+    if (this.#vacant) return refusedSession({ refused: NO_CLUSTER })
     if (new URL(request.url).pathname === WATCH_PATH) return this.#watchers.accept(request)
     const { hive } = this.#loaded()
     return openSession(request, { hive, ctx: this.ctx, store: this.#store, sockets: this.#sockets })
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    if (this.#vacant) return
     if (this.#watchers.owns(ws)) return this.#watchers.heard(ws)
     const attachment = this.#sockets.attachment(ws)
     if (!attachment) return
     const frame = parseFrame(data)
     if ('problem' in frame) {
-      const { code, problem: detail } = frame
-      const close = code === 'badFrame' ? CLOSE.badFrame : CLOSE.refused
-      return this.#sockets.close(ws, close, { code, detail })
+      const why = { code: frame.code, detail: frame.problem }
+      return this.#sockets.close(ws, CLOSE[why.code === 'badFrame' ? why.code : 'refused'], why)
     }
-    if (frame.t === 'report') return this.#report(ws, attachment, frame)
+    if (frame.t === 'report') return this.#inbox.report(ws, attachment, frame)
     // S2: whatever else comes before the welcome, or from a superseded socket, is ignored.
     if (attachment.phase !== 'welcomed') return
-    if (frame.t === 'confirm') return this.#confirms.add(ws, attachment.nodeId, frame.n)
-    if (frame.t === 'clock') return this.#clockTold(ws, attachment, frame.clock)
-    if (isPeerFrame(frame)) return this.#heardOfPeer(ws, attachment, frame)
-    if (isModuleFrame(frame)) return this.#modules.frame(ws, attachment, frame)
-    this.#frame(ws, attachment, frame)
-  }
-
-  #report(ws: WebSocket, a: Attachment, frame: Extract<NodeFrame, { t: 'report' }>): void {
-    const { hive } = this.#loaded()
-    if (this.#sockets.hasNewer(a)) {
-      const detail = 'a newer session of this node was begun (S2)'
-      return this.#sockets.close(ws, CLOSE.superseded, { code: 'superseded', detail })
-    }
-    const problem = checkReport(frame, a, hive)
-    if (problem) return this.#sockets.close(ws, CLOSE.refused, problem)
-    const sentSeq = caughtUpTo(this.#store, hive.seq, frame.replica)
-    this.#sockets.attach(ws, { ...a, run: frame.run, version: frame.version, sentSeq })
-    this.#handle(reportedEvent(a.nodeId, frame))
+    return this.#inbox.take(ws, attachment, frame)
   }
 
   #welcome(nodeId: string, session: number): void {
-    const { hive, hash } = this.#loaded()
-    const [sockets, store, watch] = [this.#sockets, this.#store, this.#watch]
-    welcomeSession({ sockets, store, watch, hive, hash }, nodeId, session)
-  }
-
-  /** S-17: needs no hive. What changed by it is what is shown, and when the alarm stands. */
-  #heardOfPeer(ws: WebSocket, a: Attachment, frame: PeerFrame): void {
-    this.#peers.frame(ws, a, frame)
-    this.#watch.arm()
-    if (frame.t !== 'peerAddress') this.#watchers.tell(true)
-  }
-
-  #clockTold(ws: WebSocket, a: Attachment, clock: HostClock): void {
-    this.#sockets.attach(ws, { ...a, clock })
-    this.#watchers.tell(true)
-  }
-
-  #frame(
-    ws: WebSocket,
-    a: Attachment,
-    frame: Exclude<NodeFrame, { t: 'report' | 'confirm' | 'clock' } | PeerFrame | ModuleFrame>,
-  ): void {
-    const from = { nodeId: a.nodeId, session: a.session }
-    if (frame.t === 'log') {
-      const node = this.#loaded().hive.nodes.get(a.nodeId)?.name ?? a.nodeId
-      this.#store.appendLog(frame.entries.map((e) => ({ ...e, node })))
-      this.#reads.wakeWaiters()
-      return
-    }
-    if (frame.t === 'fenceTested') return this.#fenceTests.answered(a.nodeId, frame)
-    if (frame.t === 'controlled') return this.#controls.answered(a.nodeId, frame)
-    if (frame.t === 'couldTake') return this.#moveChecks.answered(a.nodeId, frame)
-    if (frame.t === 'accept' || frame.t === 'refuse' || frame.t === 'fenceBegun')
-      return void this.#handle(answerEvent(frame, from))
-    // S-16: numbered reports have their effect once, however often they come.
-    const known = this.#store.session(a.nodeId)
-    const repeated = known && isRepeated({ run: known.run, n: known.reportN }, a.run, frame.n)
-    const mark = { nodeId: a.nodeId, run: a.run, n: frame.n }
-    if (!repeated) this.#handle(eventOf(frame, from), () => this.#store.markReport(mark))
-    this.#sockets.send(ws, { t: 'ack', n: frame.n })
+    const around = { sockets: this.#sockets, store: this.#store, watch: this.#watch }
+    welcomeSession({ ...around, ...this.#loaded() }, nodeId, session)
   }
 
   override async webSocketError(ws: WebSocket): Promise<void> {
@@ -298,18 +278,20 @@ export class Cluster extends DurableObject<Env> {
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
-    if (this.#watchers.owns(ws)) return
+    if (this.#vacant || this.#watchers.owns(ws)) return
     this.#watch.closed(ws, 'socketClosed')
     this.#watchers.tell(true)
   }
 
   override async alarm(): Promise<void> {
+    if (this.#vacant) return
     const open = this.#sockets.allWelcomed().length
     this.#watch.fired()
     const lost = this.#sockets.allWelcomed().length < open
     const due = this.#coreDeadline()
     if (due !== null && due <= Date.now()) this.#handle({ type: 'woke' })
     this.#webhooks.wake()
+    this.#store.usage.look(this.ctx, this.env.DB, () => this.#loaded().hive)
     // The second line of what was to be told, and the moment for new keys.
     this.#peers.tell()
     this.#watch.arm()
@@ -324,7 +306,9 @@ export class Cluster extends DurableObject<Env> {
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
 
-  ask(...all: Parameters<OperatorRequests['ask']>): { refused: Refusal } | Asked {
+  /** The first request of a cluster is the one that forms it. */
+  async ask(...all: Parameters<OperatorRequests['ask']>): Promise<{ refused: Refusal } | Asked> {
+    if (this.#vacant) await this.#openStore()
     return this.#requests.ask(...all)
   }
 
@@ -387,6 +371,22 @@ export class Cluster extends DurableObject<Env> {
 
   applyConfig(ask: ApplyAsk, by: string, write: Write) {
     return this.#config.apply(ask, by, write)
+  }
+
+  async restore(...all: Parameters<ClusterLife['restore']>) {
+    if (this.#vacant) await this.#openStore()
+    return this.#life.restore(...all)
+  }
+
+  takePlace(...all: Parameters<ClusterLife['takePlace']>) {
+    return this.#life.takePlace(...all)
+  }
+
+  /** Its storage is empty then. What it may yet be asked finds no cluster. */
+  async destroy(): Promise<void> {
+    if (this.#vacant) return
+    this.#vacant = true
+    await this.#life.end(this.ctx, this.#sockets, this.#watchers)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

@@ -3,6 +3,7 @@ import type { DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlite'
 import { meta } from '../schema/tables/durable.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { type Away, isBack, type Tally, tallyBack, tallyOf } from './core/tally.ts'
+import type { UsageMeter } from './usage-meter.ts'
 
 /** Among the marks of the object: what counts, and since when groups are away. */
 const COUNT = 'count/'
@@ -17,11 +18,13 @@ export class Counters {
   /** By group; null until it has been read. */
   #away: Map<string, Away> | null = null
 
+  readonly #usage: Pick<UsageMeter, 'failedOver'>
   readonly #set: ReturnType<typeof put>
   readonly #add: ReturnType<typeof put>
 
-  constructor(db: DrizzleSqliteDODatabase) {
+  constructor(db: DrizzleSqliteDODatabase, usage: Pick<UsageMeter, 'failedOver'>) {
     this.#db = db
+    this.#usage = usage
     this.#set = put(db, sql`excluded.value`)
     this.#add = put(db, sql`${meta.value} + excluded.value`)
   }
@@ -53,6 +56,8 @@ export class Counters {
       if (state.hive.groups.has(groupId)) tallyBack(tally, since, nowMs)
     }
     for (const [key, by] of tally.add) this.#put(COUNT + key, by, true)
+    for (const [key, by] of tally.add)
+      if (key.startsWith('failovers/')) this.#usage.failedOver(by, nowMs)
     if (tally.removed.size > 0) this.#forget(tally.removed)
   }
 

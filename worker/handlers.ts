@@ -4,7 +4,6 @@ import type { changeSettings as changeSettingsBody } from '../schema/api/managem
 import type { RouteName, routes } from '../schema/api/routes.ts'
 import type { controlResource } from '../schema/api/types.ts'
 import { API_VERSION } from '../schema/api/version.ts'
-import { HoldfastError } from '../schema/errors.ts'
 import type { Request, SingleRequest } from '../schema/event.ts'
 import { authHandlers } from './accounts/auth-handlers.ts'
 import { deviceHandlers } from './accounts/device.ts'
@@ -12,6 +11,7 @@ import { loginHandlers } from './accounts/login-handlers.ts'
 import { memberHandlers } from './accounts/member-handlers.ts'
 import { secondFactorHandlers } from './accounts/second-factor-handlers.ts'
 import { auditHandlers } from './audit-handlers.ts'
+import { backupHandlers } from './backup-handlers.ts'
 import {
   accountsOf,
   ask,
@@ -32,6 +32,7 @@ import {
   why,
   withIds,
 } from './calls.ts'
+import { clusterNameFree, clusterNameTaken, newObjectId } from './cluster-names.ts'
 import { configHandlers } from './config-handlers.ts'
 import { openApiText } from './docs/serve.ts'
 import { join } from './join.ts'
@@ -41,8 +42,8 @@ import { metricHandlers } from './metric-handlers.ts'
 import type { Kind } from './named-things.ts'
 import { nodeHandlers } from './node-handlers.ts'
 import { operationHandlers } from './operation-handlers.ts'
+import { organisationHandlers } from './organisation-handlers.ts'
 import { roleIn } from './principal.ts'
-import { quotaReached } from './quotas.ts'
 import { ruleHandlers } from './rule-handlers.ts'
 import { changeSettings, isManaged, readSettings } from './settings.ts'
 import { simulateHandlers } from './simulate-handlers.ts'
@@ -50,12 +51,6 @@ import { statusPageHandlers } from './status-page/handlers.ts'
 import { webhookHandlers } from './webhook-handlers.ts'
 
 type Handler = (call: Call<never, never>) => Promise<unknown>
-
-/** Where a cluster is kept and runs is part of its id, and stays so. */
-function newObjectId({ CLUSTER, JURISDICTION }: Env): DurableObjectId {
-  const where = JURISDICTION as DurableObjectJurisdiction | undefined
-  return CLUSTER.newUniqueId(where && { jurisdiction: where })
-}
 
 /** Accounts, keys and the list of clusters. Sessions of hosts go on without it. */
 async function accountsCheck(db: D1Database) {
@@ -93,10 +88,7 @@ export const handlers: Record<RouteName, Handler> = {
     const id = crypto.randomUUID()
     const objectId = newObjectId(call.env)
     const organisationId = asking(call).organisation.id
-    const most = call.write.quotas?.clusters ?? Number.POSITIVE_INFINITY
-    const known = await call.tenants.clusters(organisationId)
-    if (known.some((one) => one.name === name)) throw nameTaken(name)
-    if (known.length >= most) throw new HoldfastError(quotaReached('clusters', known.length, most))
+    await clusterNameFree(call, name)
     const row = {
       ...{ id, organisationId, name, profile },
       ...{ objectId: objectId.toString(), createdAtMs: Date.now() },
@@ -104,6 +96,7 @@ export const handlers: Record<RouteName, Handler> = {
     // Formed first: what is in the list of clusters can be asked.
     const request = { type: 'formCluster' as const, clusterId: id, name, profile }
     const stub = stubOf(call.env, row.objectId)
+    if (!call.write.dryRun) await call.tenants.reserve(row.objectId)
     if (!call.write.dryRun)
       settled(await stub.ask(request, call.by, { ...call.write, once: null }, { fields: {} }))
     const about = { kind: 'cluster', id, name }
@@ -112,7 +105,11 @@ export const handlers: Record<RouteName, Handler> = {
     const done = await call.tenants.addCluster(row, (work) =>
       accountsOf(call).commit(call.write, told, summary(row), work),
     )
-    if (!done) throw nameTaken(name)
+    if (!done) {
+      // Somebody else was faster: what was formed is nobody's.
+      await stub.destroy()
+      throw clusterNameTaken(name)
+    }
     return summary(row)
   },
 
@@ -163,8 +160,10 @@ export const handlers: Record<RouteName, Handler> = {
   ...secondFactorHandlers,
   ...deviceHandlers,
   ...memberHandlers,
+  ...organisationHandlers,
   ...keyHandlers,
   ...auditHandlers,
+  ...backupHandlers,
   ...webhookHandlers,
   ...nodeHandlers,
   ...ruleHandlers,
@@ -296,10 +295,3 @@ function summary(row: { id: string; name: string; profile: string; createdAtMs: 
   const { id, name, profile, createdAtMs } = row
   return { id, name, profile, createdAtMs }
 }
-
-const nameTaken = (name: string) =>
-  new HoldfastError({
-    code: 'NAME_TAKEN',
-    message: `a cluster named "${name}" exists already`,
-    remedy: 'Choose another name.',
-  })

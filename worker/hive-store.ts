@@ -25,11 +25,14 @@ import type { ClusterState, Decision, LogLine } from './core/decision.ts'
 import { Counters } from './counters.ts'
 import { hiveStatements } from './hive-statements.ts'
 import { forgetEvidence, storeEvidence } from './incident-store.ts'
+import { UsageMeter } from './usage-meter.ts'
 
 /** Old rows are looked for once in so many new ones. */
 const TRIM_EVERY = 1_000
 /** Several entries may come for one update, so more of them are kept. */
 const JOURNAL_ENTRIES_KEPT = 10 * LIMITS.journalRowsKept
+
+const PLACE = 'place/'
 
 export const EMPTY_HASH = '0'.repeat(64)
 
@@ -53,6 +56,7 @@ interface ReportMark {
 export class HiveStore {
   readonly db: DrizzleSqliteDODatabase
   readonly counters: Counters
+  readonly usage: UsageMeter
   readonly #storage: DurableObjectStorage
   readonly #sql
   #timing: Timing | null = null
@@ -60,8 +64,15 @@ export class HiveStore {
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
     this.db = drizzle(storage)
-    this.counters = new Counters(this.db)
+    this.usage = new UsageMeter(this.db)
+    this.counters = new Counters(this.db, this.usage)
     this.#sql = hiveStatements(this.db)
+  }
+
+  /** Whether there is anything: tables are made with the cluster, and gone with it. */
+  get exists(): boolean {
+    const named = "select 1 from sqlite_master where name = '__drizzle_migrations'"
+    return this.#storage.sql.exec(named).toArray().length > 0
   }
 
   /** Newest snapshot, and the updates behind it folded in. */
@@ -148,14 +159,18 @@ export class HiveStore {
     }
     if (change.table === 'resource' && change.value === null) forgetEvidence(this.db, change.id)
     if (change.table !== 'node') return
+    const was = this.session(change.id)?.up ?? 0
+    const isUp = change.value === null || change.value.state === 'down' ? 0 : 1
+    if (was !== isUp) this.usage.nodesUp(isUp - was, u.atMs)
     if (change.value === null) {
       this.db.delete(t.sessions).where(eq(t.sessions.nodeId, change.id)).run()
+      this.unmarkPlace(change.id)
       return
     }
-    const { name, state, under, fence } = change.value
+    const { name, under, fence } = change.value
     this.#sql.noteNode.run({
       ...{ nodeId: change.id, name },
-      up: state === 'down' ? 0 : 1,
+      up: isUp,
       underFence: under === 'fence' ? 1 : 0,
       fence: fence ? 1 : 0,
     })
@@ -304,6 +319,22 @@ export class HiveStore {
   /** Whether the core has anything under way that a deadline belongs to. */
   hasDeadlines(): boolean {
     return this.#sql.anyDeadline.get() !== undefined
+  }
+
+  /** Nodes that the cluster was restored with, until a host has joined by their name. */
+  markPlaces(nodeIds: readonly string[]): void {
+    for (const id of nodeIds) this.#setMark(`${PLACE}${id}`, 1)
+  }
+
+  isPlace(nodeId: string): boolean {
+    return this.#mark(`${PLACE}${nodeId}`) === 1
+  }
+
+  unmarkPlace(nodeId: string): void {
+    this.db
+      .delete(t.meta)
+      .where(eq(t.meta.key, `${PLACE}${nodeId}`))
+      .run()
   }
 
   #mark(key: string): number {

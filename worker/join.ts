@@ -20,6 +20,11 @@ interface Stub {
     write: Write,
     reply: Reply,
   ): Promise<{ refused: Refusal } | { seq: number }>
+  takePlace(
+    place: { name: string; publicKey: string },
+    by: string,
+    write: Write,
+  ): Promise<string | null>
   refused(write: Write, refusal: Refusal): Promise<void>
   read(what: { what: 'nodeByKey'; publicKey: string }): Promise<{ id: string } | null>
 }
@@ -50,10 +55,21 @@ export async function join(
     clusterName: cluster.name,
     sessionPath: `/v1/sessions/${cluster.objectId}`,
   }
+  /** Of a cluster that was restored: where a node of that name was, and nobody has joined by it yet. */
+  const takePlace = async () => {
+    try {
+      return await stub.takePlace({ name, publicKey }, 'join token', write)
+    } catch (error) {
+      await tenants.giveBackToken(row.id)
+      throw error
+    }
+  }
   const node = await stub.read({ what: 'nodeByKey', publicKey })
   if (node) return { ...answer, nodeId: node.id, changed: false }
   if (!(await tenants.useToken(row.id)))
     throw invalid(row.usesLeft <= 0 ? 'this join token is used up' : 'this join token has expired')
+  const place = await takePlace()
+  if (place) return { ...answer, nodeId: place, changed: true }
   const nodeId = crypto.randomUUID()
   let done: { refused: Refusal } | { seq: number }
   try {

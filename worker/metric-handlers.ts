@@ -1,24 +1,32 @@
 /** Metrics as monitoring reads them: of one cluster, and of an organisation. */
-import type { Usage } from '../schema/api/usage.ts'
+import type { Usage, UsageQuery } from '../schema/api/usage.ts'
+import { HoldfastError } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { type Family, gauge, openMetricsText } from '../schema/open-metrics.ts'
 import { ApiKeys, type ClusterRow } from './api-keys.ts'
 import { asking, type Call, open, stubOf } from './calls.ts'
 import type { AnswerTo, Read } from './object-reads.ts'
 import { quotasFor } from './quotas.ts'
+import { readUsageDays, today } from './usage-days.ts'
 
 export const metricHandlers = {
   clusterMetrics: async (call: Call) =>
     openMetricsText(await open(call).stub.read({ what: 'metrics', each: true })),
 
-  getUsage: async (call: Call<unknown, { after?: string }>): Promise<Usage> => {
+  getUsage: async (call: Call<unknown, UsageQuery>): Promise<Usage> => {
     const { id, name, quotas } = asking(call).organisation
     const clusters = await call.tenants.clusters(id)
-    const { after = '' } = call.query
+    const { after = '', from, to = today() } = call.query
+    const has = { organisation: name, quotas: quotasFor(call.env, quotas) }
+    if (from !== undefined) {
+      const range = within(from, to)
+      const days = await readUsageDays(call.env.DB, id, clusters, range)
+      return { ...has, clusters: clusters.length, each: [], days }
+    }
     const asked = clusters.filter((one) => one.name > after).slice(0, LIMITS.metricClustersMax)
     const answers = await askEach(call.env, asked, { what: 'usage' })
     return {
-      ...{ organisation: name, quotas: quotasFor(call.env, quotas) },
+      ...has,
       clusters: clusters.length,
       each: asked.map((one, n) => ({ cluster: one.name, usage: answers[n] ?? null })),
     }
@@ -66,6 +74,19 @@ export const metricHandlers = {
     ]
     return openMetricsText([...own, ...answers.flatMap((one) => one ?? [])])
   },
+}
+
+/** @throws {HoldfastError} BAD_REQUEST */
+function within(from: string, to: string): { from: string; to: string } {
+  const days = (Date.parse(to) - Date.parse(from)) / 86_400_000 + 1
+  if (days >= 1 && days <= LIMITS.usageDaysKept) return { from, to }
+  throw new HoldfastError({
+    code: 'BAD_REQUEST',
+    message: `usage from ${from} to ${to} cannot be told`,
+    why: `It is kept for ${LIMITS.usageDaysKept} days, and told of as many, oldest first.`,
+    remedy: 'Choose a later beginning, or one that is before the end.',
+    errors: [{ pointer: '/from', message: `${days} days` }],
+  })
 }
 
 const family = (name: string, help: string, samples: Family['samples']): Family => ({

@@ -1,5 +1,6 @@
 import type { Refusal } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
+import { LIMITS } from '../schema/limits.ts'
 import type { NodeFrame } from '../schema/session.ts'
 import { Answers } from './answers.ts'
 import type { ClusterState } from './core/decision.ts'
@@ -25,10 +26,13 @@ const ANSWER_MS = 2_500
 const ASKED_MAX = 3
 /** Files under way at once in one cluster: each may be held in memory here for a moment. */
 const UNDER_WAY_MAX = 16
+const HOUR_MS = 3_600_000
 
 /** Types and module files between the hosts of a cluster (S-55, S-56). */
 export class ModuleRelay {
   readonly #parts: Parts
+  /** By node: since when, and how often. */
+  readonly #asked = new Map<string, { sinceMs: number; many: number }>()
   readonly #answers = new Answers<{ text: string | null }>(UNDER_WAY_MAX)
 
   constructor(parts: Parts) {
@@ -39,7 +43,9 @@ export class ModuleRelay {
     switch (frame.t) {
       case 'typeAsk': {
         const { request, ask } = frame
-        const refusal = this.#parts.carryOut(requestOf(ask), this.#writeOf(a.nodeId, request))
+        const refusal =
+          this.#tooMany(a.nodeId) ??
+          this.#parts.carryOut(requestOf(ask), this.#writeOf(a.nodeId, request))
         this.#parts.sockets.send(ws, { t: 'typeAnswer', request, refusal })
         break
       }
@@ -52,6 +58,23 @@ export class ModuleRelay {
       case 'module':
         this.#answers.come(a.nodeId, frame.request, frame)
         break
+    }
+  }
+
+  /** Each is an entry of the audit log, which has an end: none of the host's may push out those of others. */
+  #tooMany(nodeId: string): Refusal | null {
+    const nowMs = Date.now()
+    const { sinceMs, many } = this.#asked.get(nodeId) ?? { sinceMs: nowMs, many: 0 }
+    const isOver = Math.abs(nowMs - sinceMs) >= HOUR_MS
+    const counted = isOver ? { sinceMs: nowMs, many: 1 } : { sinceMs, many: many + 1 }
+    this.#asked.set(nodeId, counted)
+    if (counted.many <= LIMITS.typeAsksPerHour) return null
+    return {
+      code: 'RATE_LIMITED',
+      message: `this host has registered or unregistered types ${LIMITS.typeAsksPerHour} times within an hour`,
+      why: 'Nothing was changed by this one.',
+      remedy: 'Find out what on the host does so, and try again later.',
+      retryAfterS: Math.max(1, Math.ceil((sinceMs + HOUR_MS - nowMs) / 1_000)),
     }
   }
 

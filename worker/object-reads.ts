@@ -13,6 +13,13 @@ import type { Family } from '../schema/open-metrics.ts'
 import { journal, log, updates } from '../schema/tables/durable.ts'
 import type { Update } from '../schema/update.ts'
 import { AuditStore } from './audit-store.ts'
+import {
+  type BackupHead,
+  type BackupLines,
+  type BackupRead,
+  backupHead,
+  backupLines,
+} from './backup-reads.ts'
 import { clusterMetrics } from './core/cluster-metrics.ts'
 import { hiveKey, hiveTree } from './core/database-manager.ts'
 import type { ClusterState } from './core/decision.ts'
@@ -52,6 +59,7 @@ export interface LogFilter {
 
 export type Read =
   | { what: 'cluster' }
+  | BackupRead
   | { what: 'named'; kind: Kind; references: readonly string[] }
   | { what: 'thing'; kind: Kind; reference: string }
   /** `each`: also of single nodes, groups and resources. */
@@ -72,6 +80,8 @@ export type Read =
   | ({ what: 'replay' } & ReplayAsk)
 
 interface ReadAnswers {
+  backup: BackupHead | null
+  backupLines: BackupLines
   cluster: ClusterView
   named: (Named | null)[]
   thing: Shown[Kind] | null
@@ -130,6 +140,10 @@ export class ObjectReads {
     switch (r.what) {
       case 'cluster':
         return this.#cluster()
+      case 'backup':
+        return backupHead(this.#store, this.#state())
+      case 'backupLines':
+        return backupLines(this.#store, r)
       case 'named':
         return namedIn(this.#state(), r.kind, r.references)
       case 'thing':

@@ -61,11 +61,12 @@ export function attemptUsed(
   }
 }
 
-const NO_CLUSTER: Refusal = {
+export const NO_CLUSTER: Refusal = {
   code: 'UNAVAILABLE',
   message: 'the control plane does not have this cluster',
-  why: 'It was never formed here, or the control plane runs without its data.',
-  remedy: 'Start the control plane with the folder that has its state; the probe goes on trying.',
+  why: 'It was deleted, was never formed here, or the control plane runs without its data.',
+  remedy:
+    'If it was deleted, leave it: holdfast-probe leave --force. Else start the control plane with the folder that has its state; the probe goes on trying.',
 }
 
 const MALFORMED: Refusal = {

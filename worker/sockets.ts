@@ -103,6 +103,16 @@ export class Sockets {
     if (found) this.send(found.ws, frame)
   }
 
+  /**
+   * The cluster is deleted. A host is told so by what it knows from being removed: it gives up its session and
+   * its leases end, as they do whenever nobody renews them (L4).
+   */
+  endAll(cluster: string): void {
+    const detail = `cluster ${cluster} was deleted`
+    for (const ws of this.#ctx.getWebSockets())
+      if (this.attachment(ws)) this.close(ws, CLOSE.evicted, { code: 'notMember', detail })
+  }
+
   send(ws: WebSocket, frame: ObjectFrame): void {
     try {
       ws.send(JSON.stringify(frame))

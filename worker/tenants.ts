@@ -1,6 +1,7 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
-import { clusters, joinTokens, organisations } from '../schema/tables/tenants.ts'
+import { LIMITS } from '../schema/limits.ts'
+import { clusters, doomedObjects, joinTokens, organisations } from '../schema/tables/tenants.ts'
 import type { Statement } from './account-writes.ts'
 import { textOf } from './d1-errors.ts'
 import { newToken, sha256 } from './secrets.ts'
@@ -32,6 +33,12 @@ export class Tenants {
       .get()
   }
 
+  /** Before anything is in the object: if its cluster is never listed, it is deleted. */
+  async reserve(objectId: string): Promise<void> {
+    const dueMs = Date.now() + LIMITS.objectUnlistedMs
+    await this.#db.insert(doomedObjects).values({ objectId, dueMs })
+  }
+
   /**
    * @param commit carries it out, with what else belongs to it
    * @returns whether its name was free in its organisation
@@ -41,7 +48,11 @@ export class Tenants {
     commit: (work: Statement[]) => Promise<void>,
   ): Promise<boolean> {
     try {
-      await commit([this.#db.insert(clusters).values(row)])
+      const kept = eq(doomedObjects.objectId, row.objectId)
+      await commit([
+        this.#db.insert(clusters).values(row),
+        this.#db.delete(doomedObjects).where(kept),
+      ])
       return true
     } catch (error) {
       if (/UNIQUE constraint failed: clusters\./.test(textOf(error))) return false

@@ -133,6 +133,11 @@ export class Watchers {
     return new Response(null, { status: 204 })
   }
 
+  /** The cluster goes, and with it whatever there could be to tell. */
+  endAll(): void {
+    for (const ws of this.#open()) this.#drop(ws, 'keyEnded', 'the cluster was deleted')
+  }
+
   /** Whatever a watcher says is too much: `ping` is answered by the runtime and never comes here. */
   heard(ws: WebSocket): void {
     this.#drop(ws, 'readOnly', 'this stream is read only: nothing but "ping" may be sent')

@@ -72,22 +72,33 @@ const subject = ({ about }: AuditLine): string =>
   about ? `${about.kind} ${about.name ?? about.id}` : '-'
 
 async function exportAudit(session: Session, options: Of): Promise<undefined> {
-  const { chain, base, head } = await page(session, options, { limit: 1 })
+  // What it begins with is told by the answer that has the first entries: older ones go meanwhile.
+  const first = await page(session, options, { after: 0, limit: PAGE })
+  const { chain, base, head } = first
   const header: AuditHeader = { format: 'holdfast-audit-1', chain, base, head }
   const all: AuditLine[] = []
   if (!session.out.json) session.out.raw(JSON.stringify(header))
+  let { entries } = first
   for (let after = base.n; after < head.n; ) {
-    const { entries } = await page(session, options, { after, limit: PAGE })
     const some = entries.filter((one) => one.n <= head.n)
-    if (some.length === 0) break
+    if (some[0]?.n !== after + 1) throw trimmed(after + 1)
     after = some.at(-1)?.n ?? head.n
     if (session.out.json) all.push(...some)
     else session.out.raw(some.map((one) => `${JSON.stringify(one)}\n`).join(''))
+    if (after < head.n) entries = (await page(session, options, { after, limit: PAGE })).entries
   }
   if (session.out.json) session.out.answer({ ...header, entries: all }, () => '')
   session.out.note(`head ${head.n} ${head.hash}`)
   session.out.note('note it elsewhere: audit verify --head HASH finds an end that was cut')
 }
+
+const trimmed = (n: number) =>
+  new HoldfastError({
+    code: 'UNAVAILABLE',
+    message: `entry ${n} was removed while the export was made`,
+    why: 'An audit log has an end, and more was written meanwhile than was read. What was written of the export is not whole.',
+    remedy: 'Export it again.',
+  })
 
 async function verify(
   session: Session,

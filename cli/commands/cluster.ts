@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.ts'
 import { renderStatus } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
+import { addBackup } from './cluster-backup.ts'
 import { addPublishing } from './cluster-publish.ts'
 
 export function addCluster(program: Command, runner: Runner): void {
@@ -56,6 +57,7 @@ export function addCluster(program: Command, runner: Runner): void {
     )
     .action(runner.action(change))
   addPublishing(cluster, runner)
+  addBackup(cluster, runner)
   program.addCommand(cluster)
 }
 

@@ -8,6 +8,7 @@ import { deviceLogin } from '../device-login.ts'
 import { instantText } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
+import { addOrganisationEnd } from './organisation-end.ts'
 
 export function addLogin(program: Command, runner: Runner): void {
   program
@@ -28,6 +29,7 @@ export function addLogin(program: Command, runner: Runner): void {
     .action(runner.action(endSession))
   program.addCommand(session)
   const org = noun('org', 'organisations that you belong to')
+  addOrganisationEnd(org, runner)
   org.command('list').description('those, and what you are there').action(runner.action(listAll))
   org
     .command('use')

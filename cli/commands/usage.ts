@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Usage } from '../../schema/api/usage.ts'
-import type { Runner } from '../command.ts'
+import { instant, type Runner } from '../command.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
 
@@ -10,10 +10,12 @@ export function addUsage(program: Command, runner: Runner): void {
     .description(
       'what the organisation has of clusters, nodes, groups and storage, and what it may have',
     )
+    .addOption(instant('--since', 'day by day from then on, in place of what there is now'))
     .action(runner.action(showUsage))
 }
 
-async function showUsage(session: Session): Promise<undefined> {
+async function showUsage(session: Session, { since }: { since?: number }): Promise<undefined> {
+  if (since !== undefined) return showDays(session, since)
   const whole = await session.call('getUsage', {})
   for (let last = whole.each.at(-1); last && whole.each.length < whole.clusters; ) {
     const { each } = await session.call('getUsage', { query: { after: last.cluster } })
@@ -22,6 +24,28 @@ async function showUsage(session: Session): Promise<undefined> {
     last = each.at(-1)
   }
   session.out.answer(whole, () => render(whole))
+  return undefined
+}
+
+async function showDays(session: Session, since: number): Promise<undefined> {
+  const from = new Date(since).toISOString().slice(0, 10)
+  const whole = await session.call('getUsage', { query: { from } })
+  const rows = (whole.days ?? []).map((one) => [
+    one.day,
+    ...[one.clusters, one.nodes, one.groups, one.nodeHours, one.apiCalls].map(String),
+    ...[one.webhooks, one.failovers].map(String),
+  ])
+  const titles = [
+    'day',
+    'clusters',
+    'nodes',
+    'groups',
+    'node hours',
+    'calls',
+    'webhooks',
+    'failovers',
+  ]
+  session.out.answer(whole, () => table(titles, rows))
   return undefined
 }
 

@@ -8,6 +8,11 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   changeCluster: { placement: 'least-active' },
   publishStatusPage: { groups: ['web'] },
   createToken: { uses: 3, ttlMs: 3_600_000 },
+  restoreCluster: {
+    name: 'prod2',
+    header: { t: 'header', format: 'holdfast-backup-1' },
+    hive: { seq: 120 },
+  },
   join: {
     token: 'hfj_0123456789abcdef',
     name: 'n1',
@@ -27,6 +32,7 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   createOrganisation: { name: 'acme' },
   useOrganisation: { organisation: 'acme' },
   acceptInvitation: { token: 'hfi_0123456789abcdef' },
+  deleteOrganisation: { confirm: 'acme' },
   inviteMember: {
     email: 'ben@example.com',
     role: 'viewer',

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { OPEN_METRICS_TYPE } from '../open-metrics.ts'
 import type { Route } from './route.ts'
-import { usage } from './usage.ts'
+import { usage, usageQuery } from './usage.ts'
 
 export const metricRoutes = {
   clusterMetrics: {
@@ -20,10 +20,7 @@ export const metricRoutes = {
     access: 'read',
     summary:
       'What the organisation has of clusters, nodes, groups, resources and storage, and what it may have',
-    query: z.strictObject({
-      /** Clusters behind this name. */
-      after: z.string().max(LIMITS.nameLengthMax).optional(),
-    }),
+    query: usageQuery,
     response: usage,
   },
   metrics: {

@@ -59,7 +59,11 @@ export interface OpenApi {
 
 /** By the first thing that a path names, or the first below the cluster. */
 const TAGS = [
-  { name: 'Clusters', of: ['clusters', 'hive', 'tokens', 'join'], about: 'Clusters and who joins' },
+  {
+    name: 'Clusters',
+    of: ['clusters', 'hive', 'tokens', 'join', 'backup', 'restores'],
+    about: 'Clusters and who joins',
+  },
   { name: 'Nodes', of: ['nodes'], about: 'Hosts of a cluster, and how they are fenced' },
   {
     name: 'Groups',
@@ -76,7 +80,7 @@ const TAGS = [
   },
   {
     name: 'Accounts',
-    of: ['auth', 'organisations', 'members', 'invitations'],
+    of: ['auth', 'organisations', 'organisation', 'members', 'invitations'],
     about: 'People, how they get in, and where they belong',
   },
   { name: 'Maintenance', of: ['maintenance'], about: 'What is observed only' },

@@ -28,6 +28,7 @@ const OF_CONTROL = ['CONTROL_FAILED', 'NODE_DOWN'] as const
 /** By route; what is not here has none of its own. */
 const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   createCluster: ['NAME_TAKEN', 'QUOTA_REACHED'],
+  restoreCluster: ['BACKUP_UNREADABLE', 'NAME_TAKEN', 'QUOTA_REACHED'],
   join: ['TOKEN_INVALID', 'JOINED_ELSEWHERE', 'NAME_TAKEN', 'LIMIT_REACHED', 'QUOTA_REACHED'],
   signUp: ['SIGN_UP_CLOSED'],
   register: ['TOKEN_INVALID', 'SIGN_UP_CLOSED', 'ACCOUNT_EXISTS'],
@@ -40,6 +41,7 @@ const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   acceptInvitation: ['TOKEN_INVALID', 'ALREADY_MEMBER', 'LIMIT_REACHED'],
   changeMember: ['LAST_OWNER'],
   removeMember: ['LAST_OWNER'],
+  deleteOrganisation: ['ORGANISATION_IN_USE'],
   inviteMember: ['ALREADY_MEMBER', 'LIMIT_REACHED'],
   createKey: ['NAME_TAKEN', 'LIMIT_REACHED'],
   revokeKey: ['KEY_IN_USE'],

@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { authRoutes } from './auth-routes.ts'
+import { backupRoutes } from './backup-routes.ts'
 import * as b from './bodies.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
@@ -14,6 +15,7 @@ import { memberRoutes } from './member-routes.ts'
 import { metricRoutes } from './metric-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { operationRoutes } from './operation-routes.ts'
+import { organisationRoutes } from './organisation-routes.ts'
 import { planningRoutes } from './planning-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Route } from './route.ts'
@@ -100,9 +102,11 @@ export const routes = {
   },
   ...authRoutes,
   ...memberRoutes,
+  ...organisationRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...statusPageRoutes,
+  ...backupRoutes,
   ...webhookRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,

@@ -171,3 +171,32 @@ export const statusPages = sqliteTable('status_pages', {
   groups: text('groups'),
   createdAtMs: integer('created_at_ms').notNull(),
 })
+
+/**
+ * Objects whose storage is to be deleted from then on, by whoever comes first: they belong to no cluster that
+ * is listed. Nothing here says whose they were.
+ */
+export const doomedObjects = sqliteTable('doomed_objects', {
+  objectId: text('object_id').primaryKey(),
+  dueMs: integer('due_ms').notNull(),
+})
+
+/** What an organisation has used, day by day (UTC): a row of each cluster, and one without for calls that name none. */
+export const usageDays = sqliteTable(
+  'usage_days',
+  {
+    organisationId: organisationId(),
+    /** `2026-11-30` */
+    day: text('day').notNull(),
+    /** GUID; '' for what belongs to no cluster. */
+    clusterId: text('cluster_id').notNull(),
+    nodes: integer('nodes').notNull().default(0),
+    groups: integer('groups').notNull().default(0),
+    /** Milliseconds that its nodes were up, added up. */
+    nodeMs: integer('node_ms').notNull().default(0),
+    apiCalls: integer('api_calls').notNull().default(0),
+    webhooks: integer('webhooks').notNull().default(0),
+    failovers: integer('failovers').notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.organisationId, t.day, t.clusterId] })],
+)

@@ -18,6 +18,7 @@ import { tinyDomainXml } from '../../demo/vm/domain.ts'
 import { RealCluster } from './real-cluster.ts'
 import { PEOPLE_LINES, People } from './real-people.ts'
 import { type CliResult, runCli, runCliProcess, surroundings } from './run-cli.ts'
+import { DELIVERY_LINES, WEBHOOK_LINES } from './webhook-lines.ts'
 
 let real: RealCluster
 let people: People
@@ -94,6 +95,8 @@ const CASES: readonly Case[] = [
   on('log -f', 'log -f --group nosuch', notFound),
   of('cluster list', 'cluster list extra', usage),
   of('cluster create other --profile fast', 'cluster create prod', conflict),
+  of('cluster backup prod --out @BACKUP@', 'cluster backup nosuch', notFound),
+  of('cluster restore @BACKUP@ --as prod2', 'cluster restore @CONFIG@ --as prod3', usage),
   of('cluster health prod', 'cluster health nosuch', notFound),
   of('cluster publish prod --group web', 'cluster publish prod --group nosuch', notFound),
   of('cluster published prod', 'cluster published nosuch', notFound),
@@ -179,30 +182,15 @@ const CASES: readonly Case[] = [
   of('token create --uses 3 --ttl 2h', 'token create --uses some', usage),
   of('key create ci --scope operate:prod --expires 90d', 'key create ci --scope root', usage),
   of('key list --all', 'key list --none', usage),
-  of('webhook types', 'webhook types extra', usage),
-  of('webhook create ops --target @HOOK@ --type node.up', 'webhook create ops --target x', usage),
-  of('webhook create all --target @HOOK@', 'webhook create ops --target @HOOK@', conflict),
-  of('webhook create post --kind email --to a@b.example', 'webhook create post --kind x', usage),
-  of(
-    'webhook create alive --kind heartbeat --secret-file @HOOKFILE@ --every 2m',
-    'webhook create alive --kind heartbeat --every soon',
-    usage,
-  ),
-  of('webhook list', 'webhook list extra', usage),
-  of('webhook change ops --all-types --only-cluster prod --on', 'webhook change ops', usage),
-  of('webhook rotate ops --overlap 1h', 'webhook rotate nosuch', notFound),
-  of('webhook test ops', 'webhook test nosuch', notFound),
-  of('webhook trigger node.up ops', 'webhook trigger node.up', usage),
+  ...WEBHOOK_LINES.map((line) => of(...line)),
   on(
     'webhook listen --forward-to http://127.0.0.1:4/ --after 0',
     'webhook listen --forward-to nowhere',
     usage,
   ),
-  of('webhook recover ops --since 1h', 'webhook recover ops', usage),
-  of('webhook deliveries ops --limit 5', 'webhook deliveries ops --state lost', usage),
-  of('webhook replay ops @MESSAGE@', 'webhook replay ops nosuch', notFound),
-  of('webhook delete ops --yes', 'webhook delete nosuch --yes', notFound),
+  ...DELIVERY_LINES.map((line) => of(...line)),
   of('usage', 'usage extra', usage),
+  of('usage --since 2d', 'usage --since 900d', usage),
   of('audit list --since 1h --by operator', 'audit list --cluster nosuch', notFound),
   of('audit export --organisation', 'audit export --cluster nosuch', notFound),
   of('audit verify @AUDIT@', 'audit verify @CONFIG@', unexpected),
@@ -261,6 +249,7 @@ const run = async (
     .replace('@HOOKFILE@', join(real.folder, 'hook-url'))
     .replace('@MESSAGE@', line.includes('@MESSAGE@') ? await lastMessage() : '')
     .replace('@CIB@', join(real.folder, 'cib.xml'))
+    .replace('@BACKUP@', join(real.folder, 'prod.backup.jsonl'))
     .replace('@REPORT@', join(real.folder, 'report.json.gz'))
     .replace('@MOVE@', line.includes('@MOVE@') ? await lastMove() : '')
     .replace('@DRAIN@', line.includes('@DRAIN@') ? await openDrain() : '')

@@ -23,6 +23,8 @@ export const PEOPLE_LINES: readonly (readonly [string, string, number])[] = [
   ['member role ben@example.com --grant operator:prod', 'member role ben@example.com', EXIT.usage],
   ['member remove ben@example.com --yes', `member remove ${OWNER} --yes`, EXIT.notAllowed],
   ['org create acme', 'org create default', EXIT.conflict],
+  ['org export --out @BACKUP@', 'org export extra', EXIT.usage],
+  ['org delete acme --yes', 'org delete nosuch', EXIT.usage],
   ['org use default', 'org use nosuch', EXIT.notFound],
   ['org list', 'org list extra', EXIT.usage],
   ['session list', 'session list extra', EXIT.usage],

@@ -28,6 +28,7 @@ const BODIES: Readonly<Record<string, object>> = {
   replayWebhook: { sinceMs: 1 },
   inviteMember: { email: 'eve@example.com', role: 'viewer' },
   changeMember: { role: 'admin' },
+  deleteOrganisation: { confirm: 'suite', force: true },
   changeNode: { faultDomain: 'rack-2' },
   setFence: { agent: 'fence_ipmilan' },
   startMaintenance: { scope: 'cluster', reason: 'test' },
@@ -56,6 +57,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   ...{ moveGroup: 'NO_ELIGIBLE_NODE', failoverGroup: 'NO_ELIGIBLE_NODE' },
   ...{ failbackGroup: 'NO_PREFERRED_OWNER', cancelOperation: 'NOT_FOUND', deleteRule: 'NOT_FOUND' },
   confirmFence: 'FENCE_CONNECTED',
+  // A key is no owner; see organisation.test.ts.
+  deleteOrganisation: 'FORBIDDEN',
 }
 /** It is so already: nothing would be changed. */
 const NOTHING = [
@@ -68,6 +71,7 @@ const NOTHING = [
 
 let cluster: TestCluster
 let boot: string
+let backup: object
 let pings: ReturnType<typeof setInterval>
 afterAll(() => clearInterval(pings))
 beforeAll(async () => {
@@ -92,6 +96,9 @@ beforeAll(async () => {
   ])
   await ok('inviteMember', { body: { email: 'ada@example.com', role: 'viewer' } })
   boot = (await cluster.view()).nodes[0]?.bootId ?? ''
+  const file = await (await fetchApi(`/v1/clusters/${cluster.name}/backup`)).bytes()
+  const [header = '', hive = ''] = new TextDecoder().decode(file).split('\n')
+  backup = { name: 'not-made', header: JSON.parse(header), hive: JSON.parse(hive).hive }
   await ok('createKey', { body: { name: 'there', scopes: [{ role: 'read' }] } })
   await ok('createWebhook', {
     body: { name: 'there', url: 'https://example.com/', types: ['node.removed'] },
@@ -108,7 +115,8 @@ function send(name: RouteName, query: string, headers: Record<string, string> = 
   const path = route.path.replace(/:([a-z]+)/g, (_, one: string) =>
     one === 'cluster' ? cluster.name : (THINGS[one] ?? ''),
   )
-  const body = name === 'confirmFence' ? { boot } : (BODIES[name] ?? {})
+  const made: Readonly<Record<string, object>> = { confirmFence: { boot }, restoreCluster: backup }
+  const body = made[name] ?? BODIES[name] ?? {}
   return fetchApi(`${path}${query}`, {
     ...{ method: route.method, headers },
     ...(route.body && { body: JSON.stringify(body) }),

@@ -20,7 +20,7 @@ export const statusPageHandlers = {
     const { groups, renew } = call.body
     const { row: cluster, stub } = open(call)
     const [before, seen] = await Promise.all([rowOf(call), view(stub)])
-    const named = groups === 'all' ? null : ids(seen, 'group', [...new Set(groups)])
+    const named = groups === 'all' ? null : await ids(stub, 'group', [...new Set(groups)])
     const row: Row = {
       clusterId: cluster.id,
       publicId: before && !renew ? before.publicId : newPublicId(),

@@ -131,9 +131,13 @@ export class Outbox {
     const over = newest - LIMITS.webhookMessagesKept
     this.#db.delete(messages).where(lte(messages.n, over)).run()
     this.#db.delete(deliveries).where(lte(deliveries.n, over)).run()
-    const last = this.#db.select({ id: attempts.id }).from(attempts).orderBy(desc(attempts.id))
-    const keepFrom = (last.limit(1).get()?.id ?? 0) - LIMITS.webhookAttemptsKept
-    this.#db.delete(attempts).where(lte(attempts.id, keepFrom)).run()
+  }
+
+  /** Not only with messages: what fails is tried again for days, also where nothing new comes. */
+  #trimAttempts(newest: number): void {
+    if (newest % TRIM_EVERY !== 0) return
+    const over = newest - LIMITS.webhookAttemptsKept
+    this.#db.delete(attempts).where(lte(attempts.id, over)).run()
   }
 
   /** The oldest that has not been tried. */
@@ -199,7 +203,8 @@ export class Outbox {
         .where(and(eq(deliveries.endpointId, endpointId), eq(deliveries.n, n)))
         .run()
       const row = { endpointId, n, atMs: Date.now(), status, detail, ms: Math.round(ms) }
-      this.#db.insert(attempts).values(row).run()
+      const { id } = this.#db.insert(attempts).values(row).returning({ id: attempts.id }).get()
+      this.#trimAttempts(id)
     })
   }
 
