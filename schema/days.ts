@@ -1,8 +1,10 @@
 /** Days as they are billed: of UTC. */
+import { instantText } from './instant-text.ts'
+
 const DAY_MS = 86_400_000
 
 /** `2026-11-30` */
-export const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10)
+export const dayOf = (atMs: number): string => instantText(atMs).slice(0, 10)
 
 export const startOfDay = (atMs: number): number => atMs - (atMs % DAY_MS)
 

@@ -76,7 +76,7 @@ export class Cluster extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     const state = () => this.#loaded()
-    this.#store = new HiveStore(ctx.storage)
+    this.#store = new HiveStore(ctx.storage, env.USAGE !== 'off')
     this.#sockets = new Sockets(ctx, this.#store)
     this.#writes = new Writes(ctx.storage, this.#store, state)
     const [store, sockets, writes] = [this.#store, this.#sockets, this.#writes]

@@ -28,6 +28,8 @@ interface WorkerEnv {
   WEBHOOK_RETRY_FACTOR?: string
   /** JSON of what every organisation may have; unset: what the product can bear. */
   QUOTAS?: string
+  /** `off`: what clusters use is not noted day by day. */
+  USAGE?: string
   /** `eu` or `fedramp`: where new clusters are kept and run. Unset: anywhere. */
   JURISDICTION?: string
   /** Multiplies every rate limit; 0: none. Unset: 1. */

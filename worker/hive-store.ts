@@ -61,10 +61,11 @@ export class HiveStore {
   readonly #sql
   #timing: Timing | null = null
 
-  constructor(storage: DurableObjectStorage) {
+  /** @param isMetered whether what is used is noted for the organisation */
+  constructor(storage: DurableObjectStorage, isMetered: boolean) {
     this.#storage = storage
     this.db = drizzle(storage)
-    this.usage = new UsageMeter(this.db)
+    this.usage = new UsageMeter(this.db, isMetered)
     this.counters = new Counters(this.db, this.usage)
     this.#sql = hiveStatements(this.db)
   }

@@ -22,20 +22,27 @@ type Counted = (typeof COUNTED)[number]
 
 export class UsageMeter {
   readonly #db: DrizzleSqliteDODatabase
+  readonly #isOn: boolean
   #toldAtMs: number | null = null
+  /** Of the clock: before that there is nothing to be looked at. */
+  #dueAtMs = 0
   #telling = false
 
-  constructor(db: DrizzleSqliteDODatabase) {
+  /** @param isOn false: nobody wants to know, and nothing is written */
+  constructor(db: DrizzleSqliteDODatabase, isOn: boolean) {
     this.#db = db
+    this.#isOn = isOn
   }
 
   /** Within the transaction of what changes it: so many more nodes are up from now on. */
   nodesUp(by: number, nowMs: number): void {
+    if (!this.#isOn) return
     const up = this.#settle(nowMs)
     this.#set('up', Math.max(0, up + by))
   }
 
   failedOver(by: number, nowMs: number): void {
+    if (!this.#isOn) return
     this.#add(nowMs, 'failovers', by)
   }
 
@@ -45,10 +52,13 @@ export class UsageMeter {
    * @param hive read only then
    */
   look(ctx: DurableObjectState, d1: D1Database, hive: () => Hive, nowMs = Date.now()): void {
+    // With every event: so no more than a comparison, most of the time.
+    if (!this.#isOn || this.#telling || nowMs < this.#dueAtMs) return
     const told = aside('usage', () => {
       this.#toldAtMs ??= this.#get('toldAt') ?? 0
-      const isSoon = nowMs - this.#toldAtMs < LIMITS.usageToldEveryMs
-      if (this.#telling || (isSoon && dayOf(nowMs) === dayOf(this.#toldAtMs))) return null
+      const midnightMs = startOfDay(this.#toldAtMs) + DAY_MS
+      this.#dueAtMs = Math.min(this.#toldAtMs + LIMITS.usageToldEveryMs, midnightMs)
+      if (nowMs < this.#dueAtMs) return null
       this.#telling = true
       return this.#tell(d1, hive(), nowMs)
     })
@@ -61,7 +71,7 @@ export class UsageMeter {
 
   async #tell(d1: D1Database, { cluster, nodes, groups }: Hive, nowMs: number): Promise<void> {
     // Not with each event while D1 is away, or while a cluster that was formed just now is in no list.
-    this.#toldAtMs = nowMs - LIMITS.usageToldEveryMs + AGAIN_MS
+    this.#dueAtMs = nowMs + AGAIN_MS
     if (!cluster) return
     this.#settle(nowMs)
     this.#countAttempts(nowMs)
@@ -83,6 +93,7 @@ export class UsageMeter {
     const [, ...done] = await db.batch([old, ...told])
     if (!done.some((one) => one.meta.changes > 0)) return
     this.#toldAtMs = nowMs
+    this.#dueAtMs = 0
     this.#set('toldAt', nowMs)
     // What is over is not told again.
     this.#db

@@ -158,15 +158,15 @@ function inRow<T>(
   lines: readonly string[],
   schema: z.ZodType<T>,
   numberOf: (line: T) => number,
-  { from, to }: { from: number; to: number },
+  { from: first, to: last }: { from: number; to: number },
   what: string,
 ): void {
-  if (lines.length !== (from === 0 ? 0 : to - from + 1))
-    throw unreadable(`it should have each ${what}, number ${from} to ${to}`)
+  if (lines.length !== (first === 0 ? 0 : last - first + 1))
+    throw unreadable(`it should have each ${what}, ${first} to ${last}`)
   lines.forEach((line, i) => {
     const parsed = schema.safeParse(json(line, i))
-    if (!parsed.success) throw unreadable(`${what} ${from + i} is none: ${at(parsed)}`)
-    if (numberOf(parsed.data) !== from + i) throw unreadable(`${what} ${from + i} is not there`)
+    if (!parsed.success) throw unreadable(`${what} ${first + i} is none: ${at(parsed)}`)
+    if (numberOf(parsed.data) !== first + i) throw unreadable(`${what} ${first + i} is not there`)
   })
 }
 

@@ -127,7 +127,7 @@ export const triggerWebhook = z.strictObject({ type: webhookEventType })
 
 /** What webhooks tell of a cluster, as it is sent. */
 export const toldEvents = z.object({
-  events: z.array(z.object({ id: z.string(), event: webhookEvent })),
+  events: z.array(z.object({ id: z.string(), event: webhookEvent.extend({ data: z.json() }) })),
   /** To go on behind them. */
   next: z.int().nonnegative(),
 })

@@ -145,7 +145,7 @@ export class Platform {
         return done
       },
     }
-    p.object = p.actor.run(() => new this.#Cluster(ctx, { DB: NO_ACCOUNTS }))
+    p.object = p.actor.run(() => new this.#Cluster(ctx, { DB: NO_ACCOUNTS, USAGE: 'off' }))
     return p.object
   }
 

@@ -107,7 +107,7 @@ test('while the control plane does not reach its database it pings nobody, and g
 test('a cluster that is behind with what it has to decide pings nobody', async () => {
   const cluster = await TestCluster.form('wan')
   await runInDurableObject(await cluster.stub(), async (_, ctx) => {
-    const store = new HiveStore(ctx.storage)
+    const store = new HiveStore(ctx.storage, false)
     const state = store.load()
     const endpoint = {
       ...{ id: 'e', name: 'd', kind: 'heartbeat', organisationId: 'o', url: '' },

@@ -31,14 +31,14 @@ async function over(cluster: TestCluster, work: (at: Over) => Promise<void>) {
     const waited: Promise<unknown>[] = []
     const ctx = { waitUntil: (one: Promise<unknown>) => waited.push(one) } as never
     const db = drizzle(storage)
-    const { hive } = new HiveStore(storage).load()
-    let meter = new UsageMeter(db)
+    const { hive } = new HiveStore(storage, true).load()
+    let meter = new UsageMeter(db, true)
     await work({
       sql: storage.sql,
       meter: () => meter,
       /** Memory goes, as by hibernation. */
       forget: () => {
-        meter = new UsageMeter(db)
+        meter = new UsageMeter(db, true)
       },
       look: async (atMs) => {
         meter.look(ctx, env.DB, () => hive, atMs)

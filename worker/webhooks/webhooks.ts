@@ -6,7 +6,7 @@
 import type { ToldEvents, WebhookKind } from '../../schema/api/webhooks.ts'
 import type { Refusal } from '../../schema/errors.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import type { WebhookData, WebhookEvent, WebhookEventType } from '../../schema/webhook-events.ts'
+import type { WebhookData, WebhookEventType } from '../../schema/webhook-events.ts'
 import { aside } from '../aside.ts'
 import type { ClusterState, Decision } from '../core/decision.ts'
 import { isBack } from '../core/tally.ts'
@@ -204,11 +204,11 @@ export class Webhooks {
   }
 
   /** What the time went into is read once somebody is told of it: a host may take hundreds of groups along. */
-  #whole(message: Message): unknown {
+  #whole(message: Message): ToldData {
     const data = JSON.parse(message.data) as Partial<WebhookData<'group.failover.completed'>>
     const { group, cause } = data
     const isWhole = !message.type.endsWith('.completed') || 'phases' in data
-    if (isWhole || !group || cause === undefined) return data
+    if (isWhole || !group || cause === undefined) return data as ToldData
     const ask = { groupId: group.id, id: cause, limit: 1 }
     const [view] = readTimelines(this.#around.store, this.#around.state(), ask)
     const whole = {
@@ -349,7 +349,7 @@ export class Webhooks {
     await this.#judge.look(endpoint, outcome).catch(() => {})
   }
 
-  #event({ n }: Pick<Delivery, 'n'>): { id: string; event: WebhookEvent } | null {
+  #event({ n }: Pick<Delivery, 'n'>): ToldEvents['events'][number] | null {
     const message = this.#outbox.message(n)
     const { cluster } = this.#around.state().hive
     if (!message || !cluster) return null
@@ -362,6 +362,8 @@ export class Webhooks {
     return { id, event }
   }
 }
+
+type ToldData = ToldEvents['events'][number]['event']['data']
 
 const OVERTAKEN: Outcome = {
   ...{ delivered: true, status: null, ms: 0 },

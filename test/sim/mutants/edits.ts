@@ -40,9 +40,9 @@ export const OLDER_SOCKETS_STAY: Edit = {
 
 export const OLDER_REPORTS: readonly Edit[] = [
   {
-    file: 'worker/cluster-object.ts',
-    find: '    if (newer) {',
-    replace: '    if (newer && a.session < 0) {',
+    file: 'worker/node-inbox.ts',
+    find: '    if (sockets.hasNewer(a)) {',
+    replace: '    if (sockets.hasNewer(a) && a.session < 0) {',
   },
   {
     file: 'worker/core/membership-manager.ts',
