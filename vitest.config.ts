@@ -3,8 +3,11 @@ import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
-/** They wait for minutes, and do little else. */
-const PATIENT = ['test/e2e/identity.test.ts', 'test/e2e/join-walkthrough.test.ts']
+/** They wait for minutes, do little else, and none of it has to be in time. */
+const PATIENT = [
+  ...['e2e/identity', 'e2e/join-walkthrough', 'probe/modules/certify'],
+  ...['probe/host-join', 'probe/host-leave', 'probe/host-doctor'],
+].map((name) => `test/${name}.test.ts`)
 
 /** Parts with sockets, processes and timers, which go on when their test has ended. */
 const SHELLS = 'test/unit/review/**/*.test.ts'
@@ -169,7 +172,7 @@ export default defineConfig({
           sequence: { groupOrder: 4 },
         },
       },
-      realProcesses('probe', 5, 2, ['test/probe/**/*.test.ts']),
+      realProcesses('probe', 5, 2, ['test/probe/**/*.test.ts'], PATIENT),
       realProcesses('e2e', 5, 2, ['test/e2e/**/*.test.ts'], [...PATIENT, ...ALONE]),
       realProcesses('alone', 6, 1, ALONE),
       realProcesses('patient', 7, 1, PATIENT),

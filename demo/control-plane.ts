@@ -127,9 +127,9 @@ async function startLocked(options: ControlPlaneOptions, lock: Server): Promise<
 /** There is one place that sets an alarm. */
 function withLateAlarms(bundle: string, lateMs: number): string {
   if (lateMs === 0) return bundle
-  const [before, after, ...more] = bundle.split('.setAlarm(at)')
-  if (after === undefined || more.length > 0) throw new Error('alarms are not set in one place')
-  return `${before}.setAlarm(at + ${lateMs})${after}`
+  const places = [...bundle.matchAll(/\.setAlarm\(\w+\)/g)]
+  if (places.length !== 1) throw new Error('alarms are not set in one place')
+  return bundle.replace(/\.setAlarm\((\w+)\)/, `.setAlarm($1 + ${lateMs})`)
 }
 
 const LOOPBACK = '127.0.0.1'

@@ -145,13 +145,14 @@ async function dependencies(demo: Demo) {
   const faultMs = Date.now()
   await demo.addGroup('chain')
   const args = [program('step.ts'), ledger]
-  // Online once they have lived so long: by then they have written that they started.
   await demo.addProcess('base', 'chain', args, { startGraceMs: 400 })
   await demo.addProcess('app', 'chain', args, { startGraceMs: 400, dependsOn: ['base'] })
   await demo.online('chain')
+  // Online is who has lived so long; on a busy machine it may not have written yet that it started.
+  await written(ledger, 2)
   const from = (await demo.group('chain')).owner as string
   await moveTo(demo, 'chain', otherNode(demo, from))
-  await sleep(400)
+  await written(ledger, 6)
   const said = readLines(ledger).map((line) => `${line.what} ${line.name}`)
   const want = ['start base', 'start app', 'end app', 'end base', 'start base', 'start app']
   ensure(said.join(', ') === want.join(', '), `order was ${said.join(', ')}`)
@@ -159,6 +160,12 @@ async function dependencies(demo: Demo) {
   const first = lines.find((line) => line.name === 'app' && line.what === 'start') as LedgerLine
   const times = timesOf(demo, faultMs, first, /offer to/, /owns it/)
   return times
+}
+
+/** Until so many lines are there, or until they have had their time: which they are is judged then. */
+async function written(ledger: string, lines: number): Promise<void> {
+  for (let waitedMs = 0; readLines(ledger).length < lines && waitedMs < 10_000; waitedMs += 50)
+    await sleep(50)
 }
 
 /** S-85: the group moves with its flag; only flag 1 gets Online. */

@@ -125,8 +125,6 @@ export class Agent {
       case 'policyTaken':
         this.#session.tell({ t: 'policyTaken', number: frame.number })
         break
-      case 'granted':
-        break
       case 'denied':
         this.#grants = this.#grants.filter(
           (g) => g.groupId !== frame.groupId || g.epoch !== frame.epoch,
@@ -159,6 +157,8 @@ export class Agent {
       case 'stopHere':
       case 'askType':
         void this.#asked(frame)
+        break
+      case 'granted':
         break
       case 'log':
         this.#session.log(frame.entries)
@@ -370,14 +370,15 @@ export class Agent {
   #stoppedHere(item: StatusItem): void {
     const { resourceId, epoch, detail } = item
     if (this.#localStops.has(resourceId, epoch)) return
+    const { hive, knownSeq } = this.#replica
     // The control plane knows what is wanted; told with 0 it would be older than all that ever was.
-    const known = this.#replica.hive.seq > 0
-    if (!known && this.#replica.knownSeq === 0) return this.#localStops.wait(item)
-    const wanted = this.#replica.hive.resources.get(resourceId)?.persistentState
-    if (known && (wanted !== 1 || !this.#current(item))) return
-    const intent = localStop(resourceId, epoch, this.#replica.knownSeq, detail)
+    if (Math.max(hive.seq, knownSeq) === 0) return this.#localStops.wait(item)
+    const wanted = hive.resources.get(resourceId)?.persistentState
+    if (hive.seq > 0 && (wanted !== 1 || !this.#current(item))) return
+    const intent = localStop(resourceId, epoch, knownSeq, detail)
     this.#localStops.note(intent)
     this.#session.tellIntent(intent)
+    this.#act() // Not soon: settled before RHS was told 0, that 1 is wanted would be no news to it.
   }
 
   /** `holdfast-probe stop`: durable here before anything is done about it. */
@@ -385,19 +386,18 @@ export class Agent {
     const { nodeId } = this.#identity.file
     const stop = orderStop(reference, kill, this.#replica, nodeId, this.#grants, this.#localStops)
     if ('refused' in stop) return stop
-    const toldControlPlane = this.#session.seqW !== null
     this.#session.tellIntent(stop.intent)
     this.#act()
-    return { ok: true, resource: stop.name, toldControlPlane }
+    return { ok: true, resource: stop.name, toldControlPlane: this.#session.seqW !== null }
   }
 
   readonly #log = (...line: Parameters<typeof logLine>) => this.#session.log([logLine(...line)])
 
   /** For `holdfast-probe status`: it has a line for each resource. */
   #tellInfo(): void {
-    const [session, replica, { types }] = [this.#session, this.#replica, this.#monitors]
-    const { file } = this.#identity
-    const info = infoOf(file, session, replica, this.#localStops.all, types, this.#statuses)
+    const [session, replica, { file }] = [this.#session, this.#replica, this.#identity]
+    const [stops, { types }] = [this.#localStops.all, this.#monitors]
+    const info = infoOf(file, session, replica, stops, types, this.#statuses)
     this.#toGuard({ t: 'info', info })
   }
 }

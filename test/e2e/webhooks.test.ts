@@ -134,7 +134,9 @@ describe('webhooks', () => {
       params: { ...params, ...webhook },
       body: { sinceMs },
     })
-    expect(again.messages).toBe(2)
+    // That it was switched off is told as well, to whoever listens again.
+    expect(again.messages).toBe(3)
+    await receiver.until(() => receiver.accepted.some((e) => e.type === 'webhook.disabled'))
     await receiver.until(() => receiver.accepted.filter((e) => e.type === 'node.paused').length > 0)
     await receiver.until(
       () => receiver.accepted.filter((e) => e.type === 'node.resumed').length > 0,

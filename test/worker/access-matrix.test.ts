@@ -17,8 +17,8 @@ import {
   TestCluster,
 } from './api.ts'
 
-/** What is needed, and the status for who has it: of a body that does not fit, of what is not there or not set up. */
-type Row = readonly [needs: Access, admitted: 200 | 400 | 404 | 503]
+/** What is needed, and the status for who has it: of a body that does not fit, of what is not there. */
+type Row = readonly [needs: Access, admitted: 200 | 400 | 404]
 
 const ROWS: Readonly<Record<string, Row>> = {
   listClusters: ['anyKey', 200],
@@ -33,7 +33,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   listTypes: ['read', 200],
   ...{ authInfo: ['anyone', 200], signUp: ['anyone', 400], register: ['anyone', 400] },
   ...{ logIn: ['anyone', 400], forgotPassword: ['anyone', 400], resetPassword: ['anyone', 400] },
-  ...{ beginOidc: ['anyone', 503], finishOidc: ['anyone', 400] },
+  ...{ beginOidc: ['anyone', 404], finishOidc: ['anyone', 400] },
   ...{ beginSecondFactor: ['person', 400], confirmSecondFactor: ['person', 400] },
   removeSecondFactor: ['person', 400],
   ...{ changePassword: ['person', 400], logOut: ['person', 200], listSessions: ['person', 200] },

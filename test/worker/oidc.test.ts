@@ -293,7 +293,7 @@ describe('a provider that is not there as it should be', () => {
   })
 
   test('is not set up, and that is said; who may ask for it sees its name', async () => {
-    expect(await refusedTo('beginOidc')).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await refusedTo('beginOidc')).toMatchObject({ status: 404 })
     expect(await done('authInfo')).toMatchObject({ oidc: null })
     const { settings } = provider()
     expect(await done('authInfo', { env: settings })).toMatchObject({ oidc: { name: 'Keys' } })

@@ -25,12 +25,12 @@ export function providerOf(env: Env): Provider | null {
   return { issuer, name: env.OIDC_NAME || issuer.hostname, clientId, clientSecret }
 }
 
-/** @throws {HoldfastError} UNAVAILABLE */
+/** @throws {HoldfastError} NOT_FOUND */
 export function requireProvider(env: Env): Provider {
   const provider = providerOf(env)
   if (provider) return provider
   throw new HoldfastError({
-    code: 'UNAVAILABLE',
+    code: 'NOT_FOUND',
     message: 'nobody is logged in by another provider here',
     why: 'OIDC_ISSUER or OIDC_CLIENT_ID is not set.',
     remedy: 'Log in by address and password. Whoever runs it can set up OpenID Connect.',
