@@ -90,7 +90,7 @@ test('from nothing to a failover that is told, and a colleague who may not move'
 
   // A key for programs, a cluster, and hosts that join it with a token.
   const key = JSON.parse(await done('Ana', 'key create ci --scope operate --json')).key as string
-  await done('Ana', 'cluster create prod --profile fast')
+  await done('Ana', 'cluster create prod --profile standard')
   const prod = { HOLDFAST_CLUSTER: 'prod' }
   const { token } = JSON.parse(await done('Ana', 'token create --uses 3 --json', prod)) as {
     token: string
@@ -122,7 +122,7 @@ test('from nothing to a failover that is told, and a colleague who may not move'
   }
   const before = (await ownerOf())?.owner
   hosts.find((one) => one.name === before)?.powerCut()
-  await receiver.until(() => receiver.accepted.length > 0, 30_000)
+  await receiver.until(() => receiver.accepted.length > 0, 60_000)
   const [event] = receiver.accepted
   expect(event).toMatchObject({ type: 'group.failover.completed' })
   const data = event?.data as WebhookData<'group.failover.completed'>
