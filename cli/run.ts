@@ -1,12 +1,12 @@
 import { CommanderError } from 'commander'
 import { usageFailure } from '../schema/api/failure.ts'
 import { Runner } from './command.ts'
+import { DryRunDone } from './dry-run.ts'
 import { dryRunText } from './dry-run-text.ts'
 import { EXIT } from './exit-codes.ts'
 import { Output } from './output.ts'
 import { makeProgram, VERSION } from './program.ts'
 import { docsOf, type Failure, failureOf, renderFailure } from './render-error.ts'
-import { DryRunDone } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** Runs one command line; returns the exit code. */

@@ -5,10 +5,8 @@ import {
   type Client,
   callRaw,
   createClient,
-  type DryRun,
   dryRunOf,
 } from '../schema/api/client.ts'
-import type { Route } from '../schema/api/route.ts'
 import { writes } from '../schema/api/route-errors.ts'
 import {
   type Body,
@@ -20,6 +18,7 @@ import {
 } from '../schema/api/routes.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { type ContextFlags, findContext } from './context.ts'
+import { DryRunDone, isWrite, requireDryRun, routeAt } from './dry-run.ts'
 import { Feed } from './feed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { nearest } from './suggest.ts'
@@ -42,21 +41,6 @@ interface Input<N extends RouteName> {
   query?: Query<N>
   body?: Body<N>
 }
-
-/** Thrown where a command would have written: there is nothing for it to go on with. */
-export class DryRunDone {
-  readonly found: DryRun
-
-  constructor(found: DryRun) {
-    this.found = found
-  }
-}
-
-/** What is a question in its own words is asked as it is. */
-const isWrite = (name: RouteName, { body }: { body?: unknown }): boolean =>
-  routes[name].method !== 'GET' &&
-  routes[name].access !== 'read' &&
-  (body as { dryRun?: boolean } | undefined)?.dryRun !== true
 
 export class Session {
   readonly out: Output
@@ -87,31 +71,21 @@ export class Session {
 
   /** A call that belongs to no cluster. */
   async call<N extends RouteName>(name: N, input: CallInput<N> = {}): Promise<Response<N>> {
-    const whole = { ...input, signal: this.signal }
-    if (this.#flags.dryRun && isWrite(name, input)) throw await this.#tried(name, whole)
-    const { ifMatch } = this.#flags
-    if (ifMatch === undefined || this.#hasWritten || !writes(name))
-      return this.#connection().client(name, whole)
-    // What it does next is about what it has changed itself.
-    this.#hasWritten = true
-    return this.#connection().client(name, { ...whole, ifMatch })
+    const isTried = this.dryRun && isWrite(name, input)
+    if (isTried) requireDryRun(name)
+    const whole = { ...input, signal: this.signal, ...this.#condition(name) }
+    if (!isTried) return this.#connection().client(name, whole)
+    const { url, key } = this.#connection()
+    // The command ends here: whatever it would do next is about what was changed.
+    throw new DryRunDone(await dryRunOf({ url, key }, name, whole))
   }
 
-  /** The command ends here: whatever it would do next is about what was changed. */
-  async #tried<N extends RouteName>(name: N, input: CallInput<N>): Promise<DryRunDone> {
-    const { noDryRun, access }: Route = routes[name]
-    if (noDryRun !== undefined || !writes(name))
-      throw new HoldfastError({
-        code: 'BAD_REQUEST',
-        message: 'this cannot be tried without being done',
-        why: `${noDryRun ?? (access === 'person' ? 'It is about a person, not about an organisation.' : 'It changes nothing that has an owner yet.')} Nothing was done.`,
-        remedy: 'Leave --dry-run away to have it done.',
-      })
-    const { url, key } = this.#connection()
+  /** Of the first write alone: what a command does next is about what it has changed itself. */
+  #condition(name: RouteName): { ifMatch?: number } {
     const { ifMatch } = this.#flags
-    return new DryRunDone(
-      await dryRunOf({ url, key }, name, { ...input, ...(ifMatch !== undefined && { ifMatch }) }),
-    )
+    if (ifMatch === undefined || this.#hasWritten || !writes(name)) return {}
+    this.#hasWritten = true
+    return { ifMatch }
   }
 
   /**
@@ -162,8 +136,18 @@ export class Session {
   async raw(method: string, path: string, body: string | undefined): Promise<string> {
     const { url, key } = this.#connection()
     const cluster = path.includes('{cluster}') ? encodeURIComponent(await this.cluster()) : ''
-    const filled = path.replaceAll('{cluster}', cluster)
-    return callRaw({ url, key }, { method, path: filled, body, signal: this.signal })
+    const at = new URL(path.replaceAll('{cluster}', cluster), url)
+    const { dryRun } = this
+    const { ifMatch } = this.#flags
+    if (dryRun && method !== 'GET') {
+      const name = routeAt(method, at.pathname)
+      if (name === null || routes[name].access !== 'read') {
+        requireDryRun(name)
+        at.searchParams.set('dry_run', 'true')
+      }
+    }
+    const whole = { method, path: at.pathname + at.search, body, signal: this.signal }
+    return callRaw({ url, key }, { ...whole, ...(method !== 'GET' && { ifMatch }) })
   }
 
   async view(): Promise<ClusterView> {

@@ -5,6 +5,7 @@ import { noun, type Runner } from '../command.ts'
 import { forgetKey, writeSettings } from '../config-store.ts'
 import { confirm, type YesOption, yesOption } from '../confirm.ts'
 import { deviceLogin } from '../device-login.ts'
+import { requireDryRun } from '../dry-run.ts'
 import { instantText } from '../duration.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
@@ -45,6 +46,8 @@ export function addLogin(program: Command, runner: Runner): void {
 }
 
 async function logIn(session: Session): Promise<undefined> {
+  // A session is made by whoever lets the code in: nothing here could only be tried.
+  if (session.dryRun) requireDryRun(null)
   const { url } = session.place()
   const { env } = session.surroundings
   const made = await deviceLogin({

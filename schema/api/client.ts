@@ -90,6 +90,8 @@ export interface RawCall {
   readonly path: string
   readonly body?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** As that of `CallInput`. */
+  readonly ifMatch?: number | undefined
 }
 
 /** Any call, its answer as text. @throws {HoldfastError} as the client does */
@@ -99,7 +101,6 @@ export async function callRaw(options: ClientOptions, call: RawCall): Promise<st
 
 interface Ask extends Omit<RawCall, 'path'> {
   readonly waitMs?: number
-  readonly ifMatch?: number | undefined
 }
 
 /** A write whose connection was lost is sent again so often, with these pauses. */

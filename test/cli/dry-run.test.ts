@@ -56,6 +56,30 @@ test('what cannot be tried is refused, and not done', async () => {
   expect(real.mails.filter((mail) => mail.includes('ana@'))).toEqual([])
 })
 
+test.each([
+  ['/v1/clusters/{cluster}/groups --body {"name":"raw"}', EXIT.done, '"dryRun":true'],
+  ['/v1/auth/logout', EXIT.usage, 'this cannot be tried without being done'],
+  ['/v1/clusters/{cluster}/webhooks', EXIT.usage, 'this cannot be tried without being done'],
+  ['/v1/clusters/{cluster}/simulate --body {"what":"nodeDown","nodes":["n1"]}', EXIT.done, '{'],
+])('a call of any path: api POST %s', async (call, code, said) => {
+  const before = await seq()
+  const done = await cli(`api POST ${call} --dry-run`)
+  expect(done.code, done.stderr).toBe(code)
+  expect(done.stdout + done.stderr).toContain(said)
+  expect(await seq()).toBe(before)
+})
+
+test('a call of any path on condition', async () => {
+  const late = await cli(
+    `api PATCH /v1/clusters/{cluster}/groups/web --body {"priority":2} --if-match ${(await seq()) - 1}`,
+  )
+  expect(late).toMatchObject({ code: EXIT.conflict })
+})
+
+test('a login is none that could be tried', async () => {
+  expect(await cli('login --dry-run')).toMatchObject({ code: EXIT.usage })
+})
+
 test('--if-match: only at the update that was seen; what the command writes next is its own', async () => {
   const seen = await seq()
   const first = await cli(`group create db --if-match ${seen}`)

@@ -46,7 +46,10 @@ export const ON_MODULES = {
       blow.host.modules.fenceLateMs = 0
     })
   },
-  /** It is cut off, and back and at work when the result comes: that is about the boot before (F2). */
+  /**
+   * It is cut off, and back and at work when the result comes: that is about the boot before (F2). So is the word of an
+   * operator who has looked at it meanwhile (F5).
+   */
   backBeforeFenced: ({ scene, host, random }) => {
     if (scene.plan.world.fencing === 'none') return
     const busy = scene.hosts.filter(({ processes }) => processes.list().length > 0)
@@ -55,10 +58,12 @@ export const ON_MODULES = {
     const others = scene.hosts.filter((other) => other !== struck)
     for (const { modules } of others) modules.fenceLateMs = lateMs
     struck.powerCut(false)
-    later(scene, random.between(1_100, 1_500 + unitMs(scene)), () => struck.powerOn())
+    const offMs = random.between(1_100, 1_500 + unitMs(scene))
+    later(scene, offMs, () => struck.powerOn())
     later(scene, lateMs, () => {
       for (const { modules } of others) modules.fenceLateMs = 0
     })
+    scene.operator.confirmOver(offMs + random.between(0, 2) * unitMs(scene))
   },
   managerGone: (blow) => {
     blow.host.manager.goneUntilMs = blow.scene.kernel.nowMs + lastingMs(blow)
