@@ -20,29 +20,18 @@ export const isWrite = (name: RouteName, { body }: { body?: unknown }): boolean 
   routes[name].access !== 'read' &&
   (body as { dryRun?: boolean } | undefined)?.dryRun !== true
 
-/** @returns null: there is nothing there */
-export function routeAt(method: string, path: string): RouteName | null {
-  const names = Object.keys(routes) as RouteName[]
-  const isThere = (name: RouteName) => {
-    const pattern = routes[name].path.replaceAll('.', '\\.').replace(/:[a-z]+/g, '[^/]+')
-    return routes[name].method === method && new RegExp(`^${pattern}$`).test(path)
-  }
-  return names.find(isThere) ?? null
-}
-
 /**
- * The control plane judges writes; what is none to it would be done, whatever is said beside it.
+ * Said here in words of the command: the control plane would refuse it as well.
  *
- * @param name null: of a path that is not known here
  * @throws {HoldfastError} BAD_REQUEST
  */
-export function requireDryRun(name: RouteName | null): void {
-  const { noDryRun, access }: Partial<Route> = name === null ? {} : routes[name]
-  if (name !== null && noDryRun === undefined && writes(name)) return
+export function requireDryRun(name: RouteName): void {
+  const { noDryRun, access }: Route = routes[name]
+  if (noDryRun === undefined && writes(name)) return
   const about =
     access === 'person'
       ? 'It is about a person, not about an organisation.'
-      : 'It changes nothing that has an owner yet, or it is not known here.'
+      : 'It changes nothing that has an owner yet.'
   throw new HoldfastError({
     code: 'BAD_REQUEST',
     message: 'this cannot be tried without being done',

@@ -18,7 +18,7 @@ import {
 } from '../schema/api/routes.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { type ContextFlags, findContext } from './context.ts'
-import { DryRunDone, isWrite, requireDryRun, routeAt } from './dry-run.ts'
+import { DryRunDone, isWrite, requireDryRun } from './dry-run.ts'
 import { Feed } from './feed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { nearest } from './suggest.ts'
@@ -137,17 +137,11 @@ export class Session {
     const { url, key } = this.#connection()
     const cluster = path.includes('{cluster}') ? encodeURIComponent(await this.cluster()) : ''
     const at = new URL(path.replaceAll('{cluster}', cluster), url)
-    const { dryRun } = this
-    const { ifMatch } = this.#flags
-    if (dryRun && method !== 'GET') {
-      const name = routeAt(method, at.pathname)
-      if (name === null || routes[name].access !== 'read') {
-        requireDryRun(name)
-        at.searchParams.set('dry_run', 'true')
-      }
-    }
-    const whole = { method, path: at.pathname + at.search, body, signal: this.signal }
-    return callRaw({ url, key }, { ...whole, ...(method !== 'GET' && { ifMatch }) })
+    // What takes none of it is refused by the control plane, and not done.
+    if (this.dryRun && method !== 'GET') at.searchParams.set('dry_run', 'true')
+    const { ifMatch } = method === 'GET' ? {} : this.#flags
+    const whole = { method, path: at.pathname + at.search, body, ifMatch, signal: this.signal }
+    return callRaw({ url, key }, whole)
   }
 
   async view(): Promise<ClusterView> {

@@ -47,7 +47,7 @@ export function addLogin(program: Command, runner: Runner): void {
 
 async function logIn(session: Session): Promise<undefined> {
   // A session is made by whoever lets the code in: nothing here could only be tried.
-  if (session.dryRun) requireDryRun(null)
+  if (session.dryRun) requireDryRun('logIn')
   const { url } = session.place()
   const { env } = session.surroundings
   const made = await deviceLogin({

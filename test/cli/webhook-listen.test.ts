@@ -5,25 +5,15 @@ import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { parseWebhookEvent, WEBHOOK_EVENTS } from '../../schema/webhook-events.ts'
+import { HookReceiver } from './hook-receiver.ts'
 import { RealCluster } from './real-cluster.ts'
 import { runCli } from './run-cli.ts'
 
 let real: RealCluster
-let heard: { headers: Record<string, string>; body: string }[] = []
-let status = 204
-const receiver = createServer((request, response) => {
-  let body = ''
-  request.on('data', (part) => {
-    body += part
-  })
-  request.on('end', () => {
-    heard.push({ headers: request.headers as Record<string, string>, body })
-    response.writeHead(status).end()
-  })
-})
+const receiver = new HookReceiver()
 
 beforeAll(async () => {
-  await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
+  await receiver.start()
   real = await RealCluster.start()
 }, 60_000)
 afterAll(async () => {
@@ -31,11 +21,11 @@ afterAll(async () => {
   receiver.close()
 })
 beforeEach(() => {
-  heard = []
-  status = 204
+  receiver.heard = []
+  receiver.status = 204
 })
 
-const hook = () => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`
+const hook = () => receiver.url
 const webhook = (line: string, signal?: AbortSignal) =>
   runCli(['webhook', ...line.split(' ')], { env: real.env, ...(signal && { signal }) })
 
@@ -56,11 +46,11 @@ const pause = (isPaused: boolean) =>
 test('what has happened is forwarded in order, signed with the secret that it shows, and told in a line each', async () => {
   const { code, stdout, stderr } = await until(
     `listen --forward-to ${hook()} --after 0`,
-    () => heard.length >= 4,
+    () => receiver.heard.length >= 4,
   )
   expect(code).toBe(EXIT.interrupted)
   const [secret = ''] = /whsec_\S+/.exec(stderr.replace(/,/g, ' ')) ?? []
-  const events = heard.map(({ body, headers }) =>
+  const events = receiver.heard.map(({ body, headers }) =>
     parseWebhookEvent(new Webhook(secret).verify(body, headers)),
   )
   expect(events.map((one) => one.sequence)).toEqual(events.map((_, n) => n + 1))
@@ -70,8 +60,8 @@ test('what has happened is forwarded in order, signed with the secret that it sh
 
 test('what comes is forwarded as it comes; behind a number it goes on where it was, with nothing lost or twice', async () => {
   const { next } = await real.api('listWebhookEvents', { params: real.params, query: {} })
-  const types = () => heard.map(({ body }) => JSON.parse(body).type)
-  const first = until(`listen --forward-to ${hook()} --json`, () => heard.length >= 1)
+  const types = () => receiver.heard.map(({ body }) => JSON.parse(body).type)
+  const first = until(`listen --forward-to ${hook()} --json`, () => receiver.heard.length >= 1)
   await new Promise((soon) => setTimeout(soon, 1_000))
   await pause(true)
   const { stdout } = await first
@@ -85,15 +75,21 @@ test('what comes is forwarded as it comes; behind a number it goes on where it w
   await pause(false)
   await pause(true)
   await pause(false)
-  await until(`listen --forward-to ${hook()} --after ${line.sequence}`, () => heard.length >= 4)
+  await until(
+    `listen --forward-to ${hook()} --after ${line.sequence}`,
+    () => receiver.heard.length >= 4,
+  )
   expect(types()).toEqual(['node.paused', 'node.resumed', 'node.paused', 'node.resumed'])
-  const sequences = heard.map(({ body }) => JSON.parse(body).sequence)
+  const sequences = receiver.heard.map(({ body }) => JSON.parse(body).sequence)
   expect(sequences).toEqual([1, 2, 3, 4].map((n) => next + n))
 })
 
 test('a receiver that fails, or is not there, is told of and stops nothing', async () => {
-  status = 500
-  const failed = await until(`listen --forward-to ${hook()} --after 0`, () => heard.length >= 4)
+  receiver.status = 500
+  const failed = await until(
+    `listen --forward-to ${hook()} --after 0`,
+    () => receiver.heard.length >= 4,
+  )
   expect(failed.stdout).toContain('answered 500')
   const gone = createServer().listen(0, '127.0.0.1')
   await new Promise((done) => gone.once('listening', done))
@@ -107,11 +103,11 @@ test('a receiver that fails, or is not there, is told of and stops nothing', asy
 test('trigger: every type of the catalogue, to a webhook or from here', async () => {
   await webhook(`create target --target ${hook()}`)
   for (const type of Object.keys(WEBHOOK_EVENTS)) {
-    heard = []
+    receiver.heard = []
     expect((await webhook(`trigger ${type} target`)).code).toBe(EXIT.done)
     expect((await webhook(`trigger ${type} --forward-to ${hook()}`)).code).toBe(EXIT.done)
-    expect(heard).toHaveLength(2)
-    for (const { body } of heard)
+    expect(receiver.heard).toHaveLength(2)
+    for (const { body } of receiver.heard)
       expect(parseWebhookEvent(JSON.parse(body))).toMatchObject({ type, sequence: 0 })
   }
   const near = await webhook('trigger node.dwon target')

@@ -1,37 +1,20 @@
 /** `holdfast webhook` against a real control plane, whose webhooks may point to loopback, and a real receiver. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { WEBHOOK_EVENTS } from '../../schema/webhook-events.ts'
+import { type HeardHook, HookReceiver } from './hook-receiver.ts'
 import { RealCluster } from './real-cluster.ts'
 import { runCli } from './run-cli.ts'
 
-interface Heard {
-  readonly headers: Record<string, string>
-  readonly body: string
-}
-
 let real: RealCluster
-let heard: Heard[] = []
-let status = 204
-const receiver = createServer((request, response) => {
-  let body = ''
-  request.on('data', (part) => {
-    body += part
-  })
-  request.on('end', () => {
-    heard.push({ headers: request.headers as Record<string, string>, body })
-    response.writeHead(status).end()
-  })
-})
+const receiver = new HookReceiver()
 
 beforeAll(async () => {
-  await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
+  await receiver.start()
   real = await RealCluster.start()
 }, 60_000)
 afterAll(async () => {
@@ -39,7 +22,7 @@ afterAll(async () => {
   receiver.close()
 })
 
-const hook = () => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`
+const hook = () => receiver.url
 const webhook = (line: string) => runCli(['webhook', ...line.split(' ')], { env: real.env })
 
 const SECRET = /^whsec_[A-Za-z0-9+/]{43}=\n$/
@@ -51,20 +34,20 @@ test('the secret alone is the data; what is sent is signed with it, and by both 
   const rotated = await webhook('rotate signed --overlap 1h')
   expect(rotated).toMatchObject({ code: EXIT.done, stdout: expect.stringMatching(SECRET) })
 
-  heard = []
+  receiver.heard = []
   const tested = await webhook('test signed')
   expect(tested).toMatchObject({ code: EXIT.done, stdout: expect.stringMatching(/^delivered: /) })
-  expect(heard).toHaveLength(1)
-  const [{ headers, body }] = heard as [Heard]
+  expect(receiver.heard).toHaveLength(1)
+  const [{ headers, body }] = receiver.heard as [HeardHook]
   for (const secret of [made.stdout, rotated.stdout])
     expect(new Webhook(secret.trim()).verify(body, headers)).toMatchObject({
       ...{ type: 'webhook.test', cluster: null, sequence: 0 },
     })
 
   const again = await webhook('rotate signed --overlap 0s')
-  heard = []
+  receiver.heard = []
   await webhook('test signed')
-  const [last] = heard as [Heard]
+  const [last] = receiver.heard as [HeardHook]
   const verify = (secret: string) => new Webhook(secret.trim()).verify(last.body, last.headers)
   expect(verify(again.stdout)).toBeTypeOf('object')
   expect(() => verify(rotated.stdout)).toThrow('No matching signature')
@@ -77,18 +60,18 @@ test('made ready for PagerDuty and Slack: the secret comes from a file, and is s
   writeFileSync(join(folder, 'url'), `${hook()}services/very-secret-path\n`)
   const [keyFile, urlFile] = [join(folder, 'key'), join(folder, 'url')]
   // The receiver plays both: what they answer is documented, and not looked at but for its status.
-  status = 202
+  receiver.status = 202
   const made = await webhook(
     `create pd --kind pagerduty --secret-file ${keyFile} --target ${hook()}v2/enqueue`,
   )
   expect(made).toMatchObject({ code: EXIT.done, stdout: expect.stringContaining('(pagerduty)') })
   const chat = await webhook(`create chat --kind slack --secret-file ${urlFile}`)
   expect(chat.code).toBe(EXIT.done)
-  heard = []
+  receiver.heard = []
   for (const name of ['pd', 'chat'])
     expect((await webhook(`test ${name}`)).stdout).toMatch(/^delivered: answered 202/)
-  status = 204
-  const [first, second] = heard.map(({ body }) => JSON.parse(body))
+  receiver.status = 204
+  const [first, second] = receiver.heard.map(({ body }) => JSON.parse(body))
   expect(first).toMatchObject({ routing_key: key, event_action: 'trigger' })
   expect(second).toMatchObject({ text: expect.stringContaining('a test of Holdfast') })
   writeFileSync(keyFile, key.replace('R', 'S'))
@@ -107,10 +90,10 @@ test('made ready for PagerDuty and Slack: the secret comes from a file, and is s
 
 test('a test that is not delivered says why, and ends with the code of what did not go as wished', async () => {
   await webhook(`create failing --target ${hook()}`)
-  status = 503
+  receiver.status = 503
   const human = await webhook('test failing')
   const json = await webhook('test failing --json')
-  status = 204
+  receiver.status = 204
   expect(human.code).toBe(EXIT.problems)
   expect(human.stdout).toMatch(/^NOT delivered: answered 503 \(\d+ ms\)\n$/)
   expect(json.code).toBe(EXIT.problems)
@@ -150,15 +133,15 @@ test('what contradicts itself is refused, and a target that is none; a type that
 
 test('what was missed is recovered, listed and replayed', async () => {
   await webhook(`create late --target ${hook()}`)
-  heard = []
+  receiver.heard = []
   const recovered = await webhook('recover late --since 1h')
   const many = Number(/^(\d+) since/.exec(recovered.stdout)?.[1])
   // Two hosts have joined, and are up.
   expect(many).toBeGreaterThanOrEqual(4)
-  await expect.poll(() => heard.length).toBe(many)
+  await expect.poll(() => receiver.heard.length).toBe(many)
   const { deliveries } = JSON.parse((await webhook('deliveries late --json')).stdout)
   expect(deliveries).toHaveLength(many)
-  const sequences = heard.map(({ body }) => JSON.parse(body).sequence)
+  const sequences = receiver.heard.map(({ body }) => JSON.parse(body).sequence)
   expect(sequences).toEqual([...sequences].sort((a, b) => a - b))
 
   await expect
@@ -166,11 +149,11 @@ test('what was missed is recovered, listed and replayed', async () => {
     .toMatch(/^nothing is missing since /)
 
   const [newest] = deliveries
-  heard = []
+  receiver.heard = []
   const replayed = await webhook(`replay late ${newest.message}`)
   expect(replayed.stdout).toBe(`message ${newest.message} is sent again\n`)
-  await expect.poll(() => heard.length).toBe(1)
-  expect(heard[0]?.headers['webhook-id']).toBe(newest.message)
+  await expect.poll(() => receiver.heard.length).toBe(1)
+  expect(receiver.heard[0]?.headers['webhook-id']).toBe(newest.message)
   await expect
     .poll(async () => (await webhook('deliveries late --state delivered --limit 1')).stdout)
     .toMatch(new RegExp(`\n${newest.message} .* delivered .*answered 204\n$`))
