@@ -92,7 +92,14 @@ export type GroupSettings = z.infer<typeof groupSettings>
 const singleRequest = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('formCluster'), clusterId: guid, name, profile: profileName }),
   z.strictObject({ type: z.literal('joinNode'), nodeId: guid, name, publicKey }),
-  z.strictObject({ type: z.literal('drainNode'), nodeId: guid }),
+  z.strictObject({
+    type: z.literal('drainNode'),
+    nodeId: guid,
+    /** The node that is asked first. */
+    to: guid.optional(),
+    /** From now on; then whatever has not begun to leave goes by stop and start. */
+    withinMs: durationMs.min(LIMITS.drainMinMs).max(LIMITS.drainMaxMs).optional(),
+  }),
   z.strictObject({
     type: z.literal('changeNode'),
     nodeId: guid,

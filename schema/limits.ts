@@ -22,6 +22,8 @@ export const LIMITS = {
   nodesMax: 1_000,
   /** Groups of a cluster that go back to where they belong at the same time. */
   failbacksAtOnce: 4,
+  drainMinMs: 1_000,
+  drainMaxMs: 7 * 24 * 3_600_000,
   /** Named capacities of a node, and names that a group needs something of. */
   amountsMax: 16,
   /** Clusters, nodes, groups and resources that are in maintenance at one time, and for how long. */

@@ -42,10 +42,23 @@ export interface Observed {
   readonly fencing: Map<string, Fencing>
   /** Groups that go back to where they belong once their window opens (S-19). */
   readonly failbacks: Map<string, PendingFailback>
+  /** What was said of a node's drain besides that it is to be empty (S-18). */
+  readonly drains: Map<string, DrainPlan>
 }
 
 export const pendingFailback = z.strictObject({ dueMs: instantMs })
 export type PendingFailback = z.infer<typeof pendingFailback>
+
+/** Absent: a drain that has no limit, and goes by placement alone. */
+export const drainPlan = z.strictObject({
+  /** From then on whatever has not begun to leave goes by stop and start; null: there is no such time. */
+  untilMs: instantMs.nullable(),
+  /** The time is over. */
+  isLate: z.boolean(),
+  /** The node that is asked first. */
+  to: guid.nullable(),
+})
+export type DrainPlan = z.infer<typeof drainPlan>
 
 export const waiting = z.strictObject({
   epoch,
@@ -62,6 +75,7 @@ export const emptyObserved = (): Observed => ({
   waiting: new Map(),
   fencing: new Map(),
   failbacks: new Map(),
+  drains: new Map(),
 })
 
 /** A change of what is observed, committed in the same transaction as the updates. */
@@ -71,6 +85,7 @@ export type Observation =
   | { table: 'waiting'; id: string; value: Waiting | null }
   | { table: 'fencing'; id: string; value: Fencing | null }
   | { table: 'failback'; id: string; value: PendingFailback | null }
+  | { table: 'drain'; id: string; value: DrainPlan | null }
 
 const MAP_OF = {
   resource: 'resources',
@@ -78,6 +93,7 @@ const MAP_OF = {
   waiting: 'waiting',
   fencing: 'fencing',
   failback: 'failbacks',
+  drain: 'drains',
 } as const
 
 export function applyObservation(observed: Observed, o: Observation): void {

@@ -15,7 +15,7 @@ import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
 import { concernedBy } from './core/communications-manager.ts'
-import { nextDeadline } from './core/deadlines.ts'
+import { nextDeadline, standingDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
@@ -298,10 +298,13 @@ export class Cluster extends DurableObject<Env> {
     if (lost) this.#watchers.tell(true)
   }
 
-  /** Offers and retries under way; when there are none the hive need not be loaded for it. */
+  /** The hive is not loaded to learn that there is none. */
   #coreDeadline(): number | null {
-    if (this.#state === null && !this.#store.hasDeadlines()) return null
-    return nextDeadline(this.#loaded())
+    const known = this.#state === null ? this.#store.deadline() : undefined
+    if (known !== undefined) return known
+    const state = this.#loaded()
+    this.#store.noteStanding(standingDeadline(state))
+    return nextDeadline(state)
   }
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────

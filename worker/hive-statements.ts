@@ -42,6 +42,7 @@ function ofMarks(db: DrizzleSqliteDODatabase) {
         .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing', 'failback']))
         .limit(1)
         .prepare(),
+    anyPlan: () => db.select({ id: t.plans.id }).from(t.plans).limit(1).prepare(),
   }
 }
 
@@ -104,8 +105,18 @@ function ofSessions(db: DrizzleSqliteDODatabase) {
   }
 }
 
+type UnderWay = typeof t.observed | typeof t.plans
+
+const upsert = (db: DrizzleSqliteDODatabase, into: UnderWay) =>
+  db
+    .insert(into)
+    .values({ table: given('table'), id: given('id'), body: given('body') })
+    .onConflictDoUpdate({ target: [into.table, into.id], set: { body: sql`excluded.body` } })
+
+const remove = (db: DrizzleSqliteDODatabase, from: UnderWay) =>
+  db.delete(from).where(and(eq(from.table, given('table')), eq(from.id, given('id'))))
+
 function ofCommits(db: DrizzleSqliteDODatabase) {
-  const observedRow = and(eq(t.observed.table, given('table')), eq(t.observed.id, given('id')))
   return {
     addUpdate: () =>
       db
@@ -137,16 +148,10 @@ function ofCommits(db: DrizzleSqliteDODatabase) {
         })
         .returning({ id: t.log.id })
         .prepare(),
-    observe: () =>
-      db
-        .insert(t.observed)
-        .values({ table: given('table'), id: given('id'), body: given('body') })
-        .onConflictDoUpdate({
-          target: [t.observed.table, t.observed.id],
-          set: { body: sql`excluded.body` },
-        })
-        .prepare(),
-    forget: () => db.delete(t.observed).where(observedRow).prepare(),
+    observe: () => upsert(db, t.observed).prepare(),
+    forget: () => remove(db, t.observed).prepare(),
+    plan: () => upsert(db, t.plans).prepare(),
+    forgetPlan: () => remove(db, t.plans).prepare(),
     last: () =>
       db
         .select({ seq: t.updates.seq, hash: t.updates.hash })

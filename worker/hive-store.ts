@@ -33,6 +33,9 @@ const TRIM_EVERY = 1_000
 const JOURNAL_ENTRIES_KEPT = 10 * LIMITS.journalRowsKept
 
 const PLACE = 'place/'
+/** A deadline of the hive: milliseconds since the Unix epoch; 0: it has not been looked for. */
+const STANDING = 'standingMs'
+const NEVER = -1
 
 export const EMPTY_HASH = '0'.repeat(64)
 
@@ -60,6 +63,8 @@ export class HiveStore {
   readonly #storage: DurableObjectStorage
   readonly #sql
   #timing: Timing | null = null
+  /** As it is stored, once it was read. */
+  #standing: number | null = null
 
   /** @param isMetered whether what is used is noted for the organisation */
   constructor(storage: DurableObjectStorage, isMetered: boolean) {
@@ -102,7 +107,8 @@ export class HiveStore {
 
   #loadObserved(): Observed {
     const observed = emptyObserved()
-    for (const row of this.db.select().from(t.observed).all())
+    const rows = [t.observed, t.plans].flatMap((from) => this.db.select().from(from).all())
+    for (const row of rows)
       applyObservation(observed, {
         table: row.table,
         id: row.id,
@@ -147,8 +153,10 @@ export class HiveStore {
   }
 
   #observe({ table, id, value }: Observation): void {
-    if (value === null) this.#sql.forget.run({ table, id })
-    else this.#sql.observe.run({ table, id, body: JSON.stringify(value) })
+    const { observe, forget, plan, forgetPlan } = this.#sql
+    const [keep, drop] = table === 'drain' ? [plan, forgetPlan] : [observe, forget]
+    if (value === null) drop.run({ table, id })
+    else keep.run({ table, id, body: JSON.stringify(value) })
   }
 
   /** What starts, confirms and closes need to know without loading the hive. */
@@ -317,9 +325,25 @@ export class HiveStore {
     this.#sql.writeConfirm.run({ atMs, count })
   }
 
-  /** Whether the core has anything under way that a deadline belongs to. */
-  hasDeadlines(): boolean {
-    return this.#sql.anyDeadline.get() !== undefined
+  /**
+   * When the core must be stepped at the latest, as far as that is known without the hive.
+   *
+   * @returns milliseconds since the Unix epoch; null: never; undefined: only the hive can tell
+   */
+  deadline(): number | null | undefined {
+    if (this.#sql.anyDeadline.get() ?? this.#sql.anyPlan.get()) return undefined
+    this.#standing ??= this.#mark(STANDING)
+    if (this.#standing === 0) return undefined
+    return this.#standing === NEVER ? null : this.#standing
+  }
+
+  /** Of the hive: so that nobody has to load it to know. */
+  noteStanding(deadlineMs: number | null): void {
+    const standing = deadlineMs ?? NEVER
+    this.#standing ??= this.#mark(STANDING)
+    if (this.#standing === standing) return
+    this.#setMark(STANDING, standing)
+    this.#standing = standing
   }
 
   /** Nodes that the cluster was restored with, until a host has joined by their name. */

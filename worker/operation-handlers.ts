@@ -2,6 +2,7 @@
 import type * as z from 'zod'
 import type * as b from '../schema/api/bodies.ts'
 import type { cancelOperation, operationsQuery } from '../schema/api/operations.ts'
+import type { drainNode } from '../schema/api/placement.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import type { Request } from '../schema/event.ts'
 import { ask, type Call, find, ids, noteDry, open, settled } from './calls.ts'
@@ -26,7 +27,12 @@ export const operationHandlers = {
     begin(call, 'group', (groupId) => ({ type: 'failbackGroup', groupId })),
   failoverGroup: async (call: Call) =>
     begin(call, 'group', (groupId) => ({ type: 'failoverGroup', groupId })),
-  drainNode: async (call: Call) => begin(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId })),
+  drainNode: async (call: Call<z.output<typeof drainNode>>) => {
+    const { stub } = open(call)
+    const { to: wanted, withinMs } = call.body
+    const to = wanted === undefined ? wanted : (await ids(stub, 'node', [wanted]))[0]
+    return begin(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId, to, withinMs }))
+  },
   onlineGroup: async (call: Call) => want(call, 'group', 1),
   offlineGroup: async (call: Call) => want(call, 'group', 0),
   onlineResource: async (call: Call) => want(call, 'resource', 1),

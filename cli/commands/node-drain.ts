@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Runner } from '../command.ts'
+import { duration, type Runner } from '../command.ts'
 import type { Session } from '../session.ts'
 import { watchBegun } from '../watch-operation.ts'
 import { limitOf, type WaitOptions, withWait } from './move.ts'
@@ -9,13 +9,21 @@ export function addNodeDrain(node: Command, runner: Runner): void {
     node
       .command('drain')
       .description('its groups go elsewhere, each by the best way; `node resume` ends that')
-      .argument('<node>'),
+      .argument('<node>')
+      .option('--to <node>', 'is asked first; what it cannot take goes where it may')
+      .addOption(duration('--deadline', 'then what has not begun to leave is stopped and started')),
     600_000,
   ).action(runner.action(drain))
 }
 
-async function drain(session: Session, options: WaitOptions, node: string): Promise<number> {
-  const begun = await session.inCluster('drainNode', { params: { node } })
+async function drain(
+  session: Session,
+  options: WaitOptions & { to?: string; deadline?: number },
+  node: string,
+): Promise<number> {
+  const { to, deadline: withinMs } = options
+  const body = { ...(to !== undefined && { to }), ...(withinMs !== undefined && { withinMs }) }
+  const begun = await session.inCluster('drainNode', { params: { node }, body })
   const operation = begun.operation ?? (await underWay(session, node))
   const nothing = `node ${node} is drained already`
   return watchBegun(session, { ...begun, operation }, limitOf(options), nothing)

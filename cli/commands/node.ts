@@ -99,6 +99,12 @@ async function show(session: Session, _: unknown, name: string): Promise<undefin
   session.out.answer(node, () => facts(nodeFacts(node)))
 }
 
+function drainText({ sinceMs, by, untilMs, to }: NonNullable<NodeView['draining']>): string {
+  const at = (ms: number) => new Date(ms).toISOString()
+  const until = untilMs === null ? '' : `, without stops until ${at(untilMs)}`
+  return `since ${at(sinceMs)}, by ${by}${to === null ? '' : `, to ${to} first`}${until}`
+}
+
 export function nodeFacts(node: NodeView): string[][] {
   const ago = node.lastAnswerAgoMs
   return [
@@ -108,14 +114,7 @@ export function nodeFacts(node: NodeView): string[][] {
     ...(node.quarantinedUntilMs === null
       ? []
       : [['quarantined until', new Date(node.quarantinedUntilMs).toISOString()]]),
-    ...(node.draining === null
-      ? []
-      : [
-          [
-            'drained',
-            `since ${new Date(node.draining.sinceMs).toISOString()}, by ${node.draining.by}`,
-          ],
-        ]),
+    ...(node.draining === null ? [] : [['drained', drainText(node.draining)]]),
     ['session', node.connected ? 'open' : 'none'],
     ['last answer', ago === null ? '-' : `${formatDuration(ago)} ago`],
     ['clock', clockText(node)],

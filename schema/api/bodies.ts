@@ -15,7 +15,7 @@ import { because } from '../update.ts'
 import { fenceView, lostView } from './fencing.ts'
 import { managerView } from './health.ts'
 import { maintenanceView } from './maintenance.ts'
-import { ruleView } from './placement.ts'
+import { drainView, ruleView } from './placement.ts'
 import { reference } from './reference.ts'
 import { groupSettings, pollSettings, restartSettings } from './settings.ts'
 
@@ -119,7 +119,7 @@ export const nodeView = z.object({
   state: z.enum(['up', 'down', 'leaving']),
   paused: z.boolean(),
   /** Since when, and by whom, its groups are taken from it; null: they are not. */
-  draining: z.object({ sinceMs: instantMs, by: z.string() }).nullable(),
+  draining: drainView.nullable(),
   /** Lost again and again: until then it takes groups only when nobody else can. */
   quarantinedUntilMs: instantMs.nullable(),
   /** Whether a welcomed session is open now. */

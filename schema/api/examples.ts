@@ -61,6 +61,7 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   planConfig: { config: { groups: { web: { failoverThreshold: 3 } } } },
   applyConfig: { config: { groups: { web: { failoverThreshold: 3 } } } },
   replay: { sinceMs: 1_793_000_000_000, policy: { attempts: 5 } },
+  drainNode: { to: 'n2', withinMs: 600_000 },
   moveGroup: { to: 'n2' },
   cancelOperation: { failback: 'now' },
   createRule: { name: 'apart', kind: 'keepApart', groups: ['db1', 'db2'], hard: true },

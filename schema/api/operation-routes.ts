@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import * as b from './bodies.ts'
 import * as o from './operations.ts'
+import { drainNode } from './placement.ts'
 import type { Route } from './route.ts'
 
 const accepted = { method: 'POST', access: 'operate', status: 202, response: o.begun } as const
@@ -14,6 +15,7 @@ export const operationRoutes = {
     ...accepted,
     path: '/v1/clusters/:cluster/nodes/:node/drain',
     summary: 'Its groups go elsewhere, each by the best way; nothing new comes there (S-18)',
+    body: drainNode,
   },
   failbackGroup: {
     ...accepted,

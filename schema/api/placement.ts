@@ -20,6 +20,31 @@ export const changeNode = z
     error: 'nothing to change: give capacity or faultDomain',
   })
 
+export const drainNode = z.strictObject({
+  to: reference
+    .optional()
+    .describe(
+      'Name or GUID of the node that is asked first; what it cannot take goes where it may. Absent: each goes where it may.',
+    ),
+  withinMs: z
+    .int()
+    .min(LIMITS.drainMinMs)
+    .max(LIMITS.drainMaxMs)
+    .optional()
+    .describe(
+      'Milliseconds from now; then whatever has not begun to leave goes by stop and start. Absent: there is no such time.',
+    ),
+})
+
+export const drainView = z.object({
+  sinceMs: instantMs,
+  by: z.string(),
+  /** From then on what is left leaves by stop and start; null: there is no such time. */
+  untilMs: instantMs.nullable(),
+  /** Name of the node that is asked first. */
+  to: z.string().nullable(),
+})
+
 export const resumeNode = z.strictObject({
   failback: z
     .enum(['now', 'policy', 'never'])

@@ -98,6 +98,17 @@ export const observed = sqliteTable(
   (t) => [primaryKey({ columns: [t.table, t.id] })],
 )
 
+/** What is under way, for tables that came later: a Worker of before would not load a row that it does not know. */
+export const plans = sqliteTable(
+  'plans',
+  {
+    table: text('table').notNull(),
+    id: text('id').notNull(),
+    body: text('body').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.table, t.id] })],
+)
+
 /** The cluster log (S-97). */
 export const log = sqliteTable(
   'log',

@@ -76,8 +76,12 @@ function requestOf(stage: Stage, event: Asked): Request {
   const nodeOf = (name: string) => hosts.get(name)?.nodeId as string
   const groupOf = (name: string) => groups.get(name) as string
   switch (event.type) {
-    case 'drain':
-      return { type: 'drainNode', nodeId: nodeOf(event.node) }
+    case 'drain': {
+      const { node, to, withinSeconds } = event
+      const nodeId = nodeOf(node)
+      const within = withinSeconds === undefined ? {} : { withinMs: withinSeconds * 1_000 }
+      return { type: 'drainNode', nodeId, ...(to !== null && { to: nodeOf(to) }), ...within }
+    }
     case 'pause':
       return { type: 'pauseNode', nodeId: nodeOf(event.node), paused: true }
     case 'resume': {

@@ -73,7 +73,12 @@ export const event = z.discriminatedUnion('type', [
   z.strictObject({ ...onNode, type: z.literal('networkDown') }),
   z.strictObject({ ...onNode, type: z.literal('networkUp') }),
   z.strictObject({ ...onNode, type: z.literal('shutdown') }),
-  z.strictObject({ ...onNode, type: z.literal('drain') }),
+  z.strictObject({
+    ...onNode,
+    type: z.literal('drain'),
+    to: label.nullable().default(null),
+    withinSeconds: z.number().min(1).optional(),
+  }),
   z.strictObject({ ...onNode, type: z.literal('pause') }),
   z.strictObject({
     ...onNode,

@@ -105,7 +105,7 @@ const CASES: readonly Case[] = [
   of('node list --available', 'node list --avail', usage),
   of('node show n1', 'node show n9', notFound),
   of('node pause n2', 'node pause n9', notFound),
-  of('node drain n2', 'node drain n9', notFound),
+  of('node drain n2 --to n1 --deadline 10m', 'node drain n9', notFound),
   of('node resume n2', 'node resume n9', notFound),
   of('cluster change --takeover fence', 'cluster change --takeover hold', usage),
   of('cluster change prod --takeover lease', 'cluster change nosuch --takeover lease', notFound),

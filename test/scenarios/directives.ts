@@ -264,7 +264,15 @@ const DIRECTIVES: Record<string, Directive> = {
     world.ask({ type: 'cancelMove', groupId: world.id('group', w.at(0)), operation: 'u1' }),
   failback: (world, w) => world.ask({ type: 'failbackGroup', groupId: world.id('group', w.at(0)) }),
   failover: (world, w) => world.ask({ type: 'failoverGroup', groupId: world.id('group', w.at(0)) }),
-  drain: (world, w) => world.ask({ type: 'drainNode', nodeId: world.id('node', w.at(0)) }),
+  drain: (world, w) => {
+    const [to, within] = [w.get('to'), w.get('within')]
+    world.ask({
+      type: 'drainNode',
+      nodeId: world.id('node', w.at(0)),
+      ...(to !== undefined && { to: world.id('node', to) }),
+      ...(within !== undefined && { withinMs: duration(within) }),
+    })
+  },
   pause: (world, w) =>
     world.ask({ type: 'pauseNode', nodeId: world.id('node', w.at(0)), paused: true }),
   resume: (world, w) =>

@@ -18,6 +18,12 @@ const ASKS = {
   cancelMove: (o, random) =>
     o.ask({ type: 'cancelMove', groupId: o.aGroup(random), operation: 'u1' }),
   pause: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: true }),
+  drain: (o, random) =>
+    o.ask({
+      ...{ type: 'drainNode', nodeId: o.aNode(random) },
+      ...(random.chance(0.3) && { to: o.aNode(random) }),
+      ...(random.chance(0.5) && { withinMs: random.between(1_000, 20_000) }),
+    }),
   resume: (o, random) => o.ask({ type: 'pauseNode', nodeId: o.aNode(random), paused: false }),
   offline: (o, random) => o.want(o.aResource(random), 0),
   online: (o, random) => o.want(o.aResource(random), 1),

@@ -69,7 +69,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   whyNode: ['read', 404],
   changeNode: ['admin', 400],
   pauseNode: ['operate', 404],
-  drainNode: ['operate', 404],
+  drainNode: ['operate', 400],
   resumeNode: ['operate', 400],
   evictNode: ['admin', 404],
   setFence: ['admin', 400],

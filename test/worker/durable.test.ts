@@ -57,6 +57,35 @@ describe('hibernation: sockets stay, memory goes', () => {
     expect(seqs.slice(-2)).toEqual([after.seq - 1, after.seq])
   })
 
+  test('whoever has not loaded the hive keeps its deadlines all the same: maintenance ends in time', async () => {
+    const cluster = await TestCluster.form('standard')
+    const body = { scope: 'cluster', reason: 'switch is replaced', forMs: 3_600_000 }
+    await ok('startMaintenance', { params: cluster.params, body })
+    const untilMs = (await cluster.view()).maintenance[0]?.untilMs
+    const alarmAfter = async () => {
+      await evictDurableObject(await cluster.stub())
+      await runDurableObjectAlarm(await cluster.stub())
+      return runInDurableObject(await cluster.stub(), (_, { storage }) => storage.getAlarm())
+    }
+    // The first alarm finds out what was used, and has to load it for that.
+    for (let n = 0; n < 3; n += 1) expect(await alarmAfter()).toBe(untilMs)
+  })
+
+  test('a drain keeps its deadline and its target', async () => {
+    const { cluster } = await running('standard')
+    await TestNode.up(cluster, 'n2')
+    const params = { ...cluster.params, node: 'n1' }
+    await ok('drainNode', { params, body: { to: 'n2', withinMs: 60_000 } })
+    const before = (await cluster.view()).nodes[0]?.draining
+    expect(before).toMatchObject({ to: 'n2', untilMs: (before?.sinceMs ?? 0) + 60_000 })
+    await evictDurableObject(await cluster.stub())
+    expect((await cluster.view()).nodes[0]?.draining).toEqual(before)
+    await ok('resumeNode', { params, body: {} })
+    await evictDurableObject(await cluster.stub())
+    await ok('drainNode', { params, body: {} })
+    expect((await cluster.view()).nodes[0]?.draining).toMatchObject({ to: null, untilMs: null })
+  })
+
   test('D3 (a) stays usable for a node whose socket is open', async () => {
     const { cluster, node } = await running('fast')
     const other = await TestNode.up(cluster, 'n2')

@@ -10,7 +10,7 @@ import type { ClusterState } from './decision.ts'
  *   the past: the step that follows takes it, or the alarm would spin.
  */
 export function nextDeadline(state: ClusterState): number | null {
-  let next: number | null = null
+  let next = standingDeadline(state)
   const at = (ms: number) => {
     if (next === null || ms < next) next = ms
   }
@@ -24,6 +24,17 @@ export function nextDeadline(state: ClusterState): number | null {
   for (const fencing of state.observed.fencing.values())
     if (fencing.nextMs !== null) at(fencing.nextMs)
   for (const { dueMs } of state.observed.failbacks.values()) at(dueMs)
+  for (const { untilMs, isLate } of state.observed.drains.values())
+    if (untilMs !== null && !isLate) at(untilMs)
+  return next
+}
+
+/** Of those the ones that the hive has: whoever has not loaded it has to keep this. */
+export function standingDeadline(state: ClusterState): number | null {
+  let next: number | null = null
+  const at = (ms: number) => {
+    if (next === null || ms < next) next = ms
+  }
   for (const { quarantinedUntilMs } of state.hive.nodes.values())
     if (quarantinedUntilMs !== undefined) at(quarantinedUntilMs)
   for (const id of Census.of(state).stuck) {

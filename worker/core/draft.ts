@@ -1,6 +1,7 @@
 import type { Fencing } from '../../schema/fencing.ts'
 import type { Group, Node, RegisteredType, Resource } from '../../schema/hive.ts'
 import type {
+  DrainPlan,
   Observation,
   ObservedResource,
   PendingFailback,
@@ -207,6 +208,20 @@ export class Draft {
 
   failback(groupId: string): PendingFailback | undefined {
     return this.#look('failback', groupId, this.#state.observed.failbacks)
+  }
+
+  drain(nodeId: string): DrainPlan | undefined {
+    return this.#look('drain', nodeId, this.#state.observed.drains)
+  }
+
+  /** Of nodes that are drained in a way that was said. */
+  drains(): readonly (readonly [string, DrainPlan])[] {
+    const ids = new Set(this.#state.observed.drains.keys())
+    for (const o of this.observations) if (o.table === 'drain') ids.add(o.id)
+    return [...ids].flatMap((id) => {
+      const plan = this.drain(id)
+      return plan ? [[id, plan] as const] : []
+    })
   }
 
   waiting(groupId: string): Waiting | undefined {

@@ -2,12 +2,14 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
+import type { DrainPlan } from '../../schema/observed.ts'
 import { bestCarry } from './carrying.ts'
 import { couldMakeRoom } from './displacement.ts'
 import type { Draft } from './draft.ts'
+import { whyNotAny } from './eligibility.ts'
 import { ownedBy } from './membership-manager.ts'
 import { candidates } from './placement.ts'
-import { findNode, isRefusal } from './refusals.ts'
+import { codeOfNode, findNode, isRefusal } from './refusals.ts'
 import { beginRelease } from './releases.ts'
 
 type Of<T extends Request['type']> = Extract<Request, { type: T }>
@@ -15,14 +17,70 @@ type Of<T extends Request['type']> = Extract<Request, { type: T }>
 export function drainNode(draft: Draft, r: Of<'drainNode'>, by: string): Refusal | null {
   const node = findNode(draft, r.nodeId)
   if (isRefusal(node)) return node
-  if (node.draining) return null
+  const to = r.to === undefined ? null : findNode(draft, r.to)
+  if (to && isRefusal(to)) return to
+  const refused = to && refuseTarget(draft, node, to)
+  if (refused) return refused
+  const plan = planOf(r, draft.nowMs)
+  if (node.draining) return replan(draft, node, plan)
   const value: Node = { ...node, paused: true, draining: { sinceMs: draft.nowMs, by } }
   draft.put(
     { table: 'node', id: node.id, value },
-    { manager: 'NM', code: 'nodeDrained', rule: 'S-18', evidence: { by } },
+    {
+      manager: 'NM',
+      code: 'nodeDrained',
+      rule: 'S-18',
+      evidence: { by, ...(to && { to: to.name }), ...(r.withinMs && { withinMs: r.withinMs }) },
+    },
   )
+  if (plan) draft.observe({ table: 'drain', id: node.id, value: plan })
   for (const group of ownedBy(draft, node.id)) sayIfStuck(draft, group, node)
   return null
+}
+
+function planOf({ to, withinMs }: Of<'drainNode'>, nowMs: number): DrainPlan | null {
+  if (to === undefined && withinMs === undefined) return null
+  const untilMs = withinMs === undefined ? null : nowMs + withinMs
+  return { untilMs, isLate: false, to: to ?? null }
+}
+
+/** What is asked for last counts, as a whole. */
+function replan(draft: Draft, node: Node, plan: DrainPlan | null): null {
+  const was = draft.drain(node.id)
+  if (!plan && !was) return null
+  draft.observe({ table: 'drain', id: node.id, value: plan })
+  const until = plan?.untilMs == null ? 'no deadline' : `by ${new Date(plan.untilMs).toISOString()}`
+  const to = plan?.to == null ? '' : `, ${draft.node(plan.to)?.name} is asked first`
+  draft.log({ component: 'NM', message: `drain of ${node.name}: ${until}${to}` })
+  return null
+}
+
+function refuseTarget(draft: Draft, node: Node, to: Node): Refusal | null {
+  const why = to.id === node.id ? 'it is the one that is drained' : whyNotAny(draft, to)
+  if (why === null) return null
+  return {
+    code: to.id === node.id ? 'ALREADY_THERE' : codeOfNode(to),
+    message: `cannot drain ${node.name} to ${to.name}: ${why}`,
+    remedy: `Let each group go where it may: holdfast node drain ${node.name}`,
+  }
+}
+
+/** In the step that sees it, once: what is left of the node goes by stop and start. */
+export function endDrainTimes(draft: Draft): void {
+  for (const [id, plan] of draft.drains()) {
+    const node = draft.node(id)
+    if (plan.isLate || plan.untilMs === null || plan.untilMs > draft.nowMs || !node) continue
+    draft.observe({ table: 'drain', id, value: { ...plan, isLate: true } })
+    const left = ownedBy(draft, id).filter(({ ownership }) => ownership.phase === 'owned')
+    const names = left.map(({ name }) => name).join(', ') || 'nothing'
+    const message = `the time for the drain of ${node.name} is over; what is left goes by stop and start: ${names}`
+    draft.log({ component: 'NM', message })
+  }
+}
+
+/** What was said of how it goes is over with it. */
+export function forgetDrain(draft: Draft, nodeId: string): void {
+  if (draft.drain(nodeId)) draft.observe({ table: 'drain', id: nodeId, value: null })
 }
 
 /** Said once; that it still stays is shown by `holdfast why`. */
@@ -39,7 +97,8 @@ function sayIfStuck(draft: Draft, group: Group, node: Node): void {
 
 /**
  * Takes an owned group from a node that is drained, if another can have it. One live move at a time: each
- * has the network and the target to itself.
+ * has the network and the target to itself. Once the time for it is over nothing travels that has not begun
+ * to: a stop is sure to end.
  *
  * @returns whether it leaves
  */
@@ -47,20 +106,24 @@ export function leaveDrained(draft: Draft, group: Group): boolean {
   const owner = draft.node(group.ownership.owner ?? '')
   if (group.ownership.phase !== 'owned' || !owner?.draining || owner.state !== 'up') return false
   draft.staysRestless(group.id)
-  const question = { without: owner.id }
+  const { to = null, isLate = false } = draft.drain(owner.id) ?? {}
+  const question = { without: owner.id, first: to }
   const found = candidates(draft, group, question)
   if (found.eligible.length === 0 && !couldMakeRoom(draft, group, question)) return false
-  const { carry } = bestCarry(draft, group)
+  const { carry } = isLate ? {} : bestCarry(draft, group)
   if (carry?.method === 'live' && movesLive(draft, owner)) return false
   beginRelease(
     draft,
     { ...group, drained: { from: owner.id, back: 'unsaid' } },
-    { reason: 'move', to: null, ...(carry && { carry }) },
+    { reason: 'move', to, ...(carry && { carry }) },
     {
       manager: 'FM',
       code: 'nodeDrained',
       rule: 'S-18',
-      evidence: { node: owner.name, method: carry?.method ?? 'stop' },
+      evidence: {
+        ...{ node: owner.name, method: carry?.method ?? 'stop' },
+        ...(isLate && { because: 'the time for it is over' }),
+      },
     },
   )
   return true

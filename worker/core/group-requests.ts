@@ -12,6 +12,7 @@ import { candidates, recentFailovers } from './placement.ts'
 import { operatorWants } from './rcm.ts'
 import {
   busy,
+  codeOfNode,
   findGroup,
   findNode,
   isRefusal,
@@ -189,18 +190,12 @@ function refuseTarget(draft: Draft, group: Group, to: Node): Refusal | null {
   if (reason === null) return null
   const others = candidates(draft, group, question).eligible
   return {
-    code: itself === null ? 'RULE_FORBIDS' : codeOf(to),
+    code: itself === null ? 'RULE_FORBIDS' : codeOfNode(to),
     message: `cannot move ${group.name} to ${to.name}: ${reason}`,
     remedy: others[0]
       ? `It could go to ${others.map((n) => n.name).join(', ')}: holdfast move ${group.name} --to ${others[0].name}`
       : `No other node can take it now: holdfast status ${group.name}`,
   }
-}
-
-function codeOf({ state, paused }: Node): Refusal['code'] {
-  if (state === 'down') return 'NODE_DOWN'
-  if (state === 'leaving') return 'NODE_LEAVING'
-  return paused ? 'NODE_PAUSED' : 'NOT_POSSIBLE_OWNER'
 }
 
 function refuseAnywhere(draft: Draft, group: Group): Refusal | null {

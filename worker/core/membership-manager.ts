@@ -211,6 +211,7 @@ export function removeNode(draft: Draft, node: Node, because: Because): void {
       )
   draft.put({ table: 'node', id: node.id, value: null }, because)
   if (draft.fencing(node.id)) draft.observe({ table: 'fencing', id: node.id, value: null })
+  if (draft.drain(node.id)) draft.observe({ table: 'drain', id: node.id, value: null })
   nextView(draft, because)
 }
 

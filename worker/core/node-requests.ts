@@ -3,7 +3,7 @@ import type { Request } from '../../schema/event.ts'
 import { LIMITS } from '../../schema/limits.ts'
 import { CLOSE } from '../../schema/session.ts'
 import type { Draft } from './draft.ts'
-import { resumeDrained } from './drain.ts'
+import { forgetDrain, resumeDrained } from './drain.ts'
 import { nextView, ownedBy, removeNode } from './membership-manager.ts'
 import { withoutQuarantine } from './quarantine.ts'
 import { findNode, isRefusal, limitReached, nameTaken } from './refusals.ts'
@@ -70,6 +70,7 @@ export function pauseNode(draft: Draft, r: Of<'pauseNode'>, by: string): Refusal
     { table: 'node', id: node.id, value },
     { manager: 'NM', code: r.paused ? 'nodePaused' : 'nodeResumed', evidence: { by } },
   )
+  forgetDrain(draft, node.id)
   if (!r.paused) resumeDrained(draft, node.id, r.failback ?? 'policy')
   return null
 }

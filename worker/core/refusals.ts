@@ -75,3 +75,10 @@ export function busy(
     remedy: `Wait until it is settled: holdfast status ${group.name}`,
   }
 }
+
+/** Why it takes no group; of one that takes some: not this one. */
+export function codeOfNode({ state, paused }: Node): Refusal['code'] {
+  if (state === 'down') return 'NODE_DOWN'
+  if (state === 'leaving') return 'NODE_LEAVING'
+  return paused ? 'NODE_PAUSED' : 'NOT_POSSIBLE_OWNER'
+}

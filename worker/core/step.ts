@@ -12,6 +12,7 @@ import { unreachable } from '../../schema/unreachable.ts'
 import { notCarried } from './carrying.ts'
 import type { ClusterState, Decision } from './decision.ts'
 import { Draft } from './draft.ts'
+import { endDrainTimes } from './drain.ts'
 import { releaseGroup, settleGroup } from './failover-manager.ts'
 import { fenceBegun, fenceReported, nodeSuspected, policyTaken, settleFences } from './fencing.ts'
 import { isolateResources, releaseResources } from './isolation.ts'
@@ -50,6 +51,7 @@ export function step(
   endQuarantines(draft)
   endMaintenances(draft)
   endSticks(draft)
+  endDrainTimes(draft)
   settle(draft, settleGroup)
   settleFences(draft)
   return draft.decision()

@@ -83,6 +83,12 @@ export function nodesInOrder(state: ClusterState): Node[] {
   return [...state.hive.nodes.values()].sort((a, b) => a.position - b.position)
 }
 
+function viewDrain({ hive, observed }: ClusterState, node: Node): NodeView['draining'] {
+  if (!node.draining) return null
+  const { untilMs = null, to = null } = observed.drains.get(node.id) ?? {}
+  return { ...node.draining, untilMs, to: hive.nodes.get(to ?? '')?.name ?? null }
+}
+
 export function viewNode(state: ClusterState, node: Node, sessions: Sessions): NodeView {
   const session = sessions.get(node.id)
   let groups = 0
@@ -92,7 +98,7 @@ export function viewNode(state: ClusterState, node: Node, sessions: Sessions): N
     name: node.name,
     state: node.state,
     paused: node.paused,
-    draining: node.draining ?? null,
+    draining: viewDrain(state, node),
     quarantinedUntilMs: node.quarantinedUntilMs ?? null,
     connected: session?.connected ?? false,
     lastAnswerAgoMs: session?.lastAnswerAgoMs ?? null,

@@ -85,6 +85,7 @@ export function copied({ hive, observed }: ClusterState, footprint?: Footprint):
       failbacks: new Overlay(observed.failbacks, ofGroup),
       waiting: new Overlay(observed.waiting, ofGroup),
       fencing: new Overlay(observed.fencing),
+      drains: new Overlay(observed.drains),
     },
   }
   Census.copy({ hive, observed }, made, footprint)

@@ -121,7 +121,8 @@ export class Heartbeats {
   /** The hive need not be loaded where nothing is under way. */
   #isBehind(nowMs: number): boolean {
     const { store, state } = this.#around
-    const deadline = store.hasDeadlines() ? nextDeadline(state()) : null
+    const known = store.deadline()
+    const deadline = known === undefined ? nextDeadline(state()) : known
     return deadline !== null && deadline < nowMs - LIMITS.heartbeatBehindMs
   }
 

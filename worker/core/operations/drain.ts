@@ -18,7 +18,7 @@ export function tellDrain(begun: Begun, verb: DrainRequest, facts: Facts): Told 
   const lastMs = leaving.reduce((ms, { leg }) => Math.max(ms, leg?.endMs ?? 0), begun.atMs)
   return {
     subject,
-    ...stateOf({ name, steps, over: over.length, end, lastMs }),
+    ...stateOf({ name, steps, over: over.length, end, lastMs, by: byWhen(facts, verb) }),
     limitMs: sumOf(steps.map((s) => s.limitMs)),
     cancel:
       end || over.length === steps.length
@@ -33,6 +33,15 @@ export function tellDrain(begun: Begun, verb: DrainRequest, facts: Facts): Told 
     })),
     steps,
   }
+}
+
+/** As it was asked for last. */
+function byWhen({ state }: Facts, { nodeId }: DrainRequest): string {
+  const { untilMs = null, isLate } = state.observed.drains.get(nodeId) ?? {}
+  if (untilMs === null) return ''
+  return isLate
+    ? '; the time for it is over, so by stop and start'
+    : `; by stop and start from ${new Date(untilMs).toISOString()} on`
 }
 
 interface Leaving {
@@ -95,9 +104,11 @@ interface Counted {
   readonly over: number
   readonly end: Update | undefined
   readonly lastMs: number
+  /** Until when it has time, in words; empty: as long as it takes. */
+  readonly by: string
 }
 
-function stateOf({ name, steps, over, end, lastMs }: Counted): {
+function stateOf({ name, steps, over, end, lastMs, by: when }: Counted): {
   state: OperationState
   endedAtMs: number | null
   summary: string
@@ -124,7 +135,7 @@ function stateOf({ name, steps, over, end, lastMs }: Counted): {
       endedAtMs: null,
       summary: `node ${name} still has ${stuck.join(', ')}: no other node can take it now`,
     }
-  return { state: 'running', endedAtMs: null, summary: `${over} of ${of} have left ${name}` }
+  return { state: 'running', endedAtMs: null, summary: `${over} of ${of} have left ${name}${when}` }
 }
 
 function nameOf(updates: readonly Update[]): string | null {
