@@ -24,6 +24,9 @@ const ALONE = [
   'tour',
 ].map((name) => `test/e2e/${name}.test.ts`)
 
+/** Their processes and virtual machines share the cores with them. */
+const REAL_WORKERS = 3
+
 /** Real processes and real time: after everything that only computes. They mostly wait. */
 const realProcesses = (
   name: string,
@@ -48,6 +51,8 @@ const realProcesses = (
 
 /** Both cores of a small machine; of its own accord vitest leaves one of two free. */
 const maxWorkers = Math.max(2, availableParallelism() - 1)
+/** For those that wait for sockets, alarms and timers half of the time. */
+const waitingWorkers = 2 * maxWorkers
 
 const D1_MIGRATIONS = 'worker/d1-migrations'
 const WORKER_SETUP = './test/worker/migrate.ts'
@@ -77,7 +82,7 @@ const worker: TestProjectInlineConfiguration = {
     setupFiles: existsSync(WORKER_SETUP) ? [WORKER_SETUP] : [],
     testTimeout: 90_000,
     hookTimeout: 90_000,
-    maxWorkers,
+    maxWorkers: waitingWorkers,
     sequence: { groupOrder: 2 },
     deps: {
       optimizer: {
@@ -144,7 +149,7 @@ export default defineConfig({
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers,
+          maxWorkers: waitingWorkers,
           sequence: { groupOrder: 1 },
         },
       },
@@ -156,8 +161,9 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 900_000,
           hookTimeout: 300_000,
-          maxWorkers,
-          sequence: { groupOrder: 3 },
+          // Beside the Worker's, which wait.
+          maxWorkers: waitingWorkers,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -169,13 +175,13 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
-      realProcesses('probe', 5, 2, ['test/probe/**/*.test.ts'], PATIENT),
-      realProcesses('e2e', 5, 2, ['test/e2e/**/*.test.ts'], [...PATIENT, ...ALONE]),
-      realProcesses('alone', 6, 1, ALONE),
-      realProcesses('patient', 7, 1, PATIENT),
+      realProcesses('probe', 4, REAL_WORKERS, ['test/probe/**/*.test.ts'], PATIENT),
+      realProcesses('e2e', 4, REAL_WORKERS, ['test/e2e/**/*.test.ts'], [...PATIENT, ...ALONE]),
+      realProcesses('alone', 5, 1, ALONE),
+      realProcesses('patient', 6, 1, PATIENT),
     ],
   },
 })

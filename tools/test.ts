@@ -4,8 +4,8 @@
  * vitest, e.g. `npm test -- --project unit`.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { constants, setPriority, tmpdir } from 'node:os'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { bundleCli } from './bundle-cli.ts'
@@ -14,22 +14,17 @@ import { madeIn } from './made-once.ts'
 import type { TestSummary } from './summary-reporter.ts'
 
 const FAST_PROJECTS = ['unit', 'shells', 'cli', 'worker']
+/** Minutes of the processors under virtual time: before everything else, with both cores to itself. */
+const SIMULATION = ['many']
+/** Of the model and the fuzzing: beside the Worker's. */
+const LONG_PROJECTS = ['long']
 /** Real processes in real time: they mostly wait. */
 const REAL_PROJECTS = ['probe', 'e2e', 'alone']
 /** Of these the ones that wait for minutes: beside all others. */
 const PATIENT_PROJECTS = ['patient']
-/** Minutes of the processors under virtual time: on what the others leave. */
-const LONG_PROJECTS = ['long', 'many']
 
-interface Lane {
-  /** Else when it has ended, and in a session of its own. */
-  readonly printsAtOnce?: true
-  readonly nice: number
-}
-const FIRST: Lane = { printsAtOnce: true, nice: 0 }
-const ASIDE: Lane = { nice: 0 }
-/** What the others leave. */
-const BEHIND: Lane = { nice: constants.priority.PRIORITY_LOW }
+/** Whether what it says is printed at once, or when it has ended. */
+type Lane = 'first' | 'aside'
 
 const args = process.argv.slice(2)
 const bundles = mkdtempSync(join(tmpdir(), 'holdfast-bundles-'))
@@ -47,21 +42,21 @@ const skipped = tests.skipped.length > 0 ? `, ${tests.skipped.length} skipped` :
 process.stdout.write(`${passed} passed, ${failed} failed${skipped}\n`)
 process.exitCode = failed > 0 ? 1 : 0
 
-/** Types and lint, then what only computes, then the real processes: side by side all would fail by time. */
+/** Types and lint, virtual time, what only computes, and real processes last: side by side they would fail by time. */
 async function runAll(extra: readonly string[]) {
   // Whatever runs ends with this process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => process.exit(1))
   const whole = !fast && extra.length === 0
-  const lanes = whole ? [runVitest([], LONG_PROJECTS, BEHIND)] : []
+  const lanes = []
   const checks = [...(await typecheck()), ...(await lint())]
   const checksFailed = printChecks(checks)
-  if (whole)
-    lanes.push(
-      runVitest([], [...FAST_PROJECTS, ...REAL_PROJECTS], FIRST),
-      runVitest([], PATIENT_PROJECTS, ASIDE),
-    )
-  else lanes.push(runVitest(extra, fast ? FAST_PROJECTS : [], FIRST))
+  if (whole) {
+    // Beside it everything that has to be in time would be late.
+    lanes.push(await runVitest([], SIMULATION, 'first'))
+    const most = [...FAST_PROJECTS, ...LONG_PROJECTS, ...REAL_PROJECTS]
+    lanes.push(runVitest([], most, 'first'), runVitest([], PATIENT_PROJECTS, 'aside'))
+  } else lanes.push(runVitest(extra, fast ? FAST_PROJECTS : [], 'first'))
   const tests = (await Promise.all(lanes)).reduce(sum)
   return { checksFailed, checksPassed: checks.length - checksFailed, tests }
 }
@@ -76,16 +71,14 @@ async function runVitest(
   const reporters = ['--reporter=default', '--reporter=./tools/summary-reporter.ts']
   const projects = only.map((name) => `--project=${name}`)
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
-  const apart = !lane.printsAtOnce
+  const apart = lane === 'aside'
   try {
     const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...projects, ...extra], {
       cwd: ROOT,
       stdio: ['inherit', apart ? 'pipe' : 'inherit', 'inherit'],
-      // A session of its own: see yieldToOthers.
       detached: apart,
       env: { ...process.env, ...madeIn(bundles), HOLDFAST_TEST_SUMMARY: summaryPath },
     })
-    if (lane.nice > 0 && child.pid) yieldToOthers(child.pid, lane.nice)
     const endWithUs = () => (apart ? endGroup(child.pid) : child.kill())
     process.once('exit', endWithUs)
     const [code, printed] = await Promise.all([
@@ -105,19 +98,6 @@ function endGroup(pid: number | undefined): void {
     if (pid) process.kill(-pid)
   } catch {
     // It has ended.
-  }
-}
-
-/**
- * Linux weighs whole sessions against each other where it makes groups of them (sched_autogroup), and
- * processes by their nice value where it does not: both.
- */
-function yieldToOthers(pid: number, nice: number): void {
-  setPriority(pid, nice)
-  try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(nice))
-  } catch {
-    // A kernel without such groups.
   }
 }
 
