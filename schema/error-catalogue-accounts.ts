@@ -40,6 +40,15 @@ export const ACCOUNT_ERRORS = {
     cause: 'Somebody was to become a member of an organisation who is one already.',
     remedy: 'Change what they may do with `holdfast member role`.',
   },
+  CLUSTER_IN_USE: {
+    http: 409,
+    exit: 8,
+    title: 'Groups of the cluster run',
+    cause:
+      'A cluster was to be deleted while groups have owners, or while it does not say. Nothing was deleted.',
+    remedy:
+      'Let its hosts leave (`holdfast-probe leave`) or remove the groups first, or delete it all the same: `holdfast cluster delete NAME --force`. Its hosts stop them when their leases end.',
+  },
   ORGANISATION_IN_USE: {
     http: 409,
     exit: 8,

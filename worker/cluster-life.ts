@@ -5,6 +5,7 @@ import type { HiveDocument } from '../schema/hive.ts'
 import type { Because, Change, Update } from '../schema/update.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { gumUpdate } from './core/gum.ts'
+import { DELETED } from './deleted.ts'
 import { type Also, EMPTY_HASH, type HiveStore } from './hive-store.ts'
 import { linesOf } from './log-lines.ts'
 import { RESTORE, type RestoreAs, restoredChanges } from './restored.ts'
@@ -90,13 +91,18 @@ export class ClusterLife {
   }
 
   /** Nothing of it is left: not an alarm either. Hosts are told that they are no members any more. */
-  async end(ctx: DurableObjectState, sockets: Sockets, watchers: Watchers): Promise<void> {
-    sockets.endAll(this.#around.state().hive.cluster?.name ?? '')
+  async end(
+    name: string,
+    ctx: DurableObjectState,
+    sockets: Sockets,
+    watchers: Watchers,
+  ): Promise<void> {
+    sockets.endAll(name)
     watchers.endAll()
     await ctx.storage.deleteAlarm()
     await ctx.storage.deleteAll()
     // Timers of this instance, and what is in its memory, go with it.
-    setTimeout(() => ctx.abort('the cluster was deleted'), GOODBYE_MS)
+    setTimeout(() => ctx.abort(DELETED), GOODBYE_MS)
   }
 
   /**

@@ -15,11 +15,12 @@ import { type ApplyAsk, Configurations, type PlanAsk } from './configurations.ts
 import { Confirms } from './confirms.ts'
 import { type ControlAsk, ControlCodes, type Controlled } from './controls.ts'
 import { concernedBy } from './core/communications-manager.ts'
-import { nextDeadline, standingDeadline } from './core/deadlines.ts'
 import type { ClusterState, Decision } from './core/decision.ts'
 import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
 import { step } from './core/step.ts'
+import { coreDeadline } from './core-deadline.ts'
+import { DELETED } from './deleted.ts'
 import { sendEffect } from './effects.ts'
 import { FenceTests, type Tested } from './fence-tests.ts'
 import migrations from './hive-migrations/migrations.js'
@@ -173,6 +174,7 @@ export class Cluster extends DurableObject<Env> {
   }
 
   #loaded(): ClusterState & { hash: string } {
+    if (this.#vacant) throw new Error(DELETED)
     this.#state ??= this.#store.load()
     return this.#state
   }
@@ -298,13 +300,8 @@ export class Cluster extends DurableObject<Env> {
     if (lost) this.#watchers.tell(true)
   }
 
-  /** The hive is not loaded to learn that there is none. */
   #coreDeadline(): number | null {
-    const known = this.#state === null ? this.#store.deadline() : undefined
-    if (known !== undefined) return known
-    const state = this.#loaded()
-    this.#store.noteStanding(standingDeadline(state))
-    return nextDeadline(state)
+    return coreDeadline(this.#store, this.#state, () => this.#loaded())
   }
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
@@ -388,8 +385,9 @@ export class Cluster extends DurableObject<Env> {
   /** Its storage is empty then. What it may yet be asked finds no cluster. */
   async destroy(): Promise<void> {
     if (this.#vacant) return
+    const { cluster } = this.#loaded().hive
     this.#vacant = true
-    await this.#life.end(this.ctx, this.#sockets, this.#watchers)
+    await this.#life.end(cluster?.name ?? '', this.ctx, this.#sockets, this.#watchers)
   }
 
   read<R extends Read>(what: R): AnswerTo<R> {

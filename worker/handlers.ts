@@ -32,6 +32,7 @@ import {
   why,
   withIds,
 } from './calls.ts'
+import { clusterEndHandlers } from './cluster-end-handlers.ts'
 import { clusterNameFree, clusterNameTaken, newObjectId } from './cluster-names.ts'
 import { configHandlers } from './config-handlers.ts'
 import { openApiText } from './docs/serve.ts'
@@ -164,6 +165,7 @@ export const handlers: Record<RouteName, Handler> = {
   ...keyHandlers,
   ...auditHandlers,
   ...backupHandlers,
+  ...clusterEndHandlers,
   ...webhookHandlers,
   ...nodeHandlers,
   ...ruleHandlers,

@@ -4,12 +4,11 @@ import type * as z from 'zod'
 import type { MemberRole } from '../schema/api/access.ts'
 import type { deleteOrganisation, OrganisationDeleted } from '../schema/api/organisation.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { LIMITS } from '../schema/limits.ts'
 import { organisationEnd } from './accounts/organisation-end.ts'
-import type { ClusterRow } from './api-keys.ts'
 import { streamOf } from './backup-lines.ts'
-import { accountsOf, asking, type Call, stubOf } from './calls.ts'
+import { accountsOf, asking, type Call } from './calls.ts'
 import { doomedCount, sweepObjects } from './doomed-objects.ts'
+import { mustConfirm, runningIn, WHY_IN_USE } from './ends.ts'
 import { organisationText } from './organisation-lines.ts'
 
 export const organisationHandlers = {
@@ -24,7 +23,7 @@ export const organisationHandlers = {
     mustOwn(call)
     const { id, name } = asking(call).organisation
     const { confirm, force } = call.body
-    if (confirm !== name) throw notConfirmed(name)
+    mustConfirm('organisation', name, confirm)
     const clusters = await call.tenants.clusters(id)
     const running = force ? [] : await runningIn(call.env, clusters)
     if (running.length > 0) throw inUse(running)
@@ -63,38 +62,11 @@ function mustOwn(call: Call<unknown>): void {
   })
 }
 
-/** Clusters with groups that run, or that do not say: `name: groups`. */
-async function runningIn(env: Env, clusters: readonly ClusterRow[]): Promise<string[]> {
-  const running: string[] = []
-  for (let at = 0; at < clusters.length; at += LIMITS.metricClustersAtOnce)
-    await Promise.all(
-      clusters.slice(at, at + LIMITS.metricClustersAtOnce).map(async ({ name, objectId }) => {
-        try {
-          const { groups } = await stubOf(env, objectId).read({ what: 'cluster' })
-          const owned = groups.filter((group) => group.owner !== null).map((group) => group.name)
-          if (owned.length > 0) running.push(`${name} (${owned.slice(0, 5).join(', ')})`)
-        } catch {
-          running.push(`${name} (does not answer)`)
-        }
-      }),
-    )
-  return running.sort()
-}
-
-const notConfirmed = (name: string) =>
-  new HoldfastError({
-    code: 'BAD_REQUEST',
-    message: `to delete organisation "${name}", confirm it by that name`,
-    why: 'The name that was given is another one. Nothing was deleted.',
-    remedy: `Say which one is meant: {"confirm": "${name}"}`,
-    errors: [{ pointer: '/confirm', message: 'not the name of the organisation' }],
-  })
-
 const inUse = (running: readonly string[]) =>
   new HoldfastError({
     code: 'ORGANISATION_IN_USE',
     message: `groups run in ${running.slice(0, 10).join(', ')}`,
-    why: 'Their hosts would stop them when their leases end, and under takeover policy "fence" run them on with nobody to watch. Nothing was deleted.',
+    why: WHY_IN_USE,
     remedy:
       'Take them offline first (holdfast offline GROUP), or delete all the same: holdfast org delete NAME --force',
   })

@@ -2,6 +2,7 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import type { Problem } from '../schema/api/bodies.ts'
 import { errorPage } from '../schema/api/docs.ts'
 import { ERRORS, HoldfastError, type Refusal } from '../schema/errors.ts'
+import { DELETED } from './deleted.ts'
 
 /** Every error of the API is problem+json (RFC 9457) with a code of the catalogue. */
 export function problemOf(refusal: Refusal, requestId: string): Problem {
@@ -46,6 +47,9 @@ export function refusalOf(error: unknown): Refusal {
       remedy: 'Try again in a moment.',
     }
   }
+  // Found by a key that was looked up a moment ago: it is there no more than one that never was.
+  if (error instanceof Error && error.message === DELETED)
+    return { code: 'NOT_FOUND', message: 'there is no such cluster any more' }
   console.error(JSON.stringify({ error: String(error), stack: (error as Error)?.stack }))
   return {
     code: 'INTERNAL',

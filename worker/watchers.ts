@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { STREAM_CLOSE, type StreamFrame, streamFrame, streamQuery } from '../schema/api/stream.ts'
 import { LIMITS } from '../schema/limits.ts'
+import { DELETED } from './deleted.ts'
 import type { ObjectReads } from './object-reads.ts'
 import { problemResponse } from './problem.ts'
 
@@ -135,7 +136,7 @@ export class Watchers {
 
   /** The cluster goes, and with it whatever there could be to tell. */
   endAll(): void {
-    for (const ws of this.#open()) this.#drop(ws, 'keyEnded', 'the cluster was deleted')
+    for (const ws of this.#open()) this.#drop(ws, 'keyEnded', DELETED)
   }
 
   /** Whatever a watcher says is too much: `ping` is answered by the runtime and never comes here. */

@@ -7,6 +7,7 @@ import { renderStatus } from '../render-status.ts'
 import type { Session } from '../session.ts'
 import { table } from '../text.ts'
 import { addBackup } from './cluster-backup.ts'
+import { addClusterEnd } from './cluster-end.ts'
 import { addPublishing } from './cluster-publish.ts'
 
 export function addCluster(program: Command, runner: Runner): void {
@@ -58,6 +59,7 @@ export function addCluster(program: Command, runner: Runner): void {
     .action(runner.action(change))
   addPublishing(cluster, runner)
   addBackup(cluster, runner)
+  addClusterEnd(cluster, runner)
   program.addCommand(cluster)
 }
 

@@ -32,6 +32,7 @@ export const EXAMPLES: { readonly [N in WithBody]: Body<N> } = {
   createOrganisation: { name: 'acme' },
   useOrganisation: { organisation: 'acme' },
   acceptInvitation: { token: 'hfi_0123456789abcdef' },
+  deleteCluster: { confirm: 'prod' },
   deleteOrganisation: { confirm: 'acme' },
   inviteMember: {
     email: 'ben@example.com',

@@ -61,7 +61,7 @@ export interface OpenApi {
 const TAGS = [
   {
     name: 'Clusters',
-    of: ['clusters', 'hive', 'tokens', 'join', 'backup', 'restores'],
+    of: ['clusters', 'hive', 'tokens', 'join', 'backup', 'restores', 'delete'],
     about: 'Clusters and who joins',
   },
   { name: 'Nodes', of: ['nodes'], about: 'Hosts of a cluster, and how they are fenced' },

@@ -42,6 +42,7 @@ const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   acceptInvitation: ['TOKEN_INVALID', 'ALREADY_MEMBER', 'LIMIT_REACHED'],
   changeMember: ['LAST_OWNER'],
   removeMember: ['LAST_OWNER'],
+  deleteCluster: ['CLUSTER_IN_USE'],
   deleteOrganisation: ['ORGANISATION_IN_USE'],
   inviteMember: ['ALREADY_MEMBER', 'LIMIT_REACHED'],
   createKey: ['NAME_TAKEN', 'LIMIT_REACHED'],

@@ -8,6 +8,7 @@ import { auditRoutes } from './audit-routes.ts'
 import { authRoutes } from './auth-routes.ts'
 import { backupRoutes } from './backup-routes.ts'
 import * as b from './bodies.ts'
+import { clusterEndRoutes } from './cluster-end.ts'
 import { groupRoutes } from './group-routes.ts'
 import * as h from './health.ts'
 import { keyRoutes } from './key-routes.ts'
@@ -107,6 +108,7 @@ export const routes = {
   ...auditRoutes,
   ...statusPageRoutes,
   ...backupRoutes,
+  ...clusterEndRoutes,
   ...webhookRoutes,
   ...nodeRoutes,
   ...upkeepRoutes,

@@ -97,6 +97,7 @@ const CASES: readonly Case[] = [
   of('cluster create other --profile fast', 'cluster create prod', conflict),
   of('cluster backup prod --out @BACKUP@', 'cluster backup nosuch', notFound),
   of('cluster restore @BACKUP@ --as prod2', 'cluster restore @CONFIG@ --as prod3', usage),
+  of('cluster delete prod2 --yes', 'cluster delete nosuch --yes', notFound),
   of('cluster health prod', 'cluster health nosuch', notFound),
   of('cluster publish prod --group web', 'cluster publish prod --group nosuch', notFound),
   of('cluster published prod', 'cluster published nosuch', notFound),

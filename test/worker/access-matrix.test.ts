@@ -69,6 +69,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   whyNode: ['read', 404],
   changeNode: ['admin', 400],
   pauseNode: ['operate', 404],
+  deleteCluster: ['admin', 400],
   drainNode: ['operate', 400],
   resumeNode: ['operate', 400],
   evictNode: ['admin', 404],

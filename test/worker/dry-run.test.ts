@@ -115,7 +115,10 @@ function send(name: RouteName, query: string, headers: Record<string, string> = 
   const path = route.path.replace(/:([a-z]+)/g, (_, one: string) =>
     one === 'cluster' ? cluster.name : (THINGS[one] ?? ''),
   )
-  const made: Readonly<Record<string, object>> = { confirmFence: { boot }, restoreCluster: backup }
+  const made: Readonly<Record<string, object>> = {
+    ...{ confirmFence: { boot }, restoreCluster: backup },
+    deleteCluster: { confirm: cluster.name, force: true },
+  }
   const body = made[name] ?? BODIES[name] ?? {}
   return fetchApi(`${path}${query}`, {
     ...{ method: route.method, headers },

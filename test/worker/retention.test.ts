@@ -63,7 +63,15 @@ test('22,000 writes: every table has an end, and the file no longer grows', {
     audit: LIMITS.auditKept,
     answers: LIMITS.answersKept,
     webhook_messages: LIMITS.webhookMessagesKept + 1_000,
-    ...{ audit_base: 1, sessions: 1, confirms: 1, peer_secrets: 2, observed: 0, meta: 20 },
+    ...{
+      audit_base: 1,
+      sessions: 1,
+      confirms: 1,
+      peer_secrets: 2,
+      observed: 0,
+      plans: 0,
+      meta: 20,
+    },
     ...{ incidents: 0, webhook_open: 0, webhook_deliveries: 0, webhook_attempts: 0 },
     webhook_troubles: 0,
   }

@@ -23,6 +23,7 @@ import {
 } from './invitations.ts'
 import { mailerOf, mailing, requireMailer } from './mail.ts'
 import { hashPassword } from './password.ts'
+import { tellOfPerson, tellOfRefusal } from './personal-audit.ts'
 import { roleOf } from './roles.ts'
 import { askingPerson, type Person, Sessions } from './sessions.ts'
 import { providerOf, publicUrl, requireSecret, signUpClosed, signUpOf } from './setting.ts'
@@ -93,7 +94,9 @@ export const authHandlers = {
 
   resetPassword: async (call: Call<z.output<typeof a.resetPassword>>) => {
     const { env, asker, body } = call
-    const { api, codeOf } = await authOf(call)
+    const told = (person: { id: string; email: string }) =>
+      tellOfPerson(call, person, 'resetPassword')
+    const { api, codeOf } = await authOf(call, told)
     await countToken(env.DB, asker.address)
     const token = body.token.slice(RESET.length)
     try {
@@ -116,19 +119,24 @@ export const authHandlers = {
     } catch (error) {
       const hasNone = codeOf(error) === 'CREDENTIAL_ACCOUNT_NOT_FOUND'
       if (codeOf(error) !== 'INVALID_PASSWORD' && !hasNone) throw error
-      throw new HoldfastError({
+      const refused = new HoldfastError({
         ...{ code: 'FORBIDDEN', message: 'the password before is another one' },
         remedy: 'Give the one that you log in with; if it is lost, log out and ask for a new one.',
       })
+      tellOfRefusal(call, person.email, refused)
+      throw refused
     }
     await new Sessions(env.DB).endOthers(person.id, person.session.id)
+    await tellOfPerson(call, person, 'changePassword')
     return {}
   },
 
   logOut: async (call: Call) => {
-    const { id, session } = askingPerson(call)
-    await new Sessions(call.env.DB).end(id, session.id)
-    return { id: session.id }
+    const person = askingPerson(call)
+    const { id } = person.session
+    await new Sessions(call.env.DB).end(person.id, id)
+    await tellOfPerson(call, person, 'logOut', [sessionEnded(id)])
+    return { id }
   },
 
   listSessions: async (call: Call): Promise<{ sessions: z.input<typeof a.sessionView>[] }> => {
@@ -145,8 +153,10 @@ export const authHandlers = {
 
   endSession: async (call: Call) => {
     const id = call.params['session'] ?? ''
-    const ended = await new Sessions(call.env.DB).end(askingPerson(call).id, id)
+    const person = askingPerson(call)
+    const ended = await new Sessions(call.env.DB).end(person.id, id)
     if (!ended) throw notFound('session', id, 'List what there is: GET /v1/auth/sessions')
+    await tellOfPerson(call, person, 'endSession', [sessionEnded(id)])
     return { id }
   },
 
@@ -204,6 +214,8 @@ export const authHandlers = {
     return { organisation, role: roleOf(offer) }
   },
 }
+
+const sessionEnded = (id: string) => ({ table: 'session', id, before: {}, after: null })
 
 function mayJoin({ organisations: all }: Person): void {
   if (all.length < LIMITS.organisationsOfPersonMax) return

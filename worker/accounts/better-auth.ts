@@ -32,11 +32,13 @@ export interface AuthParts {
   readonly asker: Asker
   /** Has a mail sent with a token for a new password. */
   forgotten(to: string, token: string): Promise<void>
+  /** Somebody has a new password, and no session any more. */
+  reset(person: { id: string; email: string }): Promise<void>
   /** Goes on when the answer has been given. */
   later(work: Promise<unknown>): void
 }
 
-export function makeAuth({ env, secret, url, asker, forgotten, later }: AuthParts) {
+export function makeAuth({ env, secret, url, asker, forgotten, reset, later }: AuthParts) {
   const schema = {
     ...{ user: persons, session: sessions, account: logins },
     ...{ verification: verifications, deviceCode: deviceCodes },
@@ -71,6 +73,7 @@ export function makeAuth({ env, secret, url, asker, forgotten, later }: AuthPart
       },
       resetPasswordTokenExpiresIn: LIMITS.mailedTokenMs / 1_000,
       revokeSessionsOnPasswordReset: true,
+      onPasswordReset: ({ user }) => reset(user),
       sendResetPassword: ({ user, token }) => forgotten(user.email, token),
     },
     databaseHooks: {

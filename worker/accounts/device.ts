@@ -13,6 +13,7 @@ import { presentedSession } from '../secrets.ts'
 import { countToken, countTry } from './attempts.ts'
 import { authOf } from './auth.ts'
 import { accountPage } from './page.ts'
+import { tellOfPerson } from './personal-audit.ts'
 import { askingPerson } from './sessions.ts'
 import { publicUrl } from './setting.ts'
 
@@ -89,7 +90,8 @@ async function readForm(c: Asked): Promise<unknown> {
 export const deviceHandlers = {
   decideDevice: async (call: Call<z.output<typeof a.decideDevice>>) => {
     const { env, asker, body } = call
-    const { email } = askingPerson(call)
+    const person = askingPerson(call)
+    const { email } = person
     const { api, headers, codeOf } = await authOf(call)
     await countTry(env.DB, asker.address, `device of ${email}`)
     const { code: userCode, approve } = body
@@ -110,6 +112,7 @@ export const deviceHandlers = {
         { cause: error },
       )
     }
+    await tellOfPerson(call, person, approve ? 'letCommandIn' : 'refuseCommand')
     return { approved: approve }
   },
 }

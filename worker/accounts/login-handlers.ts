@@ -13,6 +13,7 @@ import { countToken, countTry } from './attempts.ts'
 import { authOf } from './auth.ts'
 import { Invitations } from './invitations.ts'
 import type { Claims } from './oidc.ts'
+import { tellOfPerson, tellOfRefusal } from './personal-audit.ts'
 import { codeNeeded, SecondFactors } from './second-factor.ts'
 import { Sessions } from './sessions.ts'
 import {
@@ -38,14 +39,21 @@ export const loginHandlers = {
     const { email, password, code } = call.body
     const { api, codeOf } = await authOf(call)
     await countTry(env.DB, asker.address, email)
+    let session = ''
     try {
       const { token, user } = await api.signInEmail({ body: { email, password } })
       const person = { id: user.id, email: user.email, name: user.name }
-      await secondFactor(call, person.id, token, code)
+      session = token
+      await secondFactor(call, person.id, code)
       const expiresAtMs = await new Sessions(env.DB).begun(person.id)
+      await tellOfPerson(call, person, 'logIn', [sessionMade(call, expiresAtMs)])
       return { token: presentedSession(token), expiresAtMs, person }
-    } catch (error) {
-      if (codeOf(error) === 'INVALID_EMAIL_OR_PASSWORD') throw WRONG()
+    } catch (cause) {
+      // The session that a right password has made is none without what comes behind it.
+      if (session) await new Sessions(env.DB).forget(session)
+      const error = codeOf(cause) === 'INVALID_EMAIL_OR_PASSWORD' ? WRONG() : cause
+      // That a code is asked for next is no attempt that failed.
+      if (!(code === undefined && session)) tellOfRefusal(call, email, error)
       throw error
     }
   },
@@ -62,30 +70,32 @@ export const loginHandlers = {
     await countToken(env.DB, asker.address)
     const claims = await finishFlow(provider, secret, pageOf(env, url), body)
     const person = await personOf(env, provider, claims)
-    return { ...(await new Sessions(env.DB).make(person.id, asker)), person }
+    const made = await new Sessions(env.DB).make(person.id, asker)
+    await tellOfPerson(call, person, 'logIn', [sessionMade(call, made.expiresAtMs)])
+    return { ...made, person }
   },
 }
 
 /** Where the provider leads back to: the page that reads what it says. */
 const pageOf = (env: Env, url: string) => `${publicUrl(env, url)}/account`
 
-/** The session that a right password has made is none without the code, where there is one to be asked for. */
+/** Nothing of it by which anybody could be that session. */
+const sessionMade = ({ asker }: Pick<Call, 'asker'>, expiresAtMs: number) => ({
+  ...{ table: 'session', id: '', before: null },
+  after: { agent: asker.agent, expiresAtMs },
+})
+
+/** Where there is one to be asked for. */
 async function secondFactor(
   { env }: Pick<Call, 'env'>,
   personId: string,
-  token: string,
   code: string | undefined,
 ): Promise<void> {
   const factors = new SecondFactors(env.DB, requireSecret(env))
   const row = await factors.of(personId)
   if (!row) return
-  try {
-    if (code === undefined) throw codeNeeded()
-    await factors.take(row, code, 'UNAUTHENTICATED')
-  } catch (error) {
-    await new Sessions(env.DB).forget(token)
-    throw error
-  }
+  if (code === undefined) throw codeNeeded()
+  await factors.take(row, code, 'UNAUTHENTICATED')
 }
 
 /**

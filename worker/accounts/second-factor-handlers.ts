@@ -5,6 +5,7 @@ import { HoldfastError } from '../../schema/errors.ts'
 import type { Call } from '../calls.ts'
 import { countTry } from './attempts.ts'
 import { isPasswordOf } from './logins.ts'
+import { tellOfPerson, tellOfRefusal } from './personal-audit.ts'
 import { SecondFactors } from './second-factor.ts'
 import { askingPerson } from './sessions.ts'
 import { requireSecret } from './setting.ts'
@@ -17,17 +18,22 @@ export const secondFactorHandlers = {
     return factors.begin(id, email)
   },
 
-  confirmSecondFactor: async (call: Call<z.output<typeof a.confirmSecondFactor>>) => ({
-    recoveryCodes: await factorsOf(call).confirm(askingPerson(call).id, call.body.code),
-  }),
+  confirmSecondFactor: async (call: Call<z.output<typeof a.confirmSecondFactor>>) => {
+    const person = askingPerson(call)
+    const recoveryCodes = await factorsOf(call).confirm(person.id, call.body.code)
+    await tellOfPerson(call, person, 'addSecondFactor')
+    return { recoveryCodes }
+  },
 
   removeSecondFactor: async (call: Call<z.output<typeof a.removeSecondFactor>>) => {
-    const { id } = askingPerson(call)
+    const person = askingPerson(call)
     const factors = factorsOf(call)
     await requirePassword(call, call.body.password)
-    const row = await factors.of(id)
+    const row = await factors.of(person.id)
     if (row) await factors.take(row, call.body.code, 'FORBIDDEN')
-    await factors.remove(id)
+    // Before it: what makes it easier to get in is never done untold.
+    await tellOfPerson(call, person, 'removeSecondFactor')
+    await factors.remove(person.id)
     return {}
   },
 }
@@ -40,9 +46,11 @@ async function requirePassword(call: Call<unknown>, password: string): Promise<v
   const { id, email } = askingPerson(call)
   await countTry(env.DB, asker.address, email)
   if (await isPasswordOf(env.DB, id, password)) return
-  throw new HoldfastError({
+  const refused = new HoldfastError({
     ...{ code: 'FORBIDDEN', message: 'the password is another one' },
     why: 'A session alone does not change how somebody gets in.',
     remedy: 'Give the one that you log in with; who has none gets one: holdfast account forgot',
   })
+  tellOfRefusal(call, email, refused)
+  throw refused
 }

@@ -2,6 +2,7 @@
 import type { Refusal } from '../../schema/errors.ts'
 import type { Request } from '../../schema/event.ts'
 import type { Group, Node } from '../../schema/hive.ts'
+import { instantText } from '../../schema/instant-text.ts'
 import type { DrainPlan } from '../../schema/observed.ts'
 import { bestCarry } from './carrying.ts'
 import { couldMakeRoom } from './displacement.ts'
@@ -49,7 +50,7 @@ function replan(draft: Draft, node: Node, plan: DrainPlan | null): null {
   const was = draft.drain(node.id)
   if (!plan && !was) return null
   draft.observe({ table: 'drain', id: node.id, value: plan })
-  const until = plan?.untilMs == null ? 'no deadline' : `by ${new Date(plan.untilMs).toISOString()}`
+  const until = plan?.untilMs == null ? 'no deadline' : `by ${instantText(plan.untilMs)}`
   const to = plan?.to == null ? '' : `, ${draft.node(plan.to)?.name} is asked first`
   draft.log({ component: 'NM', message: `drain of ${node.name}: ${until}${to}` })
   return null

@@ -6,8 +6,8 @@
 import { and, eq, gte, lt, sql } from 'drizzle-orm'
 import { LIMITS } from '../../schema/limits.ts'
 import { meta } from '../../schema/tables/durable.ts'
-import { nextDeadline } from '../core/deadlines.ts'
 import type { ClusterState } from '../core/decision.ts'
+import { coreDeadline } from '../core-deadline.ts'
 import type { HiveStore } from '../hive-store.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import type { Judge } from './judge.ts'
@@ -121,8 +121,7 @@ export class Heartbeats {
   /** The hive need not be loaded where nothing is under way. */
   #isBehind(nowMs: number): boolean {
     const { store, state } = this.#around
-    const known = store.deadline()
-    const deadline = known === undefined ? nextDeadline(state()) : known
+    const deadline = coreDeadline(store, null, state)
     return deadline !== null && deadline < nowMs - LIMITS.heartbeatBehindMs
   }
 

@@ -1,5 +1,6 @@
 /** A node that is emptied, group by group (S-18). */
 import type { OperationState, OperationStep } from '../../../schema/api/operations.ts'
+import { instantText } from '../../../schema/instant-text.ts'
 import type { Update } from '../../../schema/update.ts'
 import { Draft } from '../draft.ts'
 import { candidates } from '../placement.ts'
@@ -41,7 +42,7 @@ function byWhen({ state }: Facts, { nodeId }: DrainRequest): string {
   if (untilMs === null) return ''
   return isLate
     ? '; the time for it is over, so by stop and start'
-    : `; by stop and start from ${new Date(untilMs).toISOString()} on`
+    : `; by stop and start from ${instantText(untilMs)} on`
 }
 
 interface Leaving {

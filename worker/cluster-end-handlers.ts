@@ -1,0 +1,38 @@
+/** The end of one cluster, for its admins. */
+import type { ClusterDeleted, DeleteCluster } from '../schema/api/cluster-end.ts'
+import { HoldfastError } from '../schema/errors.ts'
+import { clusterEnd } from './accounts/cluster-end.ts'
+import { accountsOf, type Call, open } from './calls.ts'
+import { sweepObjects } from './doomed-objects.ts'
+import { mustConfirm, runningIn, WHY_IN_USE } from './ends.ts'
+
+export const clusterEndHandlers = {
+  deleteCluster: async (call: Call<DeleteCluster>): Promise<ClusterDeleted> => {
+    const { row } = open(call)
+    const { confirm, force } = call.body
+    const { id, name, profile, createdAtMs } = row
+    mustConfirm('cluster', name, confirm)
+    const running = force ? [] : await runningIn(call.env, [row])
+    if (running.length > 0) throw inUse(name, running)
+    const before = { id, name, profile, createdAtMs }
+    const told = {
+      ...{ action: 'deleteCluster', about: { kind: 'cluster', id, name }, asked: { force } },
+      changes: [{ table: 'cluster', id, before, after: null }],
+    }
+    const answer = { id, cluster: name }
+    // Its own audit log goes with it: that it was deleted is told in the one of the organisation.
+    const work = clusterEnd(call.env.DB, row, Date.now())
+    await accountsOf(call).commit(call.write, told, answer, work)
+    // It is deleted by now: what is left over of its object is for whoever sweeps next.
+    if (!call.write.dryRun) await sweepObjects(call.env).catch(() => {})
+    return answer
+  },
+}
+
+const inUse = (name: string, running: readonly string[]) =>
+  new HoldfastError({
+    code: 'CLUSTER_IN_USE',
+    message: `groups run in ${running.join(', ')}`,
+    why: WHY_IN_USE,
+    remedy: `Take them offline and remove the nodes first, or delete all the same: holdfast cluster delete ${name} --force`,
+  })
