@@ -217,7 +217,7 @@ export class Draft {
   /** Of nodes that are drained in a way that was said. */
   drains(): readonly (readonly [string, DrainPlan])[] {
     const ids = new Set(this.#state.observed.drains.keys())
-    for (const o of this.observations) if (o.table === 'drain') ids.add(o.id)
+    for (const id of this.#seen.get('drain')?.keys() ?? []) ids.add(id)
     return [...ids].flatMap((id) => {
       const plan = this.drain(id)
       return plan ? [[id, plan] as const] : []
@@ -235,7 +235,7 @@ export class Draft {
   /** Nodes that are Up without a session, as far as fencing has to do with it, by id. */
   fencings(): readonly string[] {
     const ids = new Set(this.#state.observed.fencing.keys())
-    for (const o of this.observations) if (o.table === 'fencing') ids.add(o.id)
+    for (const id of this.#seen.get('fencing')?.keys() ?? []) ids.add(id)
     return [...ids].filter((id) => this.fencing(id) !== undefined).sort()
   }
 

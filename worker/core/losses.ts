@@ -14,6 +14,8 @@ interface Known {
   readonly footprint: Footprint
   /** Which groups were restless: these are looked at whatever happens. */
   readonly restless: string
+  /** Nodes that may have another load by now than it was worked out with: looked at when it is asked for. */
+  readonly suspects: Set<string>
 }
 
 export class Losses {
@@ -29,7 +31,8 @@ export class Losses {
     const key = nodes.join()
     const known = this.#known.get(key)
     if (!known) return null
-    if (known.restless === restlessOf(state)) return known.groups
+    const holds = known.restless === restlessOf(state) && this.#loadsHold(state, known)
+    if (holds) return known.groups
     this.#forget(key, known)
     return null
   }
@@ -43,7 +46,8 @@ export class Losses {
     const groups = lossOf(state, nodes, nowMs, footprint)
     // All that are looked at because something may have happened to them: nobody knows to which.
     if (footprint.all || Census.of(state).allUnsettled) return groups
-    this.#known.set(key, { groups, footprint, restless: restlessOf(state) })
+    const suspects = new Set<string>()
+    this.#known.set(key, { groups, footprint, restless: restlessOf(state), suspects })
     for (const id of footprint.groups) add(this.#byGroup, id, key)
     for (const id of footprint.nodes) add(this.#byNode, id, key)
     for (const id of footprint.loads.keys()) add(this.#byLoad, id, key)
@@ -63,7 +67,8 @@ export class Losses {
     const stale = [...(this.#byGroup.get(what.groupId) ?? [])]
     for (const node of what.nodes) {
       stale.push(...(this.#byNode.get(node) ?? []))
-      stale.push(...this.#otherLoad(node))
+      // Most of what comes is gone again, or is where it was, by the time that somebody asks.
+      for (const key of this.#byLoad.get(node) ?? []) this.#known.get(key)?.suspects.add(node)
     }
     for (const key of stale) {
       const known = this.#known.get(key)
@@ -71,13 +76,15 @@ export class Losses {
     }
   }
 
-  /** Of those that have asked what is taken of a node: for whom that is something else now. */
-  #otherLoad(nodeId: string): string[] {
-    const now = this.#state && loadText(Census.of(this.#state).seats.load(nodeId))
-    return [...(this.#byLoad.get(nodeId) ?? [])].filter((key) => {
-      const was = this.#known.get(key)?.footprint.loads.get(nodeId)
-      return was === undefined || loadText(was) !== now
-    })
+  /** Whether the same is taken of all nodes that were asked about that. */
+  #loadsHold(state: ClusterState, { suspects, footprint }: Known): boolean {
+    const { seats } = Census.of(state)
+    for (const node of suspects) {
+      const was = footprint.loads.get(node)
+      if (was === undefined || loadText(was) !== loadText(seats.load(node))) return false
+    }
+    suspects.clear()
+    return true
   }
 
   #forget(key: string, { footprint }: Known): void {

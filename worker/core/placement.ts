@@ -10,7 +10,7 @@ import {
 } from './eligibility.ts'
 import { besides, whyNotBeside } from './neighbours.ts'
 import { isQuarantined, quarantineText } from './quarantine.ts'
-import { compareRanks, goesByList, rankOf } from './ranking.ts'
+import { compareRanks, goesByList, isFaultless, type Rank, rankOf } from './ranking.ts'
 import { preferredOf } from './sticks.ts'
 
 export interface Candidates {
@@ -25,7 +25,7 @@ export interface Candidates {
  * shows reasons shows these. Nodes in quarantine are asked only when nobody else could take it.
  */
 export function candidates(draft: Draft, group: Group, question: Question = {}): Candidates {
-  if (draft.brief && !question.all && goesByList(draft, group)) return first(draft, group, question)
+  if (draft.brief && !question.all && byPlace(draft)) return first(draft, group, question)
   const { able, unable } = general(draft)
   const members = draft.resourcesOf(group.id)
   const fitsAll = fitsEverywhere(draft, members)
@@ -54,16 +54,22 @@ export function candidates(draft: Draft, group: Group, question: Question = {}):
   return { eligible: ordered(draft, group, eligible, question), rejected }
 }
 
+/** Whether the policy has nothing to say but which node comes first in the list. */
+const byPlace = (draft: Draft) => (draft.cluster?.placement ?? 'list') === 'list'
+
 /**
- * The same, but nobody is looked at after the first one who could take it: for games of what-if, in which
- * whoever is asked accepts.
+ * The same, but nobody is looked at after one that none of the others could be better than: for games of
+ * what-if, in which whoever is asked accepts.
  */
 function first(draft: Draft, group: Group, question: Question): Candidates {
   const members = draft.resourcesOf(group.id)
   const beside = besides(draft, group, question)
+  const byList = goesByList(draft, group)
   const quarantined: Node[] = []
   const refused: Refused[] = []
-  for (const node of inListOrder(draft, group, question)) {
+  let best: Ranked | null = null
+  const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
+  for (const node of inListOrder(draft, group, question, failed)) {
     const reason =
       whyNotAny(draft, node) ??
       whyNotAsked(node, question) ??
@@ -72,14 +78,25 @@ function first(draft: Draft, group: Group, question: Question): Candidates {
       null
     if (reason !== null) refused.push({ node, reason })
     else if (isQuarantined(node, draft.nowMs) && node.id !== question.first) quarantined.push(node)
-    else return { eligible: [node], rejected: namesOf(refused) }
+    else if (byList) return { eligible: [node], rejected: namesOf(refused) }
+    else {
+      const one: Ranked = { node, rank: rankOf(draft, group, node, question, failed.has(node.id)) }
+      best = best === null ? one : better(best, one)
+      // Of those that come behind it in the list none can be before it.
+      if (node.id === question.first || isFaultless(one.rank)) break
+    }
   }
-  return { eligible: quarantined, rejected: namesOf(refused) }
+  const eligible = best ? [best.node] : ordered(draft, group, quarantined, question)
+  return { eligible, rejected: namesOf(refused) }
 }
 
 /** As `byList` puts all of them. */
-function* inListOrder(draft: Draft, group: Group, question: Question): Iterable<Node> {
-  const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
+function* inListOrder(
+  draft: Draft,
+  group: Group,
+  question: Question,
+  failed: ReadonlySet<string>,
+): Iterable<Node> {
   const ids = new Set([question.first ?? [], preferredOf(group), ...failed].flat())
   const special = [...ids].flatMap((id) => draft.node(id) ?? [])
   const [early, late] = [special.filter(({ id }) => id === question.first), [] as Node[]]
@@ -137,6 +154,13 @@ function fitsEverywhere(draft: Draft, members: readonly Resource[]): boolean {
   )
 }
 
+interface Ranked {
+  readonly node: Node
+  readonly rank: Rank
+}
+
+const better = (a: Ranked, b: Ranked) => (compareRanks(a.rank, b.rank) <= 0 ? a : b)
+
 function ordered(
   draft: Draft,
   group: Group,
@@ -146,10 +170,13 @@ function ordered(
   if (nodes.length < 2) return nodes
   const failed = new Set(recentFailovers(draft, group).map((f) => f.nodeId))
   if (goesByList(draft, group)) return byList(group, nodes, question, failed)
-  return nodes
-    .map((node) => ({ node, rank: rankOf(draft, group, node, question, failed.has(node.id)) }))
-    .sort((a, b) => compareRanks(a.rank, b.rank))
-    .map(({ node }) => node)
+  const ranked = nodes.map((node) => ({
+    node,
+    rank: rankOf(draft, group, node, question, failed.has(node.id)),
+  }))
+  // In a game of what-if whoever is asked first accepts.
+  if (draft.brief && !question.all) return [ranked.reduce(better).node]
+  return ranked.sort((a, b) => compareRanks(a.rank, b.rank)).map(({ node }) => node)
 }
 
 /** What `rankOf` comes to where neither rules nor room nor the policy have anything to say. */

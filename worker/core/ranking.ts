@@ -33,6 +33,10 @@ export function rankOf(
   ]
 }
 
+/** Whether nothing is held against the node, so that only its place in the list counts. */
+export const isFaultless = ([, failed, offline, stranded, broken]: Rank): boolean =>
+  failed === 0 && offline === 0 && stranded === 0 && broken === 0
+
 /** Whether nothing but the target that was asked for, failures and preferences tells nodes apart. */
 export function goesByList(draft: Draft, group: Group): boolean {
   if ((draft.cluster?.placement ?? 'list') !== 'list') return false
