@@ -95,10 +95,13 @@ const singleRequest = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('drainNode'),
     nodeId: guid,
-    /** The node that is asked first. */
-    to: guid.optional(),
-    /** From now on; then whatever has not begun to leave goes by stop and start. */
-    withinMs: durationMs.min(LIMITS.drainMinMs).max(LIMITS.drainMaxMs).optional(),
+    /** The node that is asked first; null: none. Absent: as it was said before. */
+    to: guid.nullable().optional(),
+    /**
+     * From now on; then whatever has not begun to leave goes by stop and start. Null: there is no such
+     * time. Absent: as it was said before.
+     */
+    withinMs: durationMs.min(LIMITS.drainMinMs).max(LIMITS.drainMaxMs).nullable().optional(),
   }),
   z.strictObject({
     type: z.literal('changeNode'),

@@ -177,6 +177,10 @@ export const LIMITS = {
   auditPageLengthMax: 4 * 1024 * 1024,
   /** Refused writes of one caller that are entered in one audit log. */
   auditRefusalsPerHour: 100,
+  /** Refused logins of one account there: anybody can make them who knows its address. */
+  auditLoginRefusalsPerHour: 10,
+  /** Logins of one person: each is told in audit logs, out of which the oldest entries go. */
+  loginsPerHour: 60,
   /** Types that one host registers or unregisters; more would push out of the audit log what others have done. */
   typeAsksPerHour: 300,
   /** Webhook endpoints of one organisation, and what one of them may filter by. */

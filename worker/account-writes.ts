@@ -1,4 +1,4 @@
-import { and, asc, between, count, desc, eq, gt, gte, inArray, lte, or, sql } from 'drizzle-orm'
+import { and, asc, between, count, desc, eq, gt, gte, inArray, lte, ne, or, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import {
   type AuditChange,
@@ -7,6 +7,7 @@ import {
   CHAIN_START,
   type ChainPlace,
 } from '../schema/api/audit.ts'
+import type { RouteName } from '../schema/api/routes.ts'
 import { ERRORS, HoldfastError, type Refusal } from '../schema/errors.ts'
 import { LIMITS } from '../schema/limits.ts'
 import { answers, audit, auditBases } from '../schema/tables/tenants.ts'
@@ -21,6 +22,9 @@ import { reused, underWay } from './writes.ts'
 export type Statement = Parameters<DrizzleD1Database['batch']>[0][number]
 
 /** Of those who write behind the same entry one is first, and the others go again. */
+/** The one route whose refusals are told although nobody had to be known for it. */
+const LOGIN: RouteName = 'logIn'
+
 const TRIES = 20
 /** Before the n-th of them at random up to n times this, so that they do not go all at once again. */
 const PAUSE_MS = 10
@@ -64,8 +68,16 @@ export class AccountWrites {
     await this.#inChain(write, told, [...work, ...answer])
   }
 
+  /** Of what has been carried out already, by itself. */
+  async keep(write: Write, body: unknown): Promise<void> {
+    if (!write.once) return
+    const rows = await this.#answerRows(write, write.once, write.status, JSON.stringify(body))
+    const [first, ...more] = rows
+    if (first) await this.#orUnderWay(write, () => this.#db.batch([first, ...more]))
+  }
+
   async refused(write: Write, refusal: Refusal): Promise<void> {
-    const left = LIMITS.auditRefusalsPerHour - (await this.#refusalsLately(write.who.id))
+    const left = await this.#refusalsLeft(write)
     const { http } = ERRORS[refusal.code]
     const { once, request } = write
     const text = JSON.stringify(problemOf(refusal, request))
@@ -197,12 +209,22 @@ export class AccountWrites {
     return row && row.atMs > Date.now() - LIMITS.answersKeptMs ? row : null
   }
 
-  async #refusalsLately(byId: string): Promise<number> {
+  /** How many more are told of this caller in this hour, here. Of logins apart: those are not only their own. */
+  async #refusalsLeft({ who, route }: Write): Promise<number> {
     const nowMs = Date.now()
-    const hour = between(audit.atMs, nowMs - HOUR_MS + 1, nowMs)
-    const lately = and(sql`refused = 1`, eq(audit.byId, byId), hour)
+    const isLogin = route === LOGIN
+    const lately = and(
+      ...[
+        sql`refused = 1`,
+        eq(audit.byId, who.id),
+        between(audit.atMs, nowMs - HOUR_MS + 1, nowMs),
+      ],
+      eq(audit.organisationId, this.#organisationId),
+      isLogin ? eq(audit.route, LOGIN) : ne(audit.route, LOGIN),
+    )
     const row = await this.#db.select({ seen: count() }).from(audit).where(lately).get()
-    return row?.seen ?? 0
+    const most = isLogin ? LIMITS.auditLoginRefusalsPerHour : LIMITS.auditRefusalsPerHour
+    return most - (row?.seen ?? 0)
   }
 
   #newest() {

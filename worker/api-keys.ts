@@ -16,6 +16,9 @@ type KeyRow = typeof apiKeys.$inferSelect
 
 const lately = new KnownKeys()
 
+/** It was revoked here: it is looked up anew. */
+export const forgetKey = (id: string): void => lately.forget(id)
+
 /** API keys in D1. */
 export class ApiKeys {
   readonly #db: DrizzleD1Database

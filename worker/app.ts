@@ -6,10 +6,11 @@ import { operationStreamPath, streamPath } from '../schema/api/stream.ts'
 import { deviceRoutes } from './accounts/device.ts'
 import { admit, guessing, underRates } from './admission.ts'
 import type { Call } from './calls.ts'
-import { carryOut, writeOf } from './carry-out.ts'
+import { carryOut } from './carry-out.ts'
 import { servePage, serveStyle } from './docs/serve.ts'
 import { eventStream, operationStream, socketStream } from './event-streams.ts'
 import { handlers } from './handlers.ts'
+import { personalWrite } from './personal-writes.ts'
 import { problemResponse, refusalOf } from './problem.ts'
 import { type Bindings, parseCall, requestId } from './requests.ts'
 import { wantsEvents } from './sse.ts'
@@ -49,11 +50,13 @@ for (const name of Object.keys(routes) as RouteName[]) {
   const route = routes[name]
   app.on(route.method, route.path, async (c) => {
     if (writes(name)) return carryOut(c, name)
-    const write = writeOf(c, name, { kind: 'joinToken', id: '', name: 'join token' })
     const admitted = await admit(c, route.access)
+    const { write, replayed, keep } = await personalWrite(c, name, admitted)
+    if (replayed) return replayed
     const call = await parseCall(c, name, admitted, { write, accounts: null })
     const handler = handlers[name] as (call: Call) => Promise<unknown>
     const answer = await guessing(c, () => handler(call))
+    await keep(answer)
     const headers = { 'x-request-id': write.request }
     if ('produces' in route)
       return c.body(answer as string | ReadableStream, 200, {

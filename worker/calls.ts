@@ -85,6 +85,8 @@ export interface Stub {
     ...all: Parameters<ClusterLife['restore']>
   ): Promise<{ refused: Refusal } | { seq: number }>
   takePlace(...all: Parameters<ClusterLife['takePlace']>): Promise<string | null>
+  /** What it has used until now, before it ends. */
+  tellUsage(): Promise<void>
   /** Deletes all there is of it, and ends its sessions. Done again it changes nothing. */
   destroy(): Promise<void>
   listDeliveries(...all: Parameters<Webhooks['list']>): Promise<DeliveryView[]>

@@ -15,7 +15,6 @@ import { identify, permit } from './admission.ts'
 import { type Call, stubOf } from './calls.ts'
 import { sweepSometimes } from './doomed-objects.ts'
 import { handlers } from './handlers.ts'
-import type { Principal } from './principal.ts'
 import { quotasFor } from './quotas.ts'
 import { addressOf, type Bindings, parseCall } from './requests.ts'
 import { sha256 } from './secrets.ts'
@@ -44,7 +43,7 @@ export async function carryOut(c: Context<Bindings>, name: RouteName): Promise<R
     const first: Write = {
       ...write,
       ...said,
-      once: said.dryRun ? null : await onceOf(c, principal),
+      once: said.dryRun ? null : await onceOf(c, principal.id),
     }
     if (first.dryRun) write = first
     const before = first.once && (await place.begin(first))
@@ -129,7 +128,7 @@ function conditions(c: Context<Bindings>, name: RouteName): Pick<Write, 'ifMatch
 
 const NAME = /^[\x21-\x7e]{8,128}$/
 
-async function onceOf(c: Context<Bindings>, principal: Principal): Promise<Once | null> {
+export async function onceOf(c: Context<Bindings>, keyId: string): Promise<Once | null> {
   const name = c.req.header('idempotency-key')
   if (name === undefined) return null
   if (!NAME.test(name))
@@ -142,10 +141,10 @@ async function onceOf(c: Context<Bindings>, principal: Principal): Promise<Once 
   const { pathname, search } = new URL(c.req.url)
   const match = c.req.header('if-match')
   const asked = `${c.req.method} ${pathname}${search}\n${match ? `${match}\n` : ''}${await c.req.text()}`
-  return { keyId: principal.id, name, fingerprint: await sha256(asked) }
+  return { keyId, name, fingerprint: await sha256(asked) }
 }
 
-function replayed({ status, body, request }: Answer): Response {
+export function replayed({ status, body, request }: Answer): Response {
   return new Response(body, {
     status,
     headers: {

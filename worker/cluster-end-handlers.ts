@@ -1,8 +1,9 @@
 /** The end of one cluster, for its admins. */
 import type { ClusterDeleted, DeleteCluster } from '../schema/api/cluster-end.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { clusterEnd } from './accounts/cluster-end.ts'
-import { accountsOf, type Call, open } from './calls.ts'
+import { clusterEnd, isGone, keysOfCluster } from './accounts/cluster-end.ts'
+import { forgetKey } from './api-keys.ts'
+import { accountsOf, asking, type Call, notFound, open, stubOf } from './calls.ts'
 import { sweepObjects } from './doomed-objects.ts'
 import { mustConfirm, runningIn, WHY_IN_USE } from './ends.ts'
 
@@ -14,15 +15,36 @@ export const clusterEndHandlers = {
     mustConfirm('cluster', name, confirm)
     const running = force ? [] : await runningIn(call.env, [row])
     if (running.length > 0) throw inUse(name, running)
+    const asker = asking(call).id
+    const nowMs = Date.now()
+    const keys = await keysOfCluster(call.env.DB, row, asker)
     const before = { id, name, profile, createdAtMs }
     const told = {
       ...{ action: 'deleteCluster', about: { kind: 'cluster', id, name }, asked: { force } },
-      changes: [{ table: 'cluster', id, before, after: null }],
+      changes: [
+        { table: 'cluster', id, before, after: null },
+        ...keys.map((key) => {
+          const [was, is] = [{ name: key.name, revokedAtMs: null }, { revokedAtMs: nowMs }]
+          return { table: 'key', id: key.id, before: was, after: { ...was, ...is } }
+        }),
+      ],
     }
     const answer = { id, cluster: name }
-    // Its own audit log goes with it: that it was deleted is told in the one of the organisation.
-    const work = clusterEnd(call.env.DB, row, Date.now())
-    await accountsOf(call).commit(call.write, told, answer, work)
+    // What it has used is not told any more afterwards.
+    if (!call.write.dryRun)
+      await stubOf(call.env, row.objectId)
+        .tellUsage()
+        .catch(() => {})
+    try {
+      // Its own audit log goes with it: that it was deleted is told in the one of the organisation.
+      const work = clusterEnd(call.env.DB, row, asker, nowMs)
+      await accountsOf(call).commit(call.write, told, answer, work)
+    } catch (error) {
+      if (isGone(error))
+        throw notFound('cluster', name, 'List what there is: holdfast cluster list')
+      throw error
+    }
+    if (!call.write.dryRun) for (const key of keys) forgetKey(key.id)
     // It is deleted by now: what is left over of its object is for whoever sweeps next.
     if (!call.write.dryRun) await sweepObjects(call.env).catch(() => {})
     return answer

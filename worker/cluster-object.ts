@@ -20,7 +20,7 @@ import { nextPhase, type StartPhase } from './core/event-processor.ts'
 import { saysOver } from './core/fencing.ts'
 import { step } from './core/step.ts'
 import { coreDeadline } from './core-deadline.ts'
-import { DELETED } from './deleted.ts'
+import { DELETED, NEEDS_CLUSTER, onlyWhileThere } from './deleted.ts'
 import { sendEffect } from './effects.ts'
 import { FenceTests, type Tested } from './fence-tests.ts'
 import migrations from './hive-migrations/migrations.js'
@@ -66,10 +66,8 @@ export class Cluster extends DurableObject<Env> {
   readonly #requests: OperatorRequests
   readonly #webhooks: Webhooks
   readonly #phases: StartPhase[] = []
-  readonly #soon = new SoonTimer(
-    () => this.#coreDeadline(),
-    () => void this.#handle({ type: 'woke' }),
-  )
+  readonly #coreDeadline = () => coreDeadline(this.#store, this.#state, () => this.#loaded())
+  readonly #soon = new SoonTimer(this.#coreDeadline, () => void this.#handle({ type: 'woke' }))
   #state: (ClusterState & { hash: string }) | null = null
   /** There is nothing in its storage. */
   #vacant = false
@@ -125,9 +123,7 @@ export class Cluster extends DurableObject<Env> {
       ...{ sockets, state },
       carryOut: (request, write) => this.#requests.ofHost(request, write),
     })
-    this.#confirms = new Confirms(ctx.storage, store, sockets, (nodeId) =>
-      this.#watch.confirmed(nodeId),
-    )
+    this.#confirms = new Confirms(ctx.storage, store, sockets, (id) => this.#watch.confirmed(id))
     this.#inbox = new NodeInbox({
       ...{ store, sockets, state, confirms: this.#confirms, peers: this.#peers },
       ...{ modules: this.#modules, fenceTests: this.#fenceTests, controls: this.#controls },
@@ -163,7 +159,8 @@ export class Cluster extends DurableObject<Env> {
     this.#watch.arm()
   }
 
-  async #openStore(): Promise<void> {
+  async #openStore(mayBegin = true): Promise<void> {
+    if (!mayBegin) throw new Error(DELETED)
     await migrate(this.#store.db, migrations)
     this.#vacant = false
   }
@@ -174,7 +171,6 @@ export class Cluster extends DurableObject<Env> {
   }
 
   #loaded(): ClusterState & { hash: string } {
-    if (this.#vacant) throw new Error(DELETED)
     this.#state ??= this.#store.load()
     return this.#state
   }
@@ -300,16 +296,20 @@ export class Cluster extends DurableObject<Env> {
     if (lost) this.#watchers.tell(true)
   }
 
-  #coreDeadline(): number | null {
-    return coreDeadline(this.#store, this.#state, () => this.#loaded())
+  static {
+    onlyWhileThere(Cluster.prototype, NEEDS_CLUSTER, (self) => (self as Cluster).#vacant)
   }
 
   // ── Called by the Worker ─────────────────────────────────────────────────────────────────────
 
-  /** The first request of a cluster is the one that forms it. */
+  /** Where there is no cluster (any more) the one request is that which forms it. */
   async ask(...all: Parameters<OperatorRequests['ask']>): Promise<{ refused: Refusal } | Asked> {
-    if (this.#vacant) await this.#openStore()
+    if (this.#vacant) await this.#openStore(all[0].type === 'formCluster')
     return this.#requests.ask(...all)
+  }
+
+  tellUsage(): Promise<void> {
+    return this.#store.usage.tellNow(this.env.DB, this.#loaded().hive)
   }
 
   /** What a write has come to already; null: it may be carried out. */

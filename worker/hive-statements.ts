@@ -42,7 +42,15 @@ function ofMarks(db: DrizzleSqliteDODatabase) {
         .where(inArray(t.observed.table, ['offer', 'waiting', 'fencing', 'failback']))
         .limit(1)
         .prepare(),
-    anyPlan: () => db.select({ id: t.plans.id }).from(t.plans).limit(1).prepare(),
+    anyPlan: () =>
+      db
+        .select({ id: t.plans.id })
+        .from(t.plans)
+        .where(
+          sql`json_extract(${t.plans.body}, '$.untilMs') is not null and not json_extract(${t.plans.body}, '$.isLate')`,
+        )
+        .limit(1)
+        .prepare(),
   }
 }
 

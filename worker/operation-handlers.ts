@@ -30,7 +30,7 @@ export const operationHandlers = {
   drainNode: async (call: Call<z.output<typeof drainNode>>) => {
     const { stub } = open(call)
     const { to: wanted, withinMs } = call.body
-    const to = wanted === undefined ? wanted : (await ids(stub, 'node', [wanted]))[0]
+    const to = wanted == null ? wanted : (await ids(stub, 'node', [wanted]))[0]
     return begin(call, 'node', (nodeId) => ({ type: 'drainNode', nodeId, to, withinMs }))
   },
   onlineGroup: async (call: Call) => want(call, 'group', 1),

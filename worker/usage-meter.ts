@@ -69,6 +69,11 @@ export class UsageMeter {
     ctx.waitUntil(told.then(ended, ended))
   }
 
+  /** What was used until now. */
+  async tellNow(d1: D1Database, hive: Hive): Promise<void> {
+    if (this.#isOn) await this.#tell(d1, hive, Date.now())
+  }
+
   async #tell(d1: D1Database, { cluster, nodes, groups }: Hive, nowMs: number): Promise<void> {
     // Not with each event while D1 is away, or while a cluster that was formed just now is in no list.
     this.#dueAtMs = nowMs + AGAIN_MS

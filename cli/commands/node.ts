@@ -99,9 +99,18 @@ async function show(session: Session, _: unknown, name: string): Promise<undefin
   session.out.answer(node, () => facts(nodeFacts(node)))
 }
 
-function drainText({ sinceMs, by, untilMs, to }: NonNullable<NodeView['draining']>): string {
+function drainText({
+  sinceMs,
+  by,
+  untilMs,
+  isLate,
+  to,
+}: NonNullable<NodeView['draining']>): string {
   const at = (ms: number) => new Date(ms).toISOString()
-  const until = untilMs === null ? '' : `, without stops until ${at(untilMs)}`
+  const until =
+    untilMs === null
+      ? ''
+      : `, ${isLate ? 'by stop and start since' : 'without stops until'} ${at(untilMs)}`
   return `since ${at(sinceMs)}, by ${by}${to === null ? '' : `, to ${to} first`}${until}`
 }
 

@@ -6,7 +6,7 @@ import { errorPage } from './docs.ts'
 import { EXAMPLES } from './examples.ts'
 import { type Components, components, type JsonSchema, refTo, schemaOf } from './openapi-schemas.ts'
 import type { Route } from './route.ts'
-import { errorsOf, writes, writesHive } from './route-errors.ts'
+import { errorsOf, takesIdempotencyKey, writes, writesHive } from './route-errors.ts'
 import { type RouteName, routes } from './routes.ts'
 import { operationStreamPath, streamAccess, streamPath, streamQuery } from './stream.ts'
 import { API_VERSION } from './version.ts'
@@ -198,6 +198,7 @@ const securityOf = (access: Access) =>
 function operationOf(name: RouteName, route: Route, known: Components): Operation {
   const { access, path, body, query, summary, status = 200, produces } = route
   const isWrite = writes(name)
+  const hasKey = takesIdempotencyKey(name)
   const canBeTried = isWrite && route.noDryRun === undefined
   const type = produces?.split(';')[0] ?? 'application/json'
   const isText = type !== 'application/json'
@@ -213,7 +214,7 @@ function operationOf(name: RouteName, route: Route, known: Components): Operatio
       ...pathParameters(path),
       ...(query ? queryParameters(schemaOf(query)) : []),
       parameter('RequestId'),
-      ...(isWrite ? [parameter('IdempotencyKey')] : []),
+      ...(hasKey ? [parameter('IdempotencyKey')] : []),
       ...(writesHive(name) ? [parameter('IfMatch')] : []),
       ...(canBeTried ? [parameter('DryRun')] : []),
       ...(name === 'listEvents' ? [lastEventId] : []),
@@ -235,7 +236,7 @@ function operationOf(name: RouteName, route: Route, known: Components): Operatio
         headers: {
           'X-Request-Id': ref('X-Request-Id'),
           ...((route.versioned || writesHive(name)) && { ETag: ref('ETag') }),
-          ...(isWrite && { 'Idempotency-Replayed': ref('Idempotency-Replayed') }),
+          ...(hasKey && { 'Idempotency-Replayed': ref('Idempotency-Replayed') }),
         },
         content: {
           [type]: { schema: canBeTried && status === 200 ? orTried(schema) : schema },

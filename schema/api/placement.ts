@@ -22,17 +22,19 @@ export const changeNode = z
 
 export const drainNode = z.strictObject({
   to: reference
+    .nullable()
     .optional()
     .describe(
-      'Name or GUID of the node that is asked first; what it cannot take goes where it may. Absent: each goes where it may.',
+      'Name or GUID of the node that is asked first; what it cannot take goes where it may. Null: none. Absent: as it was said before.',
     ),
   withinMs: z
     .int()
     .min(LIMITS.drainMinMs)
     .max(LIMITS.drainMaxMs)
+    .nullable()
     .optional()
     .describe(
-      'Milliseconds from now; then whatever has not begun to leave goes by stop and start. Absent: there is no such time.',
+      'Milliseconds from now; then whatever has not begun to leave goes by stop and start. Null: there is no such time. Absent: as it was said before.',
     ),
 })
 
@@ -41,6 +43,8 @@ export const drainView = z.object({
   by: z.string(),
   /** From then on what is left leaves by stop and start; null: there is no such time. */
   untilMs: instantMs.nullable(),
+  /** That time is over. */
+  isLate: z.boolean(),
   /** Name of the node that is asked first. */
   to: z.string().nullable(),
 })

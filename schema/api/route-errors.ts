@@ -9,6 +9,10 @@ export const writes = (name: RouteName): boolean => {
   return method !== 'GET' && (access === 'operate' || access === 'admin')
 }
 
+/** Whether it may come with an Idempotency-Key: whoever asks is known, and something is changed. */
+export const takesIdempotencyKey = (name: RouteName): boolean =>
+  writes(name) || (routes[name].access === 'person' && routes[name].method !== 'GET')
+
 const OF_GROUP = ['NAME_TAKEN', 'LIMIT_REACHED', 'DEPENDENCY_CYCLE', 'GROUP_BUSY'] as const
 const OF_RESOURCE = [
   ...(['NAME_TAKEN', 'LIMIT_REACHED', 'BAD_PROPERTY', 'BAD_EXPRESSION'] as const),
@@ -36,6 +40,7 @@ const OWN: { readonly [N in RouteName]?: readonly ErrorCode[] } = {
   beginOidc: ['NOT_FOUND'],
   finishOidc: ['NOT_FOUND', 'UNAUTHENTICATED', 'SIGN_UP_CLOSED'],
   beginSecondFactor: ['SECOND_FACTOR_THERE'],
+  confirmSecondFactor: ['SECOND_FACTOR_THERE'],
   resetPassword: ['TOKEN_INVALID'],
   decideDevice: ['TOKEN_INVALID'],
   createOrganisation: ['SIGN_UP_CLOSED', 'NAME_TAKEN', 'LIMIT_REACHED'],
@@ -91,10 +96,10 @@ export function errorsOf(name: RouteName): ErrorCode[] {
   // Also where any key will do: a person may belong to no organisation.
   if (!isOpen) codes.push('UNAUTHENTICATED', 'FORBIDDEN')
   if (path.includes(':') || (body && !isOpen)) codes.push('NOT_FOUND')
-  if (body || query || writes(name)) codes.push('BAD_REQUEST')
+  if (body || query || takesIdempotencyKey(name)) codes.push('BAD_REQUEST')
   if (body) codes.push('TOO_LARGE')
   if (writesHive(name)) codes.push('PRECONDITION_FAILED')
-  if (writes(name)) codes.push('IDEMPOTENCY_KEY_IN_USE', 'IDEMPOTENCY_KEY_REUSED')
+  if (takesIdempotencyKey(name)) codes.push('IDEMPOTENCY_KEY_IN_USE', 'IDEMPOTENCY_KEY_REUSED')
   const order = (a: ErrorCode, b: ErrorCode) => ERRORS[a].http - ERRORS[b].http || (a < b ? -1 : 1)
   return [...new Set(codes)].sort(order)
 }

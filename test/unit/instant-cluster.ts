@@ -169,7 +169,10 @@ const groupPlan = fc.record({
 const action = fc.oneof(
   fc.record({ do: fc.constant('lose' as const), n: fc.nat(4) }),
   fc.record({ do: fc.constant('report' as const), n: fc.nat(4) }),
-  fc.record({ do: fc.constant('drain' as const), n: fc.nat(4) }),
+  fc.record({
+    ...{ do: fc.constant('drain' as const), n: fc.nat(4) },
+    ...{ to: fc.option(fc.nat(4)), within: fc.boolean() },
+  }),
   fc.record({ do: fc.constant('resume' as const), n: fc.nat(4), now: fc.boolean() }),
   fc.record({ do: fc.constant('move' as const), n: fc.nat(7), to: fc.nat(4) }),
   fc.record({ do: fc.constant('failover' as const), n: fc.nat(7) }),
@@ -229,7 +232,11 @@ export function act(cluster: Cluster, plan: Plan, one: Plan['actions'][number]):
       if (cluster.state.hive.nodes.get(nodeId)?.state === 'down') cluster.report(one.n % nodes)
       return
     case 'drain':
-      return cluster.ask({ type: 'drainNode', nodeId })
+      return cluster.ask({
+        ...{ type: 'drainNode', nodeId },
+        ...(one.to !== null && { to: id(NODE, one.to % nodes) }),
+        ...(one.within && { withinMs: 1_000 }),
+      })
     case 'resume': {
       const failback = one.now ? 'now' : 'policy'
       return cluster.ask({ type: 'pauseNode', nodeId, paused: false, failback })

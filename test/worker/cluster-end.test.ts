@@ -1,15 +1,22 @@
 /** Deletion of one cluster: by its name, never by mistake while groups run, and nothing of it is left. */
 import { env } from 'cloudflare:workers'
 import { beforeAll, expect, test } from 'vitest'
-import { dryRun } from '../../schema/api/audit.ts'
+import { type AuditPage, dryRun } from '../../schema/api/audit.ts'
 import { CLOSE } from '../../schema/session.ts'
+import { stubOf } from '../../worker/calls.ts'
+import { DELETED } from '../../worker/deleted.ts'
 import { sweepObjects } from '../../worker/doomed-objects.ts'
+import type { Write } from '../../worker/write.ts'
 import { fetchApi, insertKey, ok, pause, refused, TestCluster } from './api.ts'
 import { objectOf, rowsWith, storedIn } from './left.ts'
 import { TestNode } from './test-node.ts'
 
 beforeAll(insertKey)
 
+const WRITE: Write = {
+  who: { kind: 'key', id: 'key', name: 'late' },
+  ...{ from: null, request: 'late', route: 'changeGroup', about: null, status: 200, once: null },
+}
 const NOTHING = { tables: [], keys: [], alarm: null }
 
 interface Made {
@@ -107,4 +114,77 @@ test('sent again with its Idempotency-Key it is answered as before; whoever swee
   await sweepObjects(env)
   await pause(300)
   expect(await storedIn(objectId)).toEqual(NOTHING)
+})
+
+test('a key for this cluster alone is answered too; by two at once it is deleted once', async () => {
+  const cluster = await shop()
+  const own = await key(`only-${cluster.name}`, [{ role: 'admin', cluster: cluster.name }])
+  const send = (name: string, secret?: string) =>
+    fetchApi(`/v1/clusters/${cluster.id}/delete`, {
+      method: 'POST',
+      headers: {
+        'idempotency-key': name,
+        ...(secret && { authorization: `Bearer ${secret}` }),
+      },
+      body: JSON.stringify({ confirm: cluster.name }),
+    })
+  const first = await send('the-first-of-two', own.key)
+  expect(first.status).toBe(200)
+  expect((await send('the-first-of-two', own.key)).status).toBe(200)
+  const other = await shop()
+  const both = await Promise.all(
+    ['one-of-the-two-0', 'one-of-the-two-1'].map((name) =>
+      fetchApi(`/v1/clusters/${other.id}/delete`, {
+        ...{ method: 'POST', headers: { 'idempotency-key': name } },
+        body: JSON.stringify({ confirm: other.name }),
+      }),
+    ),
+  )
+  expect(both.map((one) => one.status).sort()).toEqual([200, 404])
+  const told = await rowsWith([other.id])
+  const done = told.filter(
+    (row) => row.startsWith('audit:') && row.includes('"action\\":\\"deleteC'),
+  )
+  expect(done).toHaveLength(1)
+})
+
+test('whoever has looked it up just before finds nothing, and leaves nothing behind', async () => {
+  const cluster = await shop()
+  const objectId = await objectOf(cluster)
+  const reads = ['getCluster', 'listEvents', 'survivability', 'listWebhookEvents'] as const
+  // By a key that is known from a moment ago.
+  for (const name of reads) await ok(name, { params: cluster.params })
+  await ok('deleteCluster', end(cluster))
+  for (const name of reads)
+    expect((await refused(name, { params: cluster.params })).code).toBe('NOT_FOUND')
+  const late = stubOf(env, objectId)
+  const request = { type: 'changeGroup' as const, groupId: crypto.randomUUID(), settings: {} }
+  const problem = await late.ask(request, 'late', WRITE, { fields: {} }).then(
+    () => 'carried out',
+    (error: Error) => error.message,
+  )
+  expect(problem).toBe(DELETED)
+  await pause(300)
+  expect(await storedIn(objectId)).toEqual(NOTHING)
+})
+
+test('keys that end with it are told of; what it has used until then stays', async () => {
+  const cluster = await shop()
+  const node = await TestNode.up(cluster, 'n1')
+  const own = await key(`ends-${cluster.name}`, [{ role: 'read', cluster: cluster.name }])
+  await pause(1_200)
+  node.line.ws.close()
+  await ok('deleteCluster', end(cluster, { force: true }))
+  const used = await env.DB.prepare(
+    'select sum(node_ms) as ms from usage_days where cluster_id = ?',
+  )
+    .bind(cluster.id)
+    .first<{ ms: number }>()
+  expect(used?.ms).toBeGreaterThan(1_000)
+  const { entries } = await ok<AuditPage>('listAudit', { query: { route: 'deleteCluster' } })
+  const [last] = entries.filter((one) => one.about?.id === cluster.id)
+  expect(last?.changes.map((one) => [one.table, one.id])).toEqual([
+    ['cluster', cluster.id],
+    ['key', own.id],
+  ])
 })

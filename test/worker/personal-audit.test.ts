@@ -6,7 +6,8 @@ import { expect, test } from 'vitest'
 import type { SessionMade } from '../../schema/api/accounts.ts'
 import type { AuditPage } from '../../schema/api/audit.ts'
 import { LIMITS } from '../../schema/limits.ts'
-import { done, founder, mailed, newcomer, PASSWORD, refusedTo, tokenIn } from './people.ts'
+import { sha256 } from '../../worker/secrets.ts'
+import { done, founder, mailed, newcomer, PASSWORD, refusedTo, send, tokenIn } from './people.ts'
 
 const NEW = 'another horse battery'
 const logIn = (email: string, password = PASSWORD, code?: string) => ({
@@ -53,7 +54,6 @@ test('a life of an account: every step is told, and no secret is', async () => {
   const { recoveryCodes } = await done<{ recoveryCodes: [string] }>('confirmSecondFactor', {
     ...{ token: third.token, body: { code: await codeOf(0) } },
   })
-  // That a code is asked for is no failure; a wrong one is.
   await refusedTo('logIn', logIn(email))
   await refusedTo('logIn', logIn(email, PASSWORD, '000000'))
   await done('removeSecondFactor', {
@@ -62,7 +62,8 @@ test('a life of an account: every step is told, and no secret is', async () => {
   expect(await toldOf(email, third.token)).toEqual([
     ...['logIn', 'logIn UNAUTHENTICATED', 'logIn', 'endSession'],
     ...['changePassword FORBIDDEN', 'changePassword', 'resetPassword'],
-    ...['logIn', 'addSecondFactor', 'logIn UNAUTHENTICATED', 'removeSecondFactor'],
+    ...['logIn', 'addSecondFactor', 'logIn SECOND_FACTOR_NEEDED', 'logIn UNAUTHENTICATED'],
+    'removeSecondFactor',
   ])
   await done('logOut', { token: third.token })
   const last = await done<SessionMade>('logIn', logIn(email))
@@ -86,13 +87,71 @@ test('in each of their organisations; of who belongs to none, or is nobody, nowh
   expect(await toldOf(ben.email, ana.token)).toEqual(['logIn'])
 })
 
-test('refusals of one account are told so often in an hour, and no more', async () => {
+test('refused logins of one account: so often in an hour in each organisation, and the last says so', async () => {
   const ana = await founder()
-  const most = LIMITS.auditRefusalsPerHour
-  expect(most).toBe(100)
-  // Of one caller at one account 10 are tried, so not all of these are wrong passwords.
-  for (let n = 0; n < 12; n += 1) await refusedTo('logIn', logIn(ana.email, `wrong ${n}`))
-  expect(await toldOf(ana.email, ana.token)).toEqual(
-    Array.from({ length: 10 }, () => 'logIn UNAUTHENTICATED'),
-  )
+  const ben = await founder('Ben')
+  const body = { email: ana.email, role: 'viewer' }
+  const [mail] = await mailed(() => done('inviteMember', { token: ben.token, body }))
+  await done('acceptInvitation', { token: ana.token, body: { token: tokenIn(mail) } })
+  const most = LIMITS.auditLoginRefusalsPerHour
+  for (let n = 0; n < most + 3; n += 1) {
+    // Of one caller at one account no more are tried.
+    if (n === 8) await env.DB.prepare('delete from attempts').run()
+    await refusedTo('logIn', logIn(ana.email, `wrong ${n}`))
+  }
+  await done('useOrganisation', {
+    ...{ token: ana.token, body: { organisation: ana.organisation.id } },
+  })
+  for (const { token } of [ana, ben]) {
+    const told = await toldOf(ana.email, token)
+    expect(told).toEqual(Array.from({ length: most }, () => 'logIn UNAUTHENTICATED'))
+    const { entries } = await done<AuditPage>('listAudit', { token, query: { after: '0' } })
+    const marks = entries.filter((one) => one.refused !== null).map((one) => one.furtherLeftOut)
+    expect(marks).toEqual([...Array.from({ length: most - 1 }, () => false), true])
+  }
+  // What they are refused by themselves is told all the same.
+  await env.DB.prepare('delete from attempts').run()
+  await refusedTo('changePassword', {
+    ...{ token: ana.token, body: { current: 'not the password', password: NEW } },
+  })
+  expect((await toldOf(ana.email, ana.token)).at(-1)).toBe('changePassword FORBIDDEN')
+})
+
+test('what cannot be told is not done', async () => {
+  const ana = await founder()
+  const { secret } = await done<{ secret: string }>('beginSecondFactor', {
+    ...{ token: ana.token, body: { password: PASSWORD } },
+  })
+  const code = await createOTP(base32.decode(secret)).hotp(Math.floor(Date.now() / 30_000))
+  await env.DB.prepare(
+    "create trigger no_audit before insert on audit begin select raise(abort, 'no'); end",
+  ).run()
+  try {
+    for (const [name, body] of [
+      ['confirmSecondFactor', { code }],
+      ['changePassword', { current: PASSWORD, password: NEW }],
+      ['logOut', undefined],
+      ['logIn', logIn(ana.email).body],
+    ] as const)
+      expect((await send(name, { token: ana.token, body })).status, name).toBeGreaterThanOrEqual(
+        500,
+      )
+  } finally {
+    await env.DB.prepare('drop trigger no_audit').run()
+  }
+  // No second factor, the same password, and one session.
+  await done('logIn', logIn(ana.email))
+  const { sessions } = await done<{ sessions: object[] }>('listSessions', { token: ana.token })
+  expect(sessions).toHaveLength(2)
+})
+
+test('so many logins of one person in an hour, and no more', async () => {
+  const ana = await founder()
+  const sum = await sha256(`login of ${ana.person.id}`)
+  await done('logIn', logIn(ana.email))
+  const { meta } = await env.DB.prepare('update attempts set count = ? where bucket = ?')
+    .bind(LIMITS.loginsPerHour, sum)
+    .run()
+  expect(meta.changes).toBe(1)
+  expect((await refusedTo('logIn', logIn(ana.email))).code).toBe('RATE_LIMITED')
 })

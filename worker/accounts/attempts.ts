@@ -41,6 +41,10 @@ export const countToken = (d1: D1Database, address: string | null): Promise<void
 export const countCode = (d1: D1Database, personId: string): Promise<void> =>
   count(d1, [{ name: `code of ${personId}`, max: LIMITS.attemptsOfCode, windowMs: WINDOW_MS }])
 
+/** One more session of somebody who has proved who they are. @throws {HoldfastError} RATE_LIMITED */
+export const countLogin = (d1: D1Database, personId: string): Promise<void> =>
+  count(d1, [{ name: `login of ${personId}`, max: LIMITS.loginsPerHour, windowMs: HOUR_MS }])
+
 /** One more mail that somebody wants sent to an address. @throws {HoldfastError} RATE_LIMITED */
 export const countMail = (d1: D1Database, address: string | null, to: string): Promise<void> =>
   count(d1, [

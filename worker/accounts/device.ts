@@ -98,6 +98,7 @@ export const deviceHandlers = {
     try {
       // Whoever looks at it first is the one who may let it in.
       await api.deviceVerify({ query: { user_code: userCode }, headers })
+      await tellOfPerson(call, person, approve ? 'letCommandIn' : 'refuseCommand')
       const decided = { body: { userCode }, headers }
       await (approve ? api.deviceApprove(decided) : api.deviceDeny(decided))
     } catch (error) {
@@ -112,7 +113,6 @@ export const deviceHandlers = {
         { cause: error },
       )
     }
-    await tellOfPerson(call, person, approve ? 'letCommandIn' : 'refuseCommand')
     return { approved: approve }
   },
 }

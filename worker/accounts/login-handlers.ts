@@ -4,12 +4,13 @@ import { drizzle } from 'drizzle-orm/d1'
 import type * as z from 'zod'
 import * as a from '../../schema/api/accounts.ts'
 import { HoldfastError } from '../../schema/errors.ts'
+import { LIMITS } from '../../schema/limits.ts'
 import { logins, persons } from '../../schema/tables/accounts.ts'
 import type { Statement } from '../account-writes.ts'
 import type { Call } from '../calls.ts'
 import { textOf } from '../d1-errors.ts'
 import { presentedSession, sha256 } from '../secrets.ts'
-import { countToken, countTry } from './attempts.ts'
+import { countLogin, countToken, countTry } from './attempts.ts'
 import { authOf } from './auth.ts'
 import { Invitations } from './invitations.ts'
 import type { Claims } from './oidc.ts'
@@ -45,6 +46,7 @@ export const loginHandlers = {
       const person = { id: user.id, email: user.email, name: user.name }
       session = token
       await secondFactor(call, person.id, code)
+      await countLogin(env.DB, person.id)
       const expiresAtMs = await new Sessions(env.DB).begun(person.id)
       await tellOfPerson(call, person, 'logIn', [sessionMade(call, expiresAtMs)])
       return { token: presentedSession(token), expiresAtMs, person }
@@ -52,8 +54,7 @@ export const loginHandlers = {
       // The session that a right password has made is none without what comes behind it.
       if (session) await new Sessions(env.DB).forget(session)
       const error = codeOf(cause) === 'INVALID_EMAIL_OR_PASSWORD' ? WRONG() : cause
-      // That a code is asked for next is no attempt that failed.
-      if (!(code === undefined && session)) tellOfRefusal(call, email, error)
+      tellOfRefusal(call, email, error)
       throw error
     }
   },
@@ -70,9 +71,9 @@ export const loginHandlers = {
     await countToken(env.DB, asker.address)
     const claims = await finishFlow(provider, secret, pageOf(env, url), body)
     const person = await personOf(env, provider, claims)
-    const made = await new Sessions(env.DB).make(person.id, asker)
-    await tellOfPerson(call, person, 'logIn', [sessionMade(call, made.expiresAtMs)])
-    return { ...made, person }
+    await countLogin(env.DB, person.id)
+    await tellOfPerson(call, person, 'logIn', [sessionMade(call, Date.now() + LIMITS.sessionMs)])
+    return { ...(await new Sessions(env.DB).make(person.id, asker)), person }
   },
 }
 

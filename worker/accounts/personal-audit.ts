@@ -17,7 +17,7 @@ interface Somebody {
 
 type Asks = Pick<Call, 'env' | 'write' | 'later'>
 
-/** Awaited before the answer: what is not told is not given. */
+/** Before it is done: what cannot be told is not done. */
 export async function tellOfPerson(
   call: Pick<Asks, 'env' | 'write'>,
   person: Somebody,
@@ -31,7 +31,7 @@ export async function tellOfPerson(
 
 /**
  * Somebody was not let in who named an account that there is. Told behind the answer, so that how long that
- * takes says nothing of whether there is one; and of each account only so often (`LIMITS.auditRefusalsPerHour`).
+ * takes says nothing of whether there is one; and of each account only so often (`LIMITS.auditLoginRefusalsPerHour`).
  */
 export function tellOfRefusal(call: Asks, email: string, error: unknown): void {
   if (!(error instanceof HoldfastError)) return

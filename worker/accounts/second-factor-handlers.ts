@@ -20,8 +20,10 @@ export const secondFactorHandlers = {
 
   confirmSecondFactor: async (call: Call<z.output<typeof a.confirmSecondFactor>>) => {
     const person = askingPerson(call)
-    const recoveryCodes = await factorsOf(call).confirm(person.id, call.body.code)
-    await tellOfPerson(call, person, 'addSecondFactor')
+    const told = () => tellOfPerson(call, person, 'addSecondFactor')
+    const recoveryCodes = await toldIfRefused(call, () =>
+      factorsOf(call).confirm(person.id, call.body.code, told),
+    )
     return { recoveryCodes }
   },
 
@@ -30,12 +32,21 @@ export const secondFactorHandlers = {
     const factors = factorsOf(call)
     await requirePassword(call, call.body.password)
     const row = await factors.of(person.id)
-    if (row) await factors.take(row, call.body.code, 'FORBIDDEN')
-    // Before it: what makes it easier to get in is never done untold.
+    if (row) await toldIfRefused(call, () => factors.take(row, call.body.code, 'FORBIDDEN'))
     await tellOfPerson(call, person, 'removeSecondFactor')
     await factors.remove(person.id)
     return {}
   },
+}
+
+/** Also a wrong code: whoever has only found a session tries some. */
+async function toldIfRefused<T>(call: Call<unknown>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    tellOfRefusal(call, askingPerson(call).email, error)
+    throw error
+  }
 }
 
 const factorsOf = ({ env }: Pick<Call, 'env'>) => new SecondFactors(env.DB, requireSecret(env))

@@ -71,10 +71,15 @@ export class SecondFactors {
   /**
    * From the first code on it is asked for.
    *
+   * @param before when the code was right, and before that counts
    * @returns recovery codes, shown this once
    * @throws {HoldfastError} FORBIDDEN, RATE_LIMITED, SECOND_FACTOR_THERE
    */
-  async confirm(personId: string, code: string): Promise<string[]> {
+  async confirm(
+    personId: string,
+    code: string,
+    before: () => Promise<void> = async () => {},
+  ): Promise<string[]> {
     const row = await this.#row(personId)
     if (!row)
       throw new HoldfastError({
@@ -89,6 +94,7 @@ export class SecondFactors {
     await countCode(this.#d1, personId)
     const step = await this.#stepOf(row, code)
     if (step === null) throw wrongCode('FORBIDDEN')
+    await before()
     const codes = Array.from({ length: LIMITS.recoveryCodes }, newRecoveryCode)
     const recovery = JSON.stringify(await Promise.all(codes.map(sha256)))
     // Of what was looked at: one that was begun anew meanwhile has another secret.

@@ -236,12 +236,12 @@ export class Census {
 
   /** The group that an observation is about; null: none. */
   #observedOf({ table, id }: Observation): string | null {
-    if (table === 'fencing') return null
+    if (table === 'fencing' || table === 'drain') return null
     return table === 'resource' ? (this.#hive.resources.get(id)?.groupId ?? null) : id
   }
 
   #see({ table, id }: Observation): void {
-    if (table === 'fencing') this.unsettledNodes.add(id)
+    if (table === 'fencing' || table === 'drain') this.unsettledNodes.add(id)
     else if (table === 'resource') {
       const groupId = this.#hive.resources.get(id)?.groupId
       if (groupId !== undefined) this.unsettled.add(groupId)

@@ -218,7 +218,7 @@ export class Draft {
   drains(): readonly (readonly [string, DrainPlan])[] {
     const ids = new Set(this.#state.observed.drains.keys())
     for (const id of this.#seen.get('drain')?.keys() ?? []) ids.add(id)
-    return [...ids].flatMap((id) => {
+    return [...ids].sort().flatMap((id) => {
       const plan = this.drain(id)
       return plan ? [[id, plan] as const] : []
     })
@@ -289,7 +289,7 @@ export class Draft {
     const seen = this.#seen.get(o.table)
     if (seen) seen.set(o.id, o)
     else this.#seen.set(o.table, new Map([[o.id, o]]))
-    if (o.table === 'fencing') return this.#touchNode(o.id)
+    if (o.table === 'fencing' || o.table === 'drain') return this.#touchNode(o.id)
     if (o.table !== 'resource') return this.#touch(o.id)
     const groupId = this.resource(o.id)?.groupId
     if (groupId !== undefined) this.#touch(groupId)

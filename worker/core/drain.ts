@@ -18,12 +18,11 @@ type Of<T extends Request['type']> = Extract<Request, { type: T }>
 export function drainNode(draft: Draft, r: Of<'drainNode'>, by: string): Refusal | null {
   const node = findNode(draft, r.nodeId)
   if (isRefusal(node)) return node
-  const to = r.to === undefined ? null : findNode(draft, r.to)
+  const to = r.to == null ? null : findNode(draft, r.to)
   if (to && isRefusal(to)) return to
   const refused = to && refuseTarget(draft, node, to)
   if (refused) return refused
-  const plan = planOf(r, draft.nowMs)
-  if (node.draining) return replan(draft, node, plan)
+  if (node.draining) return replan(draft, node, r)
   const value: Node = { ...node, paused: true, draining: { sinceMs: draft.nowMs, by } }
   draft.put(
     { table: 'node', id: node.id, value },
@@ -34,22 +33,35 @@ export function drainNode(draft: Draft, r: Of<'drainNode'>, by: string): Refusal
       evidence: { by, ...(to && { to: to.name }), ...(r.withinMs && { withinMs: r.withinMs }) },
     },
   )
-  if (plan) draft.observe({ table: 'drain', id: node.id, value: plan })
+  setPlan(draft, node.id, planOf(r, null, draft.nowMs))
   for (const group of ownedBy(draft, node.id)) sayIfStuck(draft, group, node)
   return null
 }
 
-function planOf({ to, withinMs }: Of<'drainNode'>, nowMs: number): DrainPlan | null {
-  if (to === undefined && withinMs === undefined) return null
-  const untilMs = withinMs === undefined ? null : nowMs + withinMs
-  return { untilMs, isLate: false, to: to ?? null }
+/** What nothing is said of stays as it was. */
+function planOf(
+  { to, withinMs }: Of<'drainNode'>,
+  was: DrainPlan | null,
+  nowMs: number,
+): DrainPlan | null {
+  const untilMs = withinMs == null ? null : nowMs + withinMs
+  const time = withinMs === undefined ? was : { untilMs, isLate: false }
+  const plan = {
+    ...{ untilMs: time?.untilMs ?? null, isLate: time?.isLate ?? false },
+    to: to === undefined ? (was?.to ?? null) : to,
+  }
+  return plan.untilMs === null && plan.to === null ? null : plan
 }
 
-/** What is asked for last counts, as a whole. */
-function replan(draft: Draft, node: Node, plan: DrainPlan | null): null {
-  const was = draft.drain(node.id)
-  if (!plan && !was) return null
-  draft.observe({ table: 'drain', id: node.id, value: plan })
+function setPlan(draft: Draft, nodeId: string, value: DrainPlan | null): void {
+  if (value || draft.drain(nodeId)) draft.observe({ table: 'drain', id: nodeId, value })
+}
+
+/** It is drained already. */
+function replan(draft: Draft, node: Node, r: Of<'drainNode'>): null {
+  if (r.to === undefined && r.withinMs === undefined) return null
+  const plan = planOf(r, draft.drain(node.id) ?? null, draft.nowMs)
+  setPlan(draft, node.id, plan)
   const until = plan?.untilMs == null ? 'no deadline' : `by ${instantText(plan.untilMs)}`
   const to = plan?.to == null ? '' : `, ${draft.node(plan.to)?.name} is asked first`
   draft.log({ component: 'NM', message: `drain of ${node.name}: ${until}${to}` })
@@ -70,18 +82,25 @@ function refuseTarget(draft: Draft, node: Node, to: Node): Refusal | null {
 export function endDrainTimes(draft: Draft): void {
   for (const [id, plan] of draft.drains()) {
     const node = draft.node(id)
-    if (plan.isLate || plan.untilMs === null || plan.untilMs > draft.nowMs || !node) continue
-    draft.observe({ table: 'drain', id, value: { ...plan, isLate: true } })
-    const left = ownedBy(draft, id).filter(({ ownership }) => ownership.phase === 'owned')
-    const names = left.map(({ name }) => name).join(', ') || 'nothing'
-    const message = `the time for the drain of ${node.name} is over; what is left goes by stop and start: ${names}`
-    draft.log({ component: 'NM', message })
+    // Ended by a Worker that knows of no plans.
+    if (!node?.draining) draft.observe({ table: 'drain', id, value: null })
+    else if (!plan.isLate && plan.untilMs !== null && plan.untilMs <= draft.nowMs)
+      endTime(draft, node, plan)
   }
+}
+
+function endTime(draft: Draft, node: Node, plan: DrainPlan): void {
+  draft.observe({ table: 'drain', id: node.id, value: { ...plan, isLate: true } })
+  const left = ownedBy(draft, node.id).filter(({ ownership }) => ownership.phase === 'owned')
+  if (left.length === 0) return
+  const names = left.map(({ name }) => name).join(', ')
+  const message = `the time for the drain of ${node.name} is over; what is left goes by stop and start: ${names}`
+  draft.log({ component: 'NM', message })
 }
 
 /** What was said of how it goes is over with it. */
 export function forgetDrain(draft: Draft, nodeId: string): void {
-  if (draft.drain(nodeId)) draft.observe({ table: 'drain', id: nodeId, value: null })
+  setPlan(draft, nodeId, null)
 }
 
 /** Said once; that it still stays is shown by `holdfast why`. */

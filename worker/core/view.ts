@@ -85,8 +85,8 @@ export function nodesInOrder(state: ClusterState): Node[] {
 
 function viewDrain({ hive, observed }: ClusterState, node: Node): NodeView['draining'] {
   if (!node.draining) return null
-  const { untilMs = null, to = null } = observed.drains.get(node.id) ?? {}
-  return { ...node.draining, untilMs, to: hive.nodes.get(to ?? '')?.name ?? null }
+  const { untilMs = null, isLate = false, to = null } = observed.drains.get(node.id) ?? {}
+  return { ...node.draining, untilMs, isLate, to: hive.nodes.get(to ?? '')?.name ?? null }
 }
 
 export function viewNode(state: ClusterState, node: Node, sessions: Sessions): NodeView {

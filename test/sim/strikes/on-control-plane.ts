@@ -31,17 +31,23 @@ export const ON_CONTROL_PLANE = {
   },
   /**
    * One slow write, and confirms that come in behind it, when there is another instance already (L6):
-   * the old one lives for longer than the leases that it must not give, and stopping takes its time.
+   * the old one lives for longer than the leases that it must not give, and stopping takes its time. One host
+   * finds the new one at once, and could take over.
    */
-  supersededAtConfirms: ({ scene, random }) => {
+  supersededAtConfirms: ({ scene, host, random }) => {
     const { disk } = scene.platform
     const { stopMs, gapMs, ttlAuthorityMs } = PROFILES[scene.plan.profile]
-    const slowMs = Math.min(random.between(0.15, 0.4) * ttlAuthorityMs, 3_000)
+    // For so long that the confirms after it, which all hosts send at the same instant, come in behind it.
+    const slowMs = random.between(1.02, 1.4) * (ttlAuthorityMs / 3)
     const inMs = random.between(0, 0.2) * slowMs
     const forMs = random.between(1.2, 2) * ttlAuthorityMs
     disk.onSync = () => {
       disk.onSync = () => null
-      later(scene, inMs, () => scene.platform.supersede(forMs, true))
+      later(scene, inMs, () => {
+        const lines = scene.platform.socketsOf(host.name)
+        scene.platform.supersede(forMs, true)
+        for (const ws of lines) ws.vanish(true)
+      })
       return slowMs
     }
     for (const { modules } of scene.hosts) modules.killMs = (stopMs - gapMs) * 0.95
