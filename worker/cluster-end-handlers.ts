@@ -56,5 +56,5 @@ const inUse = (name: string, running: readonly string[]) =>
     code: 'CLUSTER_IN_USE',
     message: `groups run in ${running.join(', ')}`,
     why: WHY_IN_USE,
-    remedy: `Take them offline and remove the nodes first, or delete all the same: holdfast cluster delete ${name} --force`,
+    remedy: `Let its hosts leave first (on each: holdfast-probe leave), or delete all the same: holdfast cluster delete ${name} --force`,
   })

@@ -16,7 +16,7 @@ import type { ObjectSocket } from '../../sim/world/sockets.ts'
 import { drawPlan, formedMs } from '../sim/plan.ts'
 import { frameText } from './arbitrary.ts'
 
-const FRAMES = Number(process.env['HOLDFAST_FUZZ'] ?? 250_000)
+const FRAMES = Number(process.env['HOLDFAST_FUZZ'] ?? 500_000)
 const BATCH = 1_000
 /** After a million frames the heap may have grown by no more than this. */
 const HEAP_MAX_BYTES = 40 * 2 ** 20
@@ -47,7 +47,7 @@ async function calmScene(): Promise<Scene> {
 
 /** Rows of every table but those that only count: what must be as it was. */
 function storedIn({ platform }: Scene): string {
-  const tables = ['updates', 'journal', 'observed', 'snapshots', 'sessions', 'log']
+  const tables = ['updates', 'journal', 'observed', 'plans', 'snapshots', 'sessions', 'log']
   const rows = tables.map((name) => platform.disk.db.prepare(`select * from ${name}`).all())
   return JSON.stringify(rows)
 }

@@ -74,6 +74,7 @@ function refuseTarget(draft: Draft, node: Node, to: Node): Refusal | null {
   return {
     code: to.id === node.id ? 'ALREADY_THERE' : codeOfNode(to),
     message: `cannot drain ${node.name} to ${to.name}: ${why}`,
+    why: 'Nothing was begun. The target has to be another node, that takes groups now.',
     remedy: `Let each group go where it may: holdfast node drain ${node.name}`,
   }
 }
