@@ -55,11 +55,14 @@ export const whyNotOnline = (draft: Draft, group: Group, node: Node): string | n
 
 function asOnline(draft: Draft, group: Group, question: Question): (node: Node) => string | null {
   const unit = unitOf(draft, group)
+  // Looked at once, and not for each of a thousand nodes.
+  const hasRoommates = unit.length > 1
+  const isApart = rulesOf(draft, unit).some((rule) => rule.hard && rule.kind === 'keepApart')
+  const takesRoom = unit.some(needsRoom)
   return (node) =>
-    whyNotTogether(draft, group, unit, node, question) ??
-    whyNotApart(draft, group, unit, node) ??
-    shortfall(draft, group, unit, node)?.text ??
-    null
+    (hasRoommates ? whyNotTogether(draft, group, unit, node, question) : null) ??
+    (isApart ? whyNotApart(draft, group, unit, node) : null) ??
+    (takesRoom ? (shortfall(draft, group, unit, node)?.text ?? null) : null)
 }
 
 /** Nothing is in the way of what is wanted offline, and most clusters have neither rules nor needs. */
