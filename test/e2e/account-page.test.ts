@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlPlane, startControlPlane } from '../../demo/control-plane.ts'
 import { createClient } from '../../schema/api/client.ts'
 import { Browser, whyNoBrowser } from './browser.ts'
@@ -13,13 +13,16 @@ const lacking = whyNoBrowser()
 const EMAIL = 'ana@example.com'
 const [FIRST, SECOND] = ['the first long password', 'the second long password']
 
-describe.skipIf(lacking !== null)(`in a real browser${lacking ? ` (${lacking})` : ''}`, () => {
-  let folder: string
+describe('in a real browser', () => {
+  beforeEach((context) => context.skip(lacking !== null, lacking ?? ''))
+
+  let folder = ''
   let mailbox: Mailbox
   let control: ControlPlane
   let browser: Browser
 
   beforeAll(async () => {
+    if (lacking) return
     folder = mkdtempSync(join(tmpdir(), 'holdfast-page-'))
     mailbox = await Mailbox.start()
     control = await startControlPlane({
@@ -32,7 +35,7 @@ describe.skipIf(lacking !== null)(`in a real browser${lacking ? ` (${lacking})` 
     await browser?.stop()
     await control?.stop()
     await mailbox?.close()
-    rmSync(folder, { recursive: true, force: true })
+    if (folder) rmSync(folder, { recursive: true, force: true })
   })
 
   const client = () => createClient({ url: control.url })
