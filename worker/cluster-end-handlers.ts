@@ -1,7 +1,8 @@
 /** The end of one cluster, for its admins. */
 import type { ClusterDeleted, DeleteCluster } from '../schema/api/cluster-end.ts'
 import { HoldfastError } from '../schema/errors.ts'
-import { clusterEnd, isGone, keysOfCluster } from './accounts/cluster-end.ts'
+import { clusterEnd, keysOfCluster } from './accounts/cluster-end.ts'
+import { heldNoLonger } from './accounts/condition.ts'
 import { forgetKey } from './api-keys.ts'
 import { accountsOf, asking, type Call, notFound, open, stubOf } from './calls.ts'
 import { sweepObjects } from './doomed-objects.ts'
@@ -23,9 +24,9 @@ export const clusterEndHandlers = {
       ...{ action: 'deleteCluster', about: { kind: 'cluster', id, name }, asked: { force } },
       changes: [
         { table: 'cluster', id, before, after: null },
-        ...keys.map((key) => {
-          const [was, is] = [{ name: key.name, revokedAtMs: null }, { revokedAtMs: nowMs }]
-          return { table: 'key', id: key.id, before: was, after: { ...was, ...is } }
+        ...keys.map(({ id: keyId, name: called }) => {
+          const key = { name: called, revokedAtMs: null }
+          return { table: 'key', id: keyId, before: key, after: { ...key, revokedAtMs: nowMs } }
         }),
       ],
     }
@@ -40,13 +41,14 @@ export const clusterEndHandlers = {
       const work = clusterEnd(call.env.DB, row, asker, nowMs)
       await accountsOf(call).commit(call.write, told, answer, work)
     } catch (error) {
-      if (isGone(error))
+      if (heldNoLonger(error))
         throw notFound('cluster', name, 'List what there is: holdfast cluster list')
       throw error
     }
-    if (!call.write.dryRun) for (const key of keys) forgetKey(key.id)
+    if (call.write.dryRun) return answer
+    for (const key of keys) forgetKey(key.id)
     // It is deleted by now: what is left over of its object is for whoever sweeps next.
-    if (!call.write.dryRun) await sweepObjects(call.env).catch(() => {})
+    await sweepObjects(call.env).catch(() => {})
     return answer
   },
 }

@@ -4,6 +4,7 @@
  * cannot be done twice, since names, tokens and passwords are used up by the first.
  */
 import type { Context } from 'hono'
+import { takesIdempotencyKey } from '../schema/api/route-errors.ts'
 import type { RouteName } from '../schema/api/routes.ts'
 import { HoldfastError } from '../schema/errors.ts'
 import { AccountWrites } from './account-writes.ts'
@@ -30,7 +31,7 @@ export async function personalWrite(
   { person, secret }: Admitted,
 ): Promise<Kept> {
   const write = writeOf(c, name, { kind: 'joinToken', id: '', name: 'join token' })
-  const once = person && secret ? await onceOf(c, person.id) : null
+  const once = person && takesIdempotencyKey(name) ? await onceOf(c, person.id) : null
   if (!once || !secret) return { write, replayed: null, keep: async () => {} }
   const answers = new AccountWrites(c.env.DB, NOWHERE, secret)
   const said = { ...write, once }

@@ -87,27 +87,21 @@ export const incidents = sqliteTable(
   (t) => [index('incidents_resource').on(t.resourceId)],
 )
 
+const underWay = () => ({
+  table: text('table').notNull(),
+  id: text('id').notNull(),
+  body: text('body').notNull(),
+})
+
 /** What is observed or under way; not part of the hive (S-65). */
-export const observed = sqliteTable(
-  'observed',
-  {
-    table: text('table').notNull(),
-    id: text('id').notNull(),
-    body: text('body').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.table, t.id] })],
-)
+export const observed = sqliteTable('observed', underWay(), (t) => [
+  primaryKey({ columns: [t.table, t.id] }),
+])
 
 /** What is under way, for tables that came later: a Worker of before would not load a row that it does not know. */
-export const plans = sqliteTable(
-  'plans',
-  {
-    table: text('table').notNull(),
-    id: text('id').notNull(),
-    body: text('body').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.table, t.id] })],
-)
+export const plans = sqliteTable('plans', underWay(), (t) => [
+  primaryKey({ columns: [t.table, t.id] }),
+])
 
 /** The cluster log (S-97). */
 export const log = sqliteTable(

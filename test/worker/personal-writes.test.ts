@@ -37,3 +37,12 @@ test('a password that was changed is not looked at again, as it is another one b
   await done('changePassword', asked)
   expect((await refusedTo('changePassword', { token: ana.token, body })).code).toBe('FORBIDDEN')
 })
+
+test('what only looks is never answered from before, whatever comes with it', async () => {
+  const ana = await newcomer()
+  const look = () =>
+    done<{ sessions: object[] }>('listSessions', { token: ana.token, headers: KEY })
+  const { length } = (await look()).sessions
+  await done('logIn', { body: { email: ana.email, password: PASSWORD } })
+  expect((await look()).sessions).toHaveLength(length + 1)
+})

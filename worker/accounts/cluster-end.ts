@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import * as t from '../../schema/tables/tenants.ts'
 import type { Statement } from '../account-writes.ts'
 import type { ClusterRow } from '../api-keys.ts'
-import { textOf } from '../d1-errors.ts'
+import { onlyWhile } from './condition.ts'
 
 /**
  * Keys that are for this cluster alone, but for the one that asks: sent again with its Idempotency-Key it has to
@@ -32,11 +32,9 @@ export function clusterEnd(
 ): Statement[] {
   const db = drizzle(d1)
   const { id, organisationId, objectId } = cluster
-  // Fails where it is gone by now, and with it all of this: of two that delete it one has. A name is never null.
-  const isThere = sql`exists (select 1 from clusters where id = ${id})`
-  const name = sql`case when ${isThere} then ${t.organisations.name} else null end`
   return [
-    db.update(t.organisations).set({ name }).where(eq(t.organisations.id, organisationId)),
+    // Of two that delete it one has.
+    onlyWhile(db, organisationId, sql`exists (select 1 from clusters where id = ${id})`),
     db
       .insert(t.doomedObjects)
       .values({ objectId, dueMs: nowMs })
@@ -47,7 +45,3 @@ export function clusterEnd(
     db.delete(t.clusters).where(eq(t.clusters.id, id)),
   ]
 }
-
-/** Whether somebody else has deleted it meanwhile. */
-export const isGone = (error: unknown): boolean =>
-  /NOT NULL constraint failed: organisations\.name/.test(textOf(error))

@@ -3,9 +3,8 @@ import { and, asc, count, eq, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import { HoldfastError } from '../../schema/errors.ts'
 import { members, persons, sessions } from '../../schema/tables/accounts.ts'
-import { organisations } from '../../schema/tables/tenants.ts'
 import type { Statement } from '../account-writes.ts'
-import { textOf } from '../d1-errors.ts'
+import { heldNoLonger, onlyWhile } from './condition.ts'
 
 interface Standing {
   readonly role: string | null
@@ -71,21 +70,17 @@ export class Members {
     return and(eq(members.organisationId, this.#organisationId), eq(members.personId, personId))
   }
 
-  /**
-   * Fails where nobody is owner any more, and with it all that was to be carried out: two owners that remove each
-   * other at the same time are one behind the other here. A name is never null.
-   */
+  /** Two owners that remove each other at the same time are one behind the other here. */
   #keepsAnOwner(): Statement {
     const id = this.#organisationId
     const owners = sql`(select count(*) from members where organisation_id = ${id} and role = 'owner')`
-    const name = sql`case when ${owners} > 0 then ${organisations.name} else null end`
-    return this.#db.update(organisations).set({ name }).where(eq(organisations.id, id))
+    return onlyWhile(this.#db, id, sql`${owners} > 0`)
   }
 }
 
 /** What D1 says where the last owner would have gone. */
 export function ownerRefusal(error: unknown): unknown {
-  if (!/NOT NULL constraint failed: organisations\.name/.test(textOf(error))) return error
+  if (!heldNoLonger(error)) return error
   return new HoldfastError(
     {
       code: 'LAST_OWNER',
